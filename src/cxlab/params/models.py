@@ -1,0 +1,442 @@
+"""What a params file may say. Field descriptions become the editor's completion texts through the JSON schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import Field as F
+
+from cxlab.vocab import Grain, Language, Missing, Role
+
+Scalar = str | int | float | bool
+_ID = re.compile(r"[^\W\d_][\w\-]*|\d[\w\-]*")
+
+
+def _identifier(value: Any) -> Any:
+    """Ids become columns, path slugs and anchors: letters, digits, ``_`` and ``-`` only."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and not _ID.fullmatch(value):
+        raise ValueError("an id has letters, digits, _ and - only, and does not start with a sign")
+    return value
+
+
+def _one_line(value: Any) -> Any:
+    if isinstance(value, str) and any(ord(c) < 32 or ord(c) in (0x7F, 0x2028, 0x2029) for c in value):
+        raise ValueError("text may not hold line breaks or control characters")
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) or value is None else [value]
+
+
+Id = Annotated[str, BeforeValidator(_identifier), F(min_length=1, max_length=80)]
+Text = Annotated[str, BeforeValidator(_one_line), F(min_length=1, max_length=200)]
+Label = Text | dict[Language, Text]
+Names = Annotated[list[Text], BeforeValidator(_as_list)]
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; a loaded params object never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Field(Strict):
+    """Where a value comes from. ``name`` alone means one column; ``[a, b]`` means both joined into one key.
+
+    Exactly one of `column`, `parts`, `const`, `from_` and `expr` is given. Of several names under `column` exactly
+    one may exist in a file: none means it was never asked there, two are an error.
+    """
+
+    column: Names | None = F(None, description="column name, or alternatives of which exactly one may exist per file")
+    parts: list[Text] | None = F(None, description="columns joined by '-' into one key")
+    const: Scalar | None = F(None, description="the same value for every row")
+    from_: Literal["wave", "file"] | None = F(None, alias="from", description="take the wave of the file, or its name")
+    expr: Text | None = F(None, description="a DuckDB expression over the input's columns")
+    prefix: Literal["wave", "source", "file"] | None = F(None, description="put this and '-' before the value")
+    if_absent: Literal["null", "unweighted", "error"] | None = F(
+        None, description="what to do when the file has no such column"
+    )
+    map: dict[Scalar, Scalar] | None = F(None, description="codes to labels; values not listed stay as they are")
+    missing: dict[Scalar, Missing] | None = F(None, description="codes that mean missing, and which kind")
+    format: Text | None = F(None, description="date format (strptime); ISO dates need none")
+    factor: float | None = F(None, description="multiply numbers by this (units, cents to euros)")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Field:
+        given = [
+            k
+            for k in ("column", "parts", "const", "from_", "expr")
+            if k in self.model_fields_set and getattr(self, k) is not None
+        ]
+        if len(given) != 1:
+            raise ValueError("give exactly one of column, parts, const, from, expr")
+        return self
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"column": [value]}
+    if isinstance(value, list):
+        return {"parts": value}
+    return value
+
+
+FieldLike = Annotated[Field, BeforeValidator(_field)]
+
+
+class Brand(Strict):
+    id: Id = F(description="safe id used in paths and on the command line")
+    label: Label = F(description="name on pages; text, or {en: .., zh: ..}")
+    where: dict[Text, Names] = F(
+        default_factory=dict, description="rows of this brand: column -> values (codes or names)"
+    )
+    competitor: bool = F(False, description="a competitor: compared, never a unit of its own")
+
+
+def _label(value: Any) -> Any:
+    return {"id": value, "label": str(value)} if isinstance(value, str | int) else value
+
+
+class Periods(Strict):
+    grain: Grain
+    first: str = F(description="first period reported, e.g. 2017, 2017H1, 2017Q1, 2017-03, 2017W05, 2017-03-14")
+    last: str = F(description="last period reported")
+    history_from: str | None = F(None, description="earliest period the models may use; default: first")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _years_are_text(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {
+                k: str(v) if k in ("first", "last", "history_from") and v is not None else v for k, v in data.items()
+            }
+        return data
+
+
+class Scale(Strict):
+    codes: list[int] = F(description="legal codes, from worst to best (2 to 11 of them)", min_length=2, max_length=11)
+    satisfied_from: int | None = F(None, description="csat counts codes from this one up (in the order of `codes`)")
+    missing: dict[Scalar, Missing] = F(
+        default_factory=dict, description="codes that are no scores, and which kind of missing"
+    )
+    labels: dict[int, Label] = F(default_factory=dict, description="texts of codes for pages")
+    map: dict[Scalar, int] = F(default_factory=dict, description="texts in the file -> codes, e.g. {Very good: 5}")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Scale:
+        if len(set(self.codes)) != len(self.codes):
+            raise ValueError("a code is listed twice")
+        if self.satisfied_from is not None and self.satisfied_from not in self.codes:
+            raise ValueError(f"satisfied_from must be one of {self.codes}")
+        both = [c for c in self.codes if c in self.missing or str(c) in self.missing]
+        if both:
+            raise ValueError(f"code {both[0]} is both a score and missing")
+        return self
+
+
+class Item(Strict):
+    column: Names = F(description="column, or its names over the waves")
+    scale: Id
+    role: Role = F(description="what the item measures")
+    touchpoint: Id | None = None
+    label: Label | None = None
+    map: dict[Scalar, int] | None = F(None, description="texts -> codes, over the scale's own map")
+
+
+class Input(Strict):
+    """One or many files of the same shape, or a database table."""
+
+    path: Names | None = F(None, description="file, glob or list, below data_root; {wave} is replaced by each wave")
+    waves: list[Id] | None = F(None, description="the values of {wave}, one file each")
+    key: Names | None = F(None, description="columns that identify a row: later duplicates are rejected")
+    format: Literal["csv", "parquet", "excel", "spss", "jsonl"] | None = F(
+        None, description="default: by the file's ending"
+    )
+    encoding: Text = F("utf-8", description="CSV and JSON lines: utf-8, gb18030, latin-1, ...")
+    delimiter: Text | None = F(None, description="CSV: default is found from the file")
+    decimal: Literal[".", ","] = "."
+    sheet: Text | None = F(None, description="Excel: default is the first")
+    database: Text | None = F(None, description="database address or file; ${VAR} is read from the environment")
+    table: Text | None = F(None, description="table in the database")
+
+    @model_validator(mode="after")
+    def _file_or_table(self) -> Input:
+        if (self.path is None) == (self.database is None):
+            raise ValueError("give either path (files) or database and table")
+        if (self.database is None) != (self.table is None):
+            raise ValueError("database and table go together")
+        if self.path and any("{wave}" in p for p in self.path) and not self.waves:
+            raise ValueError("a path with {wave} needs waves")
+        return self
+
+
+class Lookup(Strict):
+    """A left join that adds columns to an input; its match rate is printed."""
+
+    from_: Id = F(alias="from", description="input that gets the columns")
+    to: Id = F(description="input they come from")
+    on: Annotated[
+        dict[Text, Text],
+        BeforeValidator(lambda v: {v: v} if isinstance(v, str) else {x: x for x in v} if isinstance(v, list) else v),
+    ] = F(description="key column, list of them, or {from column: to column}")
+    take: Annotated[
+        dict[Text, Text],
+        BeforeValidator(lambda v: {v: v} if isinstance(v, str) else {x: x for x in v} if isinstance(v, list) else v),
+    ] = F(description="columns to take: list, or {new name: column}")
+    one: Text | None = F(
+        None, description="which row if several match: 'max price', 'min date', 'first'; default: an error"
+    )
+    after: Annotated[list[Id], BeforeValidator(_as_list)] = F(
+        default_factory=list, description="lookups that must run before"
+    )
+
+
+class _Mapped(Strict):
+    """Keys every canonical table shares."""
+
+    from_: Id | None = F(None, alias="from", description="input the rows come from")
+    customer: FieldLike | None = F(None, description="identity: resolved to one customer by the directory")
+    system: Text | None = F(None, description="name of the id system the customer key belongs to; default: `id`")
+    keys: dict[Id, FieldLike] = F(
+        default_factory=dict, description="more identity keys: {email: col, phone: col, member: col}"
+    )
+    brand: FieldLike | None = F(None, description="brand id; default: the brands' `where`, or the only brand")
+    date: FieldLike | None = None
+    period: FieldLike | None = F(None, description="period label; default: from date")
+    touchpoint: FieldLike | None = None
+    channel: FieldLike | None = None
+    link: FieldLike | None = F(None, description="operational key (order, case) that ties X to O")
+    where: dict[Text, Names] = F(
+        default_factory=dict, description="keep only rows with these values (others: out of scope)"
+    )
+    exclude: dict[Text, Names] = F(default_factory=dict, description="drop rows with these values (out of scope)")
+
+
+class CustomersMap(_Mapped):
+    one_per: Text | None = F(None, description="column of which each value is one customer (first row wins)")
+    since: FieldLike | None = None
+    segments: dict[Id, FieldLike] = F(default_factory=dict)
+
+
+class TransactionsMap(_Mapped):
+    transaction_id: FieldLike | None = None
+    amount: FieldLike | None = None
+    margin: FieldLike | None = None
+    kind: FieldLike | None = F(None, description="purchase (default), return, renewal, booking, churn")
+    product: FieldLike | None = None
+    seller: FieldLike | None = None
+    group: FieldLike | None = F(None, description="order or basket the row belongs to")
+
+
+class InteractionsMap(_Mapped):
+    interaction_id: FieldLike | None = None
+    kind: FieldLike | None = None
+    outcome: dict[Id, Text] = F(default_factory=dict, description="name -> DuckDB expression that is true or false")
+
+
+class EventsMap(_Mapped):
+    event_id: FieldLike | None = None
+    date_end: FieldLike | None = None
+    kind: FieldLike | None = None
+    name: FieldLike | None = None
+    value: FieldLike | None = None
+
+
+class ResponsesMap(_Mapped):
+    response_id: FieldLike | None = F(None, description="unique id; default: source and line")
+    solicited: bool = F(True, description="asked for (survey) or given unasked (review)")
+    first_party: bool = F(True, description="collected by the company itself (not a panel or platform)")
+    weight: FieldLike | None = None
+    variant: FieldLike | None = None
+    segments: dict[Id, FieldLike] = F(default_factory=dict)
+
+
+class RatingsMap(Strict):
+    """Wide: `items` name one column each. Long: `item` and `value` columns, `items` describe the item values."""
+
+    from_: Id | None = F(None, alias="from")
+    shape: Literal["wide", "long"] = "wide"
+    response_id: FieldLike | None = F(None, description="default: the responses of the same input")
+    items: dict[Id, Item] = F(default_factory=dict)
+    item: FieldLike | None = F(None, description="long: column that names the item")
+    value: FieldLike | None = F(None, description="long: column with the code")
+
+
+class CommentsMap(_Mapped):
+    comment_id: FieldLike | None = None
+    response_id: FieldLike | None = None
+    text: Names = F(description="columns joined with a line break")
+    rating: FieldLike | None = None
+    language: FieldLike | Literal["en", "zh", "auto"] | Annotated[str, F(pattern="^[a-z]{2}$")] = "auto"
+    solicited: bool | None = F(None, description="default: as the responses of the same input, else false")
+    first_party: bool | None = None
+
+
+class InvitationsMap(_Mapped):
+    invitation_id: FieldLike | None = None
+    answered: FieldLike | None = F(None, description="default: true where response_id is found among the responses")
+    response_id: FieldLike | None = None
+    segments: dict[Id, FieldLike] = F(default_factory=dict)
+
+
+class ActionsMap(_Mapped):
+    action_id: FieldLike | None = None
+    team: FieldLike | None = None
+    owner: FieldLike | None = None
+    kind: FieldLike | None = None
+    outcome: FieldLike | None = None
+
+
+def _many(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+class Tables(Strict):
+    """Canonical tables; each is one mapping or a list of them (several inputs fill one table)."""
+
+    customers: Annotated[list[CustomersMap], BeforeValidator(_many)] = F(default_factory=list)
+    transactions: Annotated[list[TransactionsMap], BeforeValidator(_many)] = F(default_factory=list)
+    interactions: Annotated[list[InteractionsMap], BeforeValidator(_many)] = F(default_factory=list)
+    events: Annotated[list[EventsMap], BeforeValidator(_many)] = F(default_factory=list)
+    responses: Annotated[list[ResponsesMap], BeforeValidator(_many)] = F(default_factory=list)
+    ratings: Annotated[list[RatingsMap], BeforeValidator(_many)] = F(default_factory=list)
+    comments: Annotated[list[CommentsMap], BeforeValidator(_many)] = F(default_factory=list)
+    invitations: Annotated[list[InvitationsMap], BeforeValidator(_many)] = F(default_factory=list)
+    actions: Annotated[list[ActionsMap], BeforeValidator(_many)] = F(default_factory=list)
+
+
+class Source(Input):
+    """Shorthand for one input and the X tables it fills; the loader turns it into `inputs` and `tables`."""
+
+    to: Annotated[list[Literal["responses", "ratings", "comments"]], BeforeValidator(_as_list)] = F(min_length=1)
+    shape: Literal["wide", "long"] = "wide"
+    response_id: FieldLike | None = None
+    customer: FieldLike | None = None
+    system: Text | None = None
+    keys: dict[Id, FieldLike] = F(default_factory=dict)
+    brand: FieldLike | None = None
+    date: FieldLike | None = None
+    period: FieldLike | None = None
+    touchpoint: FieldLike | None = None
+    channel: FieldLike | None = None
+    link: FieldLike | None = None
+    variant: FieldLike | None = None
+    weight: FieldLike | None = None
+    solicited: bool = True
+    first_party: bool = True
+    segments: dict[Id, FieldLike] = F(default_factory=dict)
+    items: dict[Id, Item] = F(default_factory=dict)
+    item: FieldLike | None = None
+    value: FieldLike | None = None
+    text: Names | None = None
+    rating: FieldLike | None = None
+    language: FieldLike | Literal["en", "zh", "auto"] | Annotated[str, F(pattern="^[a-z]{2}$")] = "auto"
+    where: dict[Text, Names] = F(default_factory=dict)
+    exclude: dict[Text, Names] = F(default_factory=dict)
+
+
+class Unlinked(Strict):
+    brand: Literal["reject", "keep"] = F("reject", description="rows whose brand is not found")
+    customer: Literal["reject", "keep"] = F("keep", description="kept rows are anonymous")
+
+
+class PracticalChange(Strict):
+    """The smallest change worth acting on, in the metric's own unit (shares 0-1)."""
+
+    mean: float = F(0.1, gt=0)
+    top_box: float = F(0.03, gt=0, le=1)
+    csat: float = F(0.03, gt=0, le=1)
+    nps: float = F(5.0, gt=0, le=200)
+    ces: float = F(0.1, gt=0)
+
+
+class Limits(Strict):
+    min_n: int = F(30, ge=1, description="groups with fewer answers are suppressed")
+    practical_change: PracticalChange = F(default_factory=PracticalChange)
+    max_reject_share: float = F(0.05, ge=0, le=1, description="a source with more rejected rows stops the run")
+    min_link_rate: float = F(0.0, ge=0, le=1, description="a lookup that matches fewer rows stops the run")
+
+
+class Headline(Strict):
+    """The number of the index page and the brief."""
+
+    item: Id | None = F(None, description="default: the first nps item, else the first overall item")
+    metric: Literal["mean", "top_box", "csat", "nps", "ces"] | None = F(None, description="default: nps, else csat")
+
+
+class ModelSettings(Strict):
+    draws: int = F(1000, ge=100, le=20_000, description="posterior draws per chain")
+    tune: int = F(800, ge=100, le=20_000)
+    chains: int = F(4, ge=2, le=16)
+    seed: int = F(20_260_701, ge=0)
+    groupings: Annotated[list[Text] | None, BeforeValidator(_as_list)] = F(
+        None,
+        description="factors of the satisfaction model, e.g. [segment:age, touchpoint]; default: all that vary, at most 6",
+    )
+
+
+class Stage(Strict):
+    id: Id
+    label: Label | None = None
+    touchpoints: list[Id] = F(default_factory=list)
+
+
+class Journey(Strict):
+    stages: list[Stage] = F(default_factory=list)
+    labels: dict[Id, Label] = F(default_factory=dict, description="names of touchpoints on pages")
+
+
+class Directory(Strict):
+    """How identities of several systems become one customer: rows that share an exact key are one person."""
+
+    keys: list[Id] = F(
+        default_factory=lambda: ["id", "member", "email", "phone", "openid", "card"], description="keys that merge"
+    )
+    max_cluster: int = F(
+        20, ge=2, description="a key shared by more records than this is no identity (info@, front desk)"
+    )
+
+
+class Params(Strict):
+    """Everything about one client."""
+
+    extends: Annotated[list[Text], BeforeValidator(_as_list)] = F(
+        default_factory=list, description="presets or files this one builds on"
+    )
+    client: Id
+    label: Label | None = F(None, description="the client's name on pages; default: client")
+    languages: list[Language] = F(
+        default_factory=lambda: ["en"], min_length=1, description="of the report; the first is at its root"
+    )
+    profile: Literal["customer", "product", "employee", "brand"] = "customer"
+    industry: Text | None = None
+    data_root: Text = F(
+        ".", description="folder of the data; ${VAR} is read from the environment; relative to the params file"
+    )
+    brands: list[Annotated[Brand, BeforeValidator(_label)]] = F(min_length=1)
+    periods: Periods
+    scales: dict[Id, Scale] = F(default_factory=dict)
+    inputs: dict[Id, Input] = F(default_factory=dict)
+    lookups: dict[Id, Lookup] = F(default_factory=dict)
+    tables: Tables = F(default_factory=Tables)
+    sources: dict[Id, Source] = F(default_factory=dict)
+    directory: Directory = F(default_factory=Directory)
+    unlinked: Unlinked = F(default_factory=Unlinked)
+    first_party_only: bool = F(False, description="report on the company's own data alone")
+    mask_personal_data: bool = F(True, description="mask personal data in texts before anything is stored")
+    segment_labels: dict[Id, Label] = F(default_factory=dict, description="names of segments on pages")
+    item_labels: dict[Id, Label] = F(default_factory=dict, description="names of items on pages")
+    group_labels: dict[Id, dict[Scalar, Label]] = F(
+        default_factory=dict, description="segment -> code -> name on pages"
+    )
+    journey: Journey = F(default_factory=Journey)
+    targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
+    limits: Limits = F(default_factory=Limits)
+    headline: Headline = F(default_factory=Headline)
+    model: ModelSettings = F(default_factory=ModelSettings)
+    notebooks: list[Text] | None = F(None, description="ids to run; default: all of the profile")

@@ -16,15 +16,17 @@ from typing import Final
 import nh3
 from nbconvert.filters import strip_ansi
 
-_MATH: Final = frozenset(
-    "math mrow mi mo mn ms msub msup msubsup mfrac msqrt mroot mtext mspace mtable mtr mtd munder mover munderover"
-    " mstyle mpadded mphantom menclose mmultiscripts mprescripts none".split()
-)
-_TAGS: Final = frozenset(
-    "a abbr b blockquote br caption cite code col colgroup dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4"
-    " h5 h6 hr i img ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead"
-    " time tr u ul var wbr".split()
-)
+_MATH: Final = {
+    "math", "mrow", "mi", "mo", "mn", "ms", "msub", "msup", "msubsup", "mfrac", "msqrt", "mroot", "mtext", "mspace",
+    "mtable", "mtr", "mtd", "munder", "mover", "munderover", "mstyle", "mpadded", "mphantom", "menclose",
+    "mmultiscripts", "mprescripts", "none",
+}  # fmt: skip
+_TAGS: Final = {
+    "a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del", "details",
+    "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img",
+    "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strong", "sub", "summary",
+    "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul", "var", "wbr",
+}  # fmt: skip
 _ATTRIBUTES: Final = {
     "a": {"href", "title"},
     "abbr": {"title"},
@@ -47,10 +49,11 @@ _ATTRIBUTES: Final = {
     **{f"h{level}": {"id"} for level in range(1, 7)},
 }
 # Content goes with the tag: the words inside a script or a form control are no words for a reader.
-_GONE: Final = frozenset(
-    "script style template iframe object embed applet noscript noframes xmp plaintext textarea select option button"
-    " form input video audio canvas title svg head link meta base".split()
-)
+_GONE: Final = {
+    "script", "style", "template", "iframe", "object", "embed", "applet", "noscript", "noframes", "xmp",
+    "plaintext", "textarea", "select", "option", "button", "form", "input", "video", "audio", "canvas", "title",
+    "svg", "head", "link", "meta", "base",
+}  # fmt: skip
 _PICTURE: Final = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=]+\Z")
 _TOKEN: Final = re.compile(r"(?:[a-z]{1,2}\d?|highlight|hll)\Z")  # classes of highlighted code
 _MAGIC: Final = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
@@ -92,8 +95,8 @@ def clean_html(html: str, *, figure: str = "Figure", ids: Set[str] = frozenset()
 
     safe = nh3.clean(
         html,
-        tags=set(_TAGS | _MATH),
-        clean_content_tags=set(_GONE),
+        tags=_TAGS | _MATH,
+        clean_content_tags=_GONE,
         attributes=_ATTRIBUTES,
         attribute_filter=keep,
         url_schemes={"http", "https", "mailto", "data"},
@@ -108,7 +111,10 @@ def _mend(html: str, figure: str) -> str:
     html = re.sub(r"<img(?![^>]* alt=)", f'<img alt="{escape(figure)}"', html)
     html = re.sub(r"<th[^>]*>\s*</th>", "<td></td>", html)
     html = re.sub(
-        r"<thead>.*?</thead>", lambda m: re.sub(r"<th(?=[ >])(?![^>]* scope=)", '<th scope="col"', m[0]), html, flags=re.S
+        r"<thead>.*?</thead>",
+        lambda m: re.sub(r"<th(?=[ >])(?![^>]* scope=)", '<th scope="col"', m[0]),
+        html,
+        flags=re.S,
     )
     return re.sub(r"<th(?=[ >])(?![^>]* scope=)", '<th scope="row"', html)
 

@@ -1,4 +1,4 @@
-"""What a page says about itself beside the notebook's own content: whose, when, where to go next, how far to trust it."""
+"""The frame of a page: whose it is, of when, where to go next, how far to trust it."""
 
 from __future__ import annotations
 

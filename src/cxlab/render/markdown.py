@@ -118,6 +118,8 @@ def render_markdown(
     list of str
         The first fragment is empty if the cell begins with an H2.
     """
+    before = set(outline.taken)
     renderer = _Renderer(outline, attachments or {})
     html = MarkdownWithMath(renderer=renderer).render(re.sub("[\ue000\x00]", "", source))
-    return [clean_html(part, figure=figure, ids=outline.taken).strip() for part in html.split(_CUT)]
+    ids = outline.taken - before
+    return [clean_html(part, figure=figure, ids=ids).strip() for part in html.split(_CUT)]

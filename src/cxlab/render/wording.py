@@ -160,8 +160,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "was": "{text}；上期 {previous}",
         "index_title": "{client}：{period}",
         "index_sub": (
-            "{metric}及其可能范围（十次中有九次落在其中）；虚线为上一期。"
-            "只有当偶然因素难以解释时，才称为上升或下降。"
+            "{metric}及其可能范围（十次中有九次落在其中）；虚线为上一期。只有当偶然因素难以解释时，才称为上升或下降。"
         ),
         "tally": "下降 {worse} 个，上升 {better} 个，无实质变化 {same} 个，无法判断 {unclear} 个。",
         "earlier": "以往时期",

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",  # root in a container has none; the pages are our own
+    "--disable-gpu",
+    "--disable-background-networking",  # so that every request seen is the page's
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 
 # Tests run beside each other and beside kernels: one thread each, set before numpy is imported.
 for _name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON"):
@@ -52,8 +60,7 @@ def browser(chromium_path: str) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # Root has no sandbox in a container; pages under test are our own and make no request.
-        running = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        running = playwright.chromium.launch(executable_path=chromium_path, args=[*FLAGS])
         yield running
         running.close()
 

@@ -133,9 +133,13 @@ def picture(data: str, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(raw).decode()}" if raw.startswith(_MAGIC[mime]) else ""
 
 
-def plain(text: str) -> str:
-    """Return program output as escaped text: no terminal codes, no control characters, no folders of this machine."""
+def plain_text(text: str) -> str:
+    """Return program output without terminal codes, control characters and folders of this machine; not escaped."""
     text = strip_ansi(text)
     text = re.sub(r"\x1b\].*?(?:\x07|\x1b\\)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "", text)
-    text = re.sub(r"(?:[A-Za-z]:)?(?:[/\\][\w.~+@-]+){2,}[/\\](?=[\w.-]+)", "…/", text)
-    return escape(text)
+    return re.sub(r"(?:[A-Za-z]:)?(?:[/\\][\w.~+@-]+){2,}[/\\](?=[\w.-]+)", "…/", text)
+
+
+def plain(text: str) -> str:
+    """Return `plain_text` escaped for HTML."""
+    return escape(plain_text(text))

@@ -1,181 +1,25 @@
-"""The words of the page frame and of the index, in every language of a report (findings bring their own)."""
+"""The words of the page frame and of the index, one TOML file a language (findings bring their own)."""
 
 from __future__ import annotations
 
+import tomllib
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
-HTML_LANG: Final = {"en": "en", "zh": "zh-CN"}
+from cxlab.wording import Name, plain
+
+HTML_LANG: Final = {"zh": "zh-CN"}  # where the tag of a page differs from the language's code
 LANGUAGE_NAMES: Final = {"en": "English", "zh": "中文"}
 
-_WORDS: Final[dict[str, dict[str, str]]] = {
-    "en": {
-        "skip": "Skip to content",
-        "report": "Report",
-        "all_brands": "Overview",
-        "everything": "All brands and periods",
-        "every_brand": "All brands",
-        "every_period": "All periods",
-        "languages": "Languages",
-        "pages": "Pages",
-        "contents": "On this page",
-        "code": "Code",
-        "show_code": "Show code",
-        "log": "Messages of this step",
-        "technical": "Technical details",
-        "table": "Table, scrolls sideways if wide",
-        "figure": "Figure",
-        "output": "Output",
-        "previous": "Previous",
-        "next": "Next",
-        "sequence": "Previous and next page",
-        "run": "Run {run_id}",
-        "data_date": "data of {date}",
-        "downloads": "Tables (CSV)",
-        "interactive": "An interactive control stands here in the notebook; open it in JupyterLab to use it.",
-        "not_shown": "An output of a kind that a page cannot show ({kind}) was left out.",
-        "no_language": "Not available in English.",
-        "error_title": "This step stopped with an error",
-        "error_what": "The notebook stopped here. What stands above is complete; what would follow was not computed.",
-        "error_said": "The step said:",
-        "notice_failed": "This page is incomplete: one of its steps failed.",
-        "notice_timeout": "This page is incomplete: it took longer than the time allowed.",
-        "notice_withheld": "Claims on this page are withheld: the model did not pass its checks.",
-        "notice_no_data": "There is no data for this page.",
-        "notice_skipped": "This page was not computed because a page it builds on is missing.",
-        "go_to_error": "Go to the step",
-        "no_page": "There is no page to show for this unit yet. What happened to each of its notebooks stands below.",
-        "unreadable": "The executed notebook could not be read.",
-        "status_ok": "complete",
-        "status_failed": "failed",
-        "status_timeout": "out of time",
-        "status_skipped": "not computed",
-        "status_no_data": "no data",
-        "status_withheld": "withheld",
-        "reason_failed": "a step stopped with an error",
-        "reason_timeout": "it took longer than the time allowed",
-        "reason_skipped": "a page it builds on is missing",
-        "reason_no_data": "no answers in this period",
-        "reason_withheld": "the model did not pass its checks",
-        "verdict_better": "better",
-        "verdict_worse": "worse",
-        "verdict_no_real_change": "no real change",
-        "verdict_cannot_tell": "cannot tell",
-        "verdict_withheld": "withheld",
-        "verdict_suppressed": "too few answers",
-        "verdict_": "first period",
-        "metric_nps": "Net promoter score",
-        "metric_csat": "Satisfied customers",
-        "metric_ces": "Customer effort score",
-        "metric_top_box": "Top box",
-        "metric_mean": "Mean rating",
-        "brand": "Brand",
-        "answers": "Answers",
-        "change": "Change",
-        "status": "Pages",
-        "finding": "In one sentence",
-        "range": "{value}, likely {low} to {high}",
-        "was": "{text}; last period {previous}",
-        "index_title": "{client}: {period}",
-        "index_sub": (
-            "{metric} with its likely range (nine times in ten); the dashed tick is the period before. "
-            "A change is called better or worse only when chance is an unlikely explanation."
-        ),
-        "tally": "{worse} worse, {better} better, {same} without a real change, {unclear} where we cannot tell.",
-        "earlier": "Earlier periods",
-        "shared_pages": "Pages over all brands or periods",
-        "incomplete": "What is missing",
-        "complete_of": "{done} of {all} pages are complete.",
-        "look": "log",
-        "unit": "Unit",
-        "page": "Page",
-        "what_happened": "What happened",
-        "separator": ": ",
-    },
-    "zh": {
-        "skip": "跳到正文",
-        "report": "报告",
-        "all_brands": "总览",
-        "everything": "全部品牌与时期",
-        "every_brand": "全部品牌",
-        "every_period": "全部时期",
-        "languages": "语言",
-        "pages": "页面",
-        "contents": "本页目录",
-        "code": "代码",
-        "show_code": "显示代码",
-        "log": "此步骤的运行信息",
-        "technical": "技术细节",
-        "table": "表格，过宽时可横向滚动",
-        "figure": "图",
-        "output": "输出",
-        "previous": "上一页",
-        "next": "下一页",
-        "sequence": "上一页与下一页",
-        "run": "运行 {run_id}",
-        "data_date": "数据截至 {date}",
-        "downloads": "数据表（CSV）",
-        "interactive": "此处在笔记本中是交互控件，请用 JupyterLab 打开笔记本使用。",
-        "not_shown": "有一项输出（{kind}）无法在网页中显示，已省略。",
-        "no_language": "暂无中文内容。",
-        "error_title": "此步骤出错，已停止",
-        "error_what": "笔记本在此处停止。以上内容完整，其后的内容没有计算。",
-        "error_said": "该步骤的提示：",
-        "notice_failed": "本页不完整：其中一个步骤失败。",
-        "notice_timeout": "本页不完整：运行超过了规定时间。",
-        "notice_withheld": "本页结论暂不发布：模型未通过检验。",
-        "notice_no_data": "本页没有数据。",
-        "notice_skipped": "本页没有计算，因为它所依赖的页面缺失。",
-        "go_to_error": "查看出错的步骤",
-        "no_page": "此单元暂无可显示的页面，各笔记本的情况见下表。",
-        "unreadable": "无法读取运行后的笔记本。",
-        "status_ok": "完整",
-        "status_failed": "失败",
-        "status_timeout": "超时",
-        "status_skipped": "未计算",
-        "status_no_data": "无数据",
-        "status_withheld": "暂不发布",
-        "reason_failed": "某个步骤出错",
-        "reason_timeout": "运行超过规定时间",
-        "reason_skipped": "所依赖的页面缺失",
-        "reason_no_data": "本期没有回答",
-        "reason_withheld": "模型未通过检验",
-        "verdict_better": "上升",
-        "verdict_worse": "下降",
-        "verdict_no_real_change": "无实质变化",
-        "verdict_cannot_tell": "无法判断",
-        "verdict_withheld": "暂不发布",
-        "verdict_suppressed": "样本太少",
-        "verdict_": "首个时期",
-        "metric_nps": "净推荐值",
-        "metric_csat": "满意客户占比",
-        "metric_ces": "客户费力度",
-        "metric_top_box": "最高分占比",
-        "metric_mean": "平均分",
-        "brand": "品牌",
-        "answers": "回答数",
-        "change": "变化",
-        "status": "页面",
-        "finding": "一句话结论",
-        "range": "{value}，可能在 {low} 至 {high} 之间",
-        "was": "{text}；上期 {previous}",
-        "index_title": "{client}：{period}",
-        "index_sub": (
-            "{metric}及其可能范围（十次中有九次落在其中）；虚线为上一期。只有当偶然因素难以解释时，才称为上升或下降。"
-        ),
-        "tally": "下降 {worse} 个，上升 {better} 个，无实质变化 {same} 个，无法判断 {unclear} 个。",
-        "earlier": "以往时期",
-        "shared_pages": "跨品牌或跨时期的页面",
-        "incomplete": "缺少的内容",
-        "complete_of": "共 {all} 页，已完成 {done} 页。",
-        "look": "日志",
-        "unit": "单元",
-        "page": "页面",
-        "what_happened": "情况",
-        "separator": "：",
-    },
-}
 
-
+@cache
 def words(language: str) -> dict[str, str]:
-    """Return the frame's words in `language`; English where a language has no catalogue of its own."""
-    return _WORDS.get(language, _WORDS["en"])
+    """Return the frame's words in `language`; English where a language has no file of its own."""
+    file = files("cxlab.render").joinpath("theme", f"{language}.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else words("en")
+
+
+def named(name: Name, language: str) -> str:
+    """Return a client's own name of a thing in `language`, else in the first language it has one in."""
+    return plain(name if isinstance(name, str) else name.get(language) or next(iter(name.values()), ""))

@@ -1,0 +1,193 @@
+"""The pages of one unit and its row on the index: places, links between pages, reasons for what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from posixpath import relpath
+from urllib.parse import quote
+
+import nbformat
+import pandas as pd
+
+from cxlab import wording
+from cxlab.render.clean import plain_text
+from cxlab.render.context import Link, PageContext
+from cxlab.render.exporter import render_page, set_page
+from cxlab.render.overview import Group, Headline, PageState, Row, headline
+from cxlab.render.result import PRIVATE, NotebookResult, UnitResult
+from cxlab.render.wording import LANGUAGE_NAMES, named, words
+from cxlab.vocab import ALL
+from cxlab.wording import Name
+
+
+def place(unit: UnitResult) -> PurePosixPath:
+    """Return a unit's folder below the tree of a language."""
+    return PurePosixPath(unit.brand.slug if unit.brand else ALL) / (unit.period.id if unit.period else ALL)
+
+
+def tree(language: str, languages: Sequence[str]) -> PurePosixPath:
+    """Return the folder of a language: the site itself for the first one."""
+    return PurePosixPath() if language == languages[0] else PurePosixPath(language)
+
+
+def _href(target: PurePosixPath, start: PurePosixPath) -> str:
+    """Return the address of a file of the site, seen from another one."""
+    return quote(relpath(str(target), str(start.parent)))
+
+
+def other_languages(page: PurePosixPath, language: str, languages: Sequence[str]) -> tuple[Link, ...]:
+    """Return links to the same page in the other languages; `page` is its place in the tree of `language`."""
+    inner = page.relative_to(tree(language, languages))
+    return tuple(
+        Link(LANGUAGE_NAMES.get(other, other), _href(tree(other, languages) / inner, page), language=other)
+        for other in languages
+        if other != language
+    )
+
+
+def write(path: Path, html: str) -> None:
+    """Write a page, its folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html, encoding="utf-8")
+
+
+def _label(unit: UnitResult, language: str) -> tuple[str, str]:
+    """Return brand and period as a reader meets them."""
+    say = words(language)
+    brand = named(unit.brand.label, language) or unit.brand.id if unit.brand else say["every_brand"]
+    if unit.period is None:
+        return brand, say["every_period"]
+    own = named(unit.period.label, language)
+    return brand, own or wording.period_name(unit.period.id, language=language)
+
+
+def _reading_order(unit: UnitResult, brief: str) -> list[NotebookResult]:
+    return sorted(unit.notebooks, key=lambda n: n.id != brief)
+
+
+def _file(result: NotebookResult, brief: str) -> str:
+    """Return the page of a notebook, empty if it has none."""
+    if result.notebook is None or not result.notebook.is_file():
+        return ""
+    return "index.html" if result.id == brief else f"{result.id}.html"
+
+
+def write_unit(
+    unit: UnitResult, new: Path, *, client: Name, language: str, languages: Sequence[str], brief: str
+) -> None:
+    """Write all pages of one unit in one language."""
+    say = words(language)
+    home = tree(language, languages) / place(unit)
+    order = _reading_order(unit, brief)
+    files = {n.id: _file(n, brief) for n in order}
+    there = [n for n in order if files[n.id]]
+    data = tree(languages[0], languages) / place(unit) / "data"
+    title = {n.id: named(n.title, language) or n.id for n in order}
+    brand, period = _label(unit, language)
+
+    def context(result: NotebookResult | None) -> PageContext:
+        page = home / (files[result.id] if result else "index.html")
+        at = there.index(result) if result else -1
+        steps = [Link(title[n.id], files[n.id]) for n in there]
+        return PageContext(
+            client=named(client, language),
+            brand=brand,
+            period=period,
+            title=title[result.id] if result else brand,
+            index=_href(tree(language, languages) / "index.html", page),
+            pages=tuple(Link(title[n.id], files[n.id], current=n is result) for n in order),
+            previous=steps[at - 1] if at > 0 else None,
+            next=steps[at + 1] if 0 <= at < len(steps) - 1 else None,
+            languages=other_languages(page, language, languages),
+            downloads=tuple(
+                Link(name, _href(data / f"{name}.csv", page)) for name in sorted(unit.tables) if name not in PRIVATE
+            ),
+            data=_href(data, page) + "/",
+            run_id=unit.run_id,
+            data_date=unit.data_date,
+            diagnostics=named(unit.diagnostics, language),
+            status=result.status if result else "ok",
+            layout="brief" if result and result.id == brief else "page",
+        )
+
+    for result in there:
+        html = _page(result, context(result), language)
+        write(new / home / files[result.id], html)
+        if result is there[0] and not files.get(brief):
+            write(new / home / "index.html", html)
+    if not there:
+        states = [PageState(Link(title[n.id], ""), n.status, _reason(n, say)) for n in order]
+        html = set_page("nothing.html.j2", language=language, context=context(None), states=states)
+        write(new / home / "index.html", html)
+
+
+def _page(result: NotebookResult, context: PageContext, language: str) -> str:
+    """Render a notebook; one that cannot be read becomes a page that says so instead of stopping the report."""
+    assert result.notebook is not None
+    try:
+        notebook = nbformat.read(result.notebook, as_version=4)
+        return render_page(notebook, language=language, context=context)
+    except (OSError, ValueError, nbformat.ValidationError):
+        states = [PageState(Link(context.title, ""), "failed", words(language)["unreadable"])]
+        return set_page("nothing.html.j2", language=language, context=context, states=states)
+
+
+def _reason(result: NotebookResult, say: Mapping[str, str]) -> str:
+    """Say in plain words why a page is not what it should be; the error's own words follow."""
+    if result.status == "ok":
+        return ""
+    said = plain_text(result.error).strip().splitlines()
+    return say[f"reason_{result.status}"] + (f" – {said[-1][:300]}" if said else "")
+
+
+def index_groups(
+    units: Sequence[UnitResult], estimates: Sequence[Headline | None], *, language: str, brief: str
+) -> list[Group]:
+    """Gather units by period, newest first; those over all brands or periods come last."""
+    say = words(language)
+    found: dict[str, tuple[str, list[Row]]] = {}
+    shared: list[Row] = []
+    for unit, number in zip(units, estimates, strict=True):
+        home = place(unit)
+        states = tuple(
+            PageState(
+                Link(named(n.title, language) or n.id, quote(str(home / file)) if (file := _file(n, brief)) else ""),
+                n.status,
+                _reason(n, say),
+            )
+            for n in _reading_order(unit, brief)
+        )
+        brand, period = _label(unit, language)
+        one = unit.brand is not None and unit.period is not None
+        row = Row(
+            brand if one else f"{brand}, {period}",
+            quote(str(home / "index.html")),
+            number,
+            _sentence(unit, language, brief),
+            states,
+        )
+        if one and unit.period is not None:
+            found.setdefault(unit.period.id, (period, []))[1].append(row)
+        else:
+            shared.append(row)
+    groups = [Group(found[key][0], tuple(found[key][1])) for key in sorted(found, reverse=True)]
+    return groups + ([Group(say["shared_pages"], tuple(shared), shared=True)] if shared else [])
+
+
+def headline_of(unit: UnitResult) -> Headline | None:
+    """Return the headline number of a unit about one brand and period, if its tables hold one."""
+    table = unit.tables.get("satisfaction_estimates")
+    if table is None or unit.brand is None or unit.period is None:
+        return None
+    return headline(pd.read_parquet(table), brand=unit.brand.id, period=unit.period.id)
+
+
+def _sentence(unit: UnitResult, language: str, brief: str) -> str:
+    """Return the brief's first sentence in `language`."""
+    table = unit.tables.get("findings")
+    if table is None:
+        return ""
+    rows = pd.read_parquet(table)
+    rows = rows[(rows["notebook"] == brief) & (rows["language"] == language)]
+    return str(rows["sentence"].iloc[0]) if len(rows) else ""

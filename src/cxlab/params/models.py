@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, model_validator
 from pydantic import Field as F
 
 from cxlab.vocab import Grain, Language, Missing, Role
 
 Scalar = str | int | float | bool
 _ID = re.compile(r"[^\W\d_][\w\-]*|\d[\w\-]*")
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
 
 
 def _identifier(value: Any) -> Any:
@@ -33,16 +35,47 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) or value is None else [value]
 
 
-Id = Annotated[str, BeforeValidator(_identifier), F(min_length=1, max_length=80)]
+def _texts(value: Any) -> Any:
+    """One text or a list; numbers are written as text, since client files are read as text."""
+    if value is None:
+        return value
+    return [_as_text(x) for x in (value if isinstance(value, list) else [value])]
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _code(value: Any) -> Any:
+    """A code as a key: ``6`` and ``"6"`` are one code, also after a trip through JSON, whose keys are text."""
+    value = _one_line(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str):
+        if _WHOLE.fullmatch(value):
+            return int(value)
+        if _DECIMAL.fullmatch(value) and str(float(value)) == value:
+            return float(value)
+    return value
+
+
+_OneOrMany = Scalar | list[Scalar]  # what a shorthand may be written as; for the JSON schema
+Id = Annotated[str, BeforeValidator(_identifier, json_schema_input_type=str | int), F(min_length=1, max_length=80)]
 Text = Annotated[str, BeforeValidator(_one_line), F(min_length=1, max_length=200)]
 Label = Text | dict[Language, Text]
-Names = Annotated[list[Text], BeforeValidator(_as_list)]
+Names = Annotated[list[Text], BeforeValidator(_texts, json_schema_input_type=_OneOrMany)]
+Ids = Annotated[list[Id], BeforeValidator(_as_list, json_schema_input_type=_OneOrMany)]
+Code = Annotated[int | float | str, BeforeValidator(_code)]
 
 
 class Strict(BaseModel):
     """Unknown keys are errors; a loaded params object never changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Field(Strict):
@@ -61,8 +94,8 @@ class Field(Strict):
     if_absent: Literal["null", "unweighted", "error"] | None = F(
         None, description="what to do when the file has no such column"
     )
-    map: dict[Scalar, Scalar] | None = F(None, description="codes to labels; values not listed stay as they are")
-    missing: dict[Scalar, Missing] | None = F(None, description="codes that mean missing, and which kind")
+    map: dict[Code, Scalar] | None = F(None, description="codes to labels; values not listed stay as they are")
+    missing: dict[Code, Missing] | None = F(None, description="codes that mean missing, and which kind")
     format: Text | None = F(None, description="date format (strptime); ISO dates need none")
     factor: float | None = F(None, description="multiply numbers by this (units, cents to euros)")
 
@@ -86,7 +119,7 @@ def _field(value: Any) -> Any:
     return value
 
 
-FieldLike = Annotated[Field, BeforeValidator(_field)]
+FieldLike = Annotated[Field, BeforeValidator(_field, json_schema_input_type=str | list[str] | Field)]
 
 
 class Brand(Strict):
@@ -102,30 +135,24 @@ def _label(value: Any) -> Any:
     return {"id": value, "label": str(value)} if isinstance(value, str | int) else value
 
 
+PeriodLabel = Annotated[Text, BeforeValidator(_as_text, json_schema_input_type=str | int)]
+
+
 class Periods(Strict):
     grain: Grain
-    first: str = F(description="first period reported, e.g. 2017, 2017H1, 2017Q1, 2017-03, 2017W05, 2017-03-14")
-    last: str = F(description="last period reported")
-    history_from: str | None = F(None, description="earliest period the models may use; default: first")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _years_are_text(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {
-                k: str(v) if k in ("first", "last", "history_from") and v is not None else v for k, v in data.items()
-            }
-        return data
+    first: PeriodLabel = F(description="first period reported, e.g. 2017, 2017H1, 2017Q1, 2017-03, 2017W05, 2017-03-14")
+    last: PeriodLabel = F(description="last period reported")
+    history_from: PeriodLabel | None = F(None, description="earliest period the models may use; default: first")
 
 
 class Scale(Strict):
     codes: list[int] = F(description="legal codes, from worst to best (2 to 11 of them)", min_length=2, max_length=11)
     satisfied_from: int | None = F(None, description="csat counts codes from this one up (in the order of `codes`)")
-    missing: dict[Scalar, Missing] = F(
+    missing: dict[Code, Missing] = F(
         default_factory=dict, description="codes that are no scores, and which kind of missing"
     )
     labels: dict[int, Label] = F(default_factory=dict, description="texts of codes for pages")
-    map: dict[Scalar, int] = F(default_factory=dict, description="texts in the file -> codes, e.g. {Very good: 5}")
+    map: dict[Code, int] = F(default_factory=dict, description="texts in the file -> codes, e.g. {Very good: 5}")
 
     @model_validator(mode="after")
     def _consistent(self) -> Scale:
@@ -145,14 +172,14 @@ class Item(Strict):
     role: Role = F(description="what the item measures")
     touchpoint: Id | None = None
     label: Label | None = None
-    map: dict[Scalar, int] | None = F(None, description="texts -> codes, over the scale's own map")
+    map: dict[Code, int] | None = F(None, description="texts -> codes, over the scale's own map")
 
 
 class Input(Strict):
     """One or many files of the same shape, or a database table."""
 
     path: Names | None = F(None, description="file, glob or list, below data_root; {wave} is replaced by each wave")
-    waves: list[Id] | None = F(None, description="the values of {wave}, one file each")
+    waves: Ids | None = F(None, description="the values of {wave}, one file each")
     key: Names | None = F(None, description="columns that identify a row: later duplicates are rejected")
     format: Literal["csv", "parquet", "excel", "spss", "jsonl"] | None = F(
         None, description="default: by the file's ending"
@@ -175,25 +202,25 @@ class Input(Strict):
         return self
 
 
+def _pairs(value: Any) -> Any:
+    value = _texts(value) if isinstance(value, str | int | list) else value
+    return {x: x for x in value if isinstance(x, str)} if isinstance(value, list) else value
+
+
+Pairs = Annotated[dict[Text, Text], BeforeValidator(_pairs, json_schema_input_type=str | list[str] | dict[str, str])]
+
+
 class Lookup(Strict):
     """A left join that adds columns to an input; its match rate is printed."""
 
     from_: Id = F(alias="from", description="input that gets the columns")
     to: Id = F(description="input they come from")
-    on: Annotated[
-        dict[Text, Text],
-        BeforeValidator(lambda v: {v: v} if isinstance(v, str) else {x: x for x in v} if isinstance(v, list) else v),
-    ] = F(description="key column, list of them, or {from column: to column}")
-    take: Annotated[
-        dict[Text, Text],
-        BeforeValidator(lambda v: {v: v} if isinstance(v, str) else {x: x for x in v} if isinstance(v, list) else v),
-    ] = F(description="columns to take: list, or {new name: column}")
+    on: Pairs = F(description="key column, list of them, or {from column: to column}")
+    take: Pairs = F(description="columns to take: list, or {new name: column}")
     one: Text | None = F(
         None, description="which row if several match: 'max price', 'min date', 'first'; default: an error"
     )
-    after: Annotated[list[Id], BeforeValidator(_as_list)] = F(
-        default_factory=list, description="lookups that must run before"
-    )
+    after: Ids = F(default_factory=list, description="lookups that must run before")
 
 
 class _Mapped(Strict):
@@ -299,21 +326,44 @@ def _many(value: Any) -> Any:
 class Tables(Strict):
     """Canonical tables; each is one mapping or a list of them (several inputs fill one table)."""
 
-    customers: Annotated[list[CustomersMap], BeforeValidator(_many)] = F(default_factory=list)
-    transactions: Annotated[list[TransactionsMap], BeforeValidator(_many)] = F(default_factory=list)
-    interactions: Annotated[list[InteractionsMap], BeforeValidator(_many)] = F(default_factory=list)
-    events: Annotated[list[EventsMap], BeforeValidator(_many)] = F(default_factory=list)
-    responses: Annotated[list[ResponsesMap], BeforeValidator(_many)] = F(default_factory=list)
-    ratings: Annotated[list[RatingsMap], BeforeValidator(_many)] = F(default_factory=list)
-    comments: Annotated[list[CommentsMap], BeforeValidator(_many)] = F(default_factory=list)
-    invitations: Annotated[list[InvitationsMap], BeforeValidator(_many)] = F(default_factory=list)
-    actions: Annotated[list[ActionsMap], BeforeValidator(_many)] = F(default_factory=list)
+    customers: Annotated[
+        list[CustomersMap], BeforeValidator(_many, json_schema_input_type=CustomersMap | list[CustomersMap])
+    ] = F(default_factory=list)
+    transactions: Annotated[
+        list[TransactionsMap], BeforeValidator(_many, json_schema_input_type=TransactionsMap | list[TransactionsMap])
+    ] = F(default_factory=list)
+    interactions: Annotated[
+        list[InteractionsMap], BeforeValidator(_many, json_schema_input_type=InteractionsMap | list[InteractionsMap])
+    ] = F(default_factory=list)
+    events: Annotated[list[EventsMap], BeforeValidator(_many, json_schema_input_type=EventsMap | list[EventsMap])] = F(
+        default_factory=list
+    )
+    responses: Annotated[
+        list[ResponsesMap], BeforeValidator(_many, json_schema_input_type=ResponsesMap | list[ResponsesMap])
+    ] = F(default_factory=list)
+    ratings: Annotated[
+        list[RatingsMap], BeforeValidator(_many, json_schema_input_type=RatingsMap | list[RatingsMap])
+    ] = F(default_factory=list)
+    comments: Annotated[
+        list[CommentsMap], BeforeValidator(_many, json_schema_input_type=CommentsMap | list[CommentsMap])
+    ] = F(default_factory=list)
+    invitations: Annotated[
+        list[InvitationsMap], BeforeValidator(_many, json_schema_input_type=InvitationsMap | list[InvitationsMap])
+    ] = F(default_factory=list)
+    actions: Annotated[
+        list[ActionsMap], BeforeValidator(_many, json_schema_input_type=ActionsMap | list[ActionsMap])
+    ] = F(default_factory=list)
+
+
+XTable = Literal["responses", "ratings", "comments"]
 
 
 class Source(Input):
     """Shorthand for one input and the X tables it fills; the loader turns it into `inputs` and `tables`."""
 
-    to: Annotated[list[Literal["responses", "ratings", "comments"]], BeforeValidator(_as_list)] = F(min_length=1)
+    to: Annotated[list[XTable], BeforeValidator(_as_list, json_schema_input_type=XTable | list[XTable])] = F(
+        min_length=1
+    )
     shape: Literal["wide", "long"] = "wide"
     response_id: FieldLike | None = None
     customer: FieldLike | None = None
@@ -374,9 +424,9 @@ class ModelSettings(Strict):
     tune: int = F(800, ge=100, le=20_000)
     chains: int = F(4, ge=2, le=16)
     seed: int = F(20_260_701, ge=0)
-    groupings: Annotated[list[Text] | None, BeforeValidator(_as_list)] = F(
+    groupings: Names | None = F(
         None,
-        description="factors of the satisfaction model, e.g. [segment:age, touchpoint]; default: all that vary, at most 6",
+        description="factors of the satisfaction model, e.g. [segment:age, touchpoint]; default: those that vary",
     )
 
 
@@ -402,23 +452,34 @@ class Directory(Strict):
     )
 
 
+def _english() -> list[Language]:
+    return ["en"]
+
+
+class Places(dict[tuple[str | int, ...], tuple[str, int]]):
+    """Path of keys -> (file, line). Where something is written never makes two params differ."""
+
+    __hash__ = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Places)
+
+
 class Params(Strict):
     """Everything about one client."""
 
-    extends: Annotated[list[Text], BeforeValidator(_as_list)] = F(
-        default_factory=list, description="presets or files this one builds on"
-    )
+    extends: Names = F(default_factory=list, description="presets or files this one builds on")
     client: Id
     label: Label | None = F(None, description="the client's name on pages; default: client")
     languages: list[Language] = F(
-        default_factory=lambda: ["en"], min_length=1, description="of the report; the first is at its root"
+        default_factory=_english, min_length=1, description="of the report; the first is at its root"
     )
     profile: Literal["customer", "product", "employee", "brand"] = "customer"
     industry: Text | None = None
     data_root: Text = F(
         ".", description="folder of the data; ${VAR} is read from the environment; relative to the params file"
     )
-    brands: list[Annotated[Brand, BeforeValidator(_label)]] = F(min_length=1)
+    brands: list[Annotated[Brand, BeforeValidator(_label, json_schema_input_type=str | int | Brand)]] = F(min_length=1)
     periods: Periods
     scales: dict[Id, Scale] = F(default_factory=dict)
     inputs: dict[Id, Input] = F(default_factory=dict)
@@ -431,12 +492,13 @@ class Params(Strict):
     mask_personal_data: bool = F(True, description="mask personal data in texts before anything is stored")
     segment_labels: dict[Id, Label] = F(default_factory=dict, description="names of segments on pages")
     item_labels: dict[Id, Label] = F(default_factory=dict, description="names of items on pages")
-    group_labels: dict[Id, dict[Scalar, Label]] = F(
-        default_factory=dict, description="segment -> code -> name on pages"
-    )
+    group_labels: dict[Id, dict[Code, Label]] = F(default_factory=dict, description="segment -> code -> name on pages")
     journey: Journey = F(default_factory=Journey)
     targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
     limits: Limits = F(default_factory=Limits)
     headline: Headline = F(default_factory=Headline)
     model: ModelSettings = F(default_factory=ModelSettings)
     notebooks: list[Text] | None = F(None, description="ids to run; default: all of the profile")
+
+    # Where each key stands; empty when rebuilt from JSON.
+    _places: Places = PrivateAttr(default_factory=Places)

@@ -42,10 +42,14 @@ if [ "$(.venv/bin/uv --version 2>/dev/null | cut -d' ' -f2)" != "$uv_version" ];
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
 fi
 
-# uv does not read pip's settings: a mirror set for pip is meant for uv as well.
-index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
-if [ -n "$index" ] && [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
-    export UV_DEFAULT_INDEX="$index"
+# uv does not read pip's settings: a mirror or a certificate set for pip is meant for uv as well.
+pip_setting() { .venv/bin/python -m pip config get "global.$1" 2>/dev/null || true; }
+index=${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-${PIP_INDEX_URL:-$(pip_setting index-url)}}}
+[ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
+certificate=${SSL_CERT_FILE:-${PIP_CERT:-$(pip_setting cert)}}
+[ -z "$certificate" ] || export SSL_CERT_FILE="$certificate"
+if [ -e /etc/ssl/certs/ca-certificates.crt ] || [ "$(uname)" = Darwin ]; then
+    export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}"  # what the machine trusts, as pip does
 fi
 export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}"
 

@@ -1,0 +1,75 @@
+"""The words of the report, one TOML file a language with the same keys and the same named fields.
+
+A message is a string with ``{field}`` places, or a table ``one`` / ``other`` chosen by a count. A further language is
+one more file here; `languages` finds it.
+"""
+
+from __future__ import annotations
+
+import string
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from cxlab.errors import ParamsError, Problem, nearest
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """Return the codes of the languages that have a catalogue, in alphabetical order."""
+    return tuple(sorted(p.name.removesuffix(".toml") for p in files(__name__).iterdir() if p.name.endswith(".toml")))
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """Return all messages of a language under dotted keys; plural forms end in ``.one`` and ``.other``."""
+    if language not in languages():
+        raise ParamsError(
+            Problem(
+                "no catalogue for this language",
+                value=repr(language),
+                allowed=", ".join(languages()),
+                nearest=nearest(language, languages()),
+                todo="add src/cxlab/catalogue/<language>.toml with the keys of en.toml",
+            )
+        )
+    return dict(_flat(tomllib.loads((files(__name__) / f"{language}.toml").read_text("utf-8")), ""))
+
+
+def _flat(tree: Mapping[str, object], prefix: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for key, value in tree.items():
+        found += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(prefix + key, str(value))]
+    return found
+
+
+def fields_of(template: str) -> frozenset[str]:
+    """Return the names of the fields of a message."""
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
+
+
+def message(language: str, key: str, fields: Mapping[str, str] | None = None, *, quantity: float | None = None) -> str:
+    """Return the message `key` with its fields filled in.
+
+    Parameters
+    ----------
+    language : str
+        Code of a catalogue, e.g. ``en`` or ``zh``.
+    key : str
+        Dotted key.
+    fields : mapping of str, optional
+        Values of the named fields, already written for the language.
+    quantity : float, optional
+        The count that chooses between ``one`` and ``other``.
+
+    Raises
+    ------
+    KeyError
+        A key or a field is missing: a fault in the program, not in the client's data.
+    """
+    messages = catalogue(language)
+    if quantity is not None:
+        one = f"{key}.one"
+        key = one if quantity == 1 and one in messages else f"{key}.other"
+    return messages[key].format_map(dict(fields or {}))

@@ -1,0 +1,306 @@
+"""The sheet every figure is drawn on, and the way from a matplotlib figure to a small SVG string.
+
+One unit of a figure is one CSS pixel. Text stays text, so the reader's fonts draw Chinese even where the figure was
+made without them; its room is therefore estimated from the characters, not measured with a font of this machine.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+import warnings
+import xml.etree.ElementTree as ET
+from contextlib import AbstractContextManager
+from typing import Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.collections import Collection, LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+
+from cxlab.style import FONTS, PALETTE, colour
+from cxlab.wording import plain
+
+WIDTH: Final = 460  # px: a column of the page; a phone shows it at three quarters
+MAX_MARKS: Final = 2000  # more marks than this are rasterised
+FONT: Final = 13
+SMALL: Final = 12
+PHONE: Final = 1.2  # text grows by this on a narrow screen, so room is kept for it
+_DPI: Final = 72  # the SVG backend writes points; at 72 dpi a point is a unit
+_SVG: Final = "{http://www.w3.org/2000/svg}"
+_XLINK: Final = "{http://www.w3.org/1999/xlink}href"
+
+
+def figure_style() -> AbstractContextManager[None]:
+    """Return a context with the house's matplotlib settings; nothing outside it changes.
+
+    The measuring font is the one matplotlib ships, so a figure has the same bytes on every machine; the fonts that
+    readers see are set by `to_svg`.
+    """
+    return mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "cxlab",
+            "text.parse_math": False,  # a "$" in a client's label is a dollar
+            "font.family": ["DejaVu Sans"],
+            "font.size": FONT,
+            "figure.dpi": _DPI,
+            "text.color": colour("ink"),
+            "axes.edgecolor": colour("line"),
+            "axes.labelcolor": colour("soft"),
+            "axes.labelsize": SMALL,
+            "axes.facecolor": "none",
+            "figure.facecolor": "none",
+            "axes.unicode_minus": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.spines.left": False,
+            "axes.grid": False,
+            "grid.color": colour("line"),
+            "grid.linewidth": 1,
+            "xtick.color": colour("soft"),
+            "ytick.color": colour("soft"),
+            "xtick.labelsize": SMALL,
+            "ytick.labelsize": SMALL,
+            "xtick.major.size": 0,
+            "ytick.major.size": 0,
+            "lines.linewidth": 2.5,
+            "lines.solid_capstyle": "round",
+            "lines.solid_joinstyle": "round",
+        }
+    )
+
+
+def sheet(height: float, *, left: float = 0, right: float = 0, top: float = 8, bottom: float = 24) -> Figure:
+    """Return a figure `WIDTH` wide with one axes; the margins are in pixels."""
+    figure = Figure(figsize=(WIDTH / _DPI, height / _DPI), dpi=_DPI)
+    left, right = min(left, 0.6 * WIDTH), min(right, 0.3 * WIDTH)
+    figure.add_axes(
+        (
+            left / WIDTH,
+            bottom / height,
+            max(WIDTH - left - right, 40) / WIDTH,
+            max(height - top - bottom, 10) / height,
+        )
+    )
+    return figure
+
+
+def text_width(text: str, *, size: float = FONT) -> float:
+    """Return the room in pixels that text needs in the fonts readers have; Chinese characters are one em wide."""
+    ems = 0.0
+    for char in text:
+        if unicodedata.combining(char) or unicodedata.category(char) == "Cf":
+            continue
+        if unicodedata.east_asian_width(char) in "WF":
+            ems += 1.0
+        elif char in " .,:;|!'ilj()[]":
+            ems += 0.36
+        elif char.isupper() or char in "mwMW@%—":
+            ems += 0.74
+        else:
+            ems += 0.6
+    return ems * size
+
+
+def fit(text: str, *, width: float, size: float = FONT) -> str:
+    """Return text as one safe line, cut with an ellipsis so that it needs at most `width` pixels."""
+    line = plain(text)
+    if text_width(line, size=size) <= width:
+        return line
+    while line and text_width(line + "…", size=size) > width:
+        line = line[:-1]
+    return line.rstrip() + "…"
+
+
+def wrap(text: str, *, width: float, size: float = FONT) -> list[str]:
+    """Return text in one line or two, the second cut with an ellipsis where `width` pixels are not enough."""
+    line = plain(text)
+    if text_width(line, size=size) <= width:
+        return [line]
+    first = min(width, max(0.55 * text_width(line, size=size), 0.6 * width))  # two lines of like length
+    cut = next(i for i in range(len(line), -1, -1) if text_width(line[:i], size=size) <= first)
+    space = line.rfind(" ", 0, cut + 1)
+    cut = space if space > cut / 2 else max(cut, 1)
+    return [line[:cut].rstrip(), fit(line[cut:], width=width, size=size)]
+
+
+def empty(text: str) -> Figure:
+    """Return a figure that says why there is nothing to see."""
+    with figure_style():
+        figure = sheet(60, bottom=8)
+        axes = figure.axes[0]
+        axes.set_axis_off()
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        axes.text(0.5, 0.5, plain(text), ha="center", va="center", color=colour("soft"))
+    return figure
+
+
+def drawn_numbers(figure: Figure) -> np.ndarray:
+    """Return every number that a figure's marks show, sorted: coordinates of lines, dots, bands and bars.
+
+    A finding compares its sentence with these, so a figure cannot show something else than the words say.
+    """
+    found: list[np.ndarray] = [np.empty(0)]
+    for axes in figure.axes:
+        for artist in axes.get_children():
+            if isinstance(artist, Line2D):
+                found += [np.asarray(artist.get_xdata(), float), np.asarray(artist.get_ydata(), float)]
+            elif isinstance(artist, LineCollection):
+                found += [np.asarray(s, float).ravel() for s in artist.get_segments()]
+            elif isinstance(artist, Collection):
+                found += [np.asarray(p.vertices, float).ravel() for p in artist.get_paths()]
+                found.append(np.asarray(artist.get_offsets(), float).ravel())
+                values = artist.get_array()
+                found.append(np.asarray([] if values is None else values, float).ravel())
+            elif isinstance(artist, Rectangle) and artist is not axes.patch:
+                found.append(np.asarray(artist.get_bbox().extents, float))
+    numbers = np.concatenate(found)
+    return np.unique(numbers[np.isfinite(numbers)])
+
+
+def to_svg(figure: Figure) -> str:
+    """Return a figure as a compact, deterministic SVG document.
+
+    Text stays text, the ground is transparent, colours of the palette become classes with a dark variant (an ``<img>``
+    of it follows the reader's scheme), text grows on a phone, and more than `MAX_MARKS` marks become one picture.
+    """
+    with figure_style(), warnings.catch_warnings():
+        # The measuring font lacks Chinese; the reader's fonts draw it, and our layout does not use the measure.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support .* natively")
+        for artist in figure.findobj(Text):
+            if isinstance(artist, Text):
+                artist.set_parse_math(False)
+        _rasterise(figure)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, dpi=_DPI, metadata={"Date": None, "Creator": None})
+    return _compact(buffer.getvalue())
+
+
+def _marks(artist: Artist) -> int:
+    if isinstance(artist, LineCollection):
+        return len(artist.get_segments())
+    if isinstance(artist, Collection):
+        return max(len(artist.get_offsets()), len(artist.get_paths()))
+    if isinstance(artist, Line2D):
+        return int(np.size(artist.get_xdata()))
+    return 0
+
+
+def _rasterise(figure: Figure) -> None:
+    for axes in figure.axes:
+        by_size = sorted(axes.get_children(), key=_marks, reverse=True)
+        left = sum(_marks(a) for a in by_size)
+        for artist in by_size:
+            if left <= MAX_MARKS:
+                break
+            artist.set_rasterized(True)
+            left -= _marks(artist)
+
+
+def _compact(svg: str) -> str:
+    ET.register_namespace("", _SVG[1:-1])
+    root = ET.fromstring(svg)  # noqa: S314  matplotlib wrote it
+    box = root.attrib["viewBox"]
+    root.attrib.clear()
+    root.attrib.update(viewBox=box)
+    names: dict[str, str] = {}
+    used: set[str] = set()
+    _prune(root, names, used)
+    sizes = sorted({c for e in root.iter() for c in e.get("class", "").split() if re.fullmatch(r"t\d+", c)})
+    style = ET.Element(f"{_SVG}style")
+    style.text = _stylesheet(used, sizes)
+    root.insert(0, style)
+    body = ET.tostring(root, encoding="unicode", short_empty_elements=True)
+    return re.sub(r">\s+<", "><", body)
+
+
+def _stylesheet(used: set[str], sizes: list[str]) -> str:
+    def rules(scheme: int) -> str:
+        fills = "".join(f".f-{r}{{fill:{PALETTE[r][scheme]}}}" for r in PALETTE if f"f-{r}" in used)
+        return fills + "".join(f".s-{r}{{stroke:{PALETTE[r][scheme]}}}" for r in PALETTE if f"s-{r}" in used)
+
+    text = "".join(f".{s}{{font-size:{s[1:]}px}}" for s in sizes)
+    phone = "".join(f".{s}{{font-size:{round(PHONE * int(s[1:]), 1):g}px}}" for s in sizes)
+    return (
+        f"*{{stroke-linejoin:round}}text{{font-family:{FONTS}}}{text}{rules(0)}"
+        f"@media (max-width:380px){{{phone}}}@media (prefers-color-scheme:dark){{{rules(1)}}}"
+    )
+
+
+_ROLE_OF: Final = {pair[0]: role for role, pair in PALETTE.items()}
+_KEEP: Final = ("fill-opacity", "stroke-opacity", "opacity", "stroke-width", "stroke-dasharray", "stroke-linecap")
+
+
+def _prune(node: ET.Element, names: dict[str, str], used: set[str]) -> None:
+    """Drop what a reader cannot see, shorten ids and numbers, turn styles into attributes and classes."""
+    for child in list(node):
+        _prune(child, names, used)
+        tag = child.tag.removeprefix(_SVG)
+        place = list(node).index(child)
+        if tag in ("metadata", "style"):
+            node.remove(child)
+            continue
+        _restyle(child, tag, used)
+        _rename(child, names)
+        invisible = child.get("fill") == "none" and not child.get("class") and not child.get("stroke")
+        if tag == "path" and invisible and not child.get("id"):
+            node.remove(child)
+        elif tag == "g" and not child.attrib:
+            node.remove(child)
+            for offset, grandchild in enumerate(child):
+                node.insert(place + offset, grandchild)
+        elif tag in ("g", "defs") and not len(child):
+            node.remove(child)
+
+
+def _rename(node: ET.Element, names: dict[str, str]) -> None:
+    tag = node.tag.removeprefix(_SVG)
+    identifier = node.attrib.pop("id", None)
+    if identifier and tag in ("path", "clipPath", "image", "pattern"):
+        node.set("id", names.setdefault(identifier, f"i{len(names)}"))
+    target = node.attrib.pop(_XLINK, None)
+    if target:
+        node.set("href", f"#{names.setdefault(target[1:], f'i{len(names)}')}" if target.startswith("#") else target)
+    clip = node.get("clip-path")
+    if clip:
+        node.set("clip-path", re.sub(r"#(\w+)", lambda m: f"#{names.setdefault(m[1], f'i{len(names)}')}", clip))
+    for key in ("d", "x", "y", "width", "height", "transform"):
+        if node.get(key):
+            short = re.sub(r"-?\d+\.\d+", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), node.attrib[key])
+            node.set(key, re.sub(r"\s+", " ", short).strip())
+    turn = re.fullmatch(r"rotate\((-?[\d.]+) .*\)", node.get("transform", ""))
+    if turn and float(turn[1]) == 0:
+        del node.attrib["transform"]
+
+
+def _restyle(node: ET.Element, tag: str, used: set[str]) -> None:
+    style = dict(re.findall(r"([\w-]+):\s*([^;]+)", node.attrib.pop("style", "")))
+    classes: list[str] = []
+    for key, letter in (("fill", "f"), ("stroke", "s")):
+        value = style.get(key)
+        role = _ROLE_OF.get(value or "")
+        if role:
+            classes.append(f"{letter}-{role}")
+        elif value:
+            node.set(key, value)
+    if tag == "text":
+        if not style.get("fill"):
+            classes.append("f-ink")
+        classes.append(f"t{round(float(style.get('font-size', f'{FONT}px').removesuffix('px')))}")
+        if style.get("text-anchor", "start") != "start":
+            node.set("text-anchor", style["text-anchor"])
+        if style.get("font-weight"):
+            node.set("font-weight", style["font-weight"])
+    for key in _KEEP:
+        if style.get(key) and (key, style[key]) != ("stroke-linecap", "butt"):
+            node.set(key, style[key])
+    if classes:
+        used.update(classes)
+        node.set("class", " ".join(classes))

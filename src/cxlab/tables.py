@@ -1,0 +1,147 @@
+"""Tidy rows as tables for reading: each metric in its own format, each language in its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cxlab.blocks import Block, table
+from cxlab.catalogue import message
+from cxlab.vocab import VERDICTS
+from cxlab.wording import Labels, count, estimate, is_number, metric_name, number, period_name, probability
+
+
+def direction(prob_gt_ref: float, change: float) -> float:
+    """Return the probability of the direction a change points to, from the probability that it is above zero."""
+    return prob_gt_ref if change > 0 else 1 - prob_gt_ref
+
+
+def estimate_cell(row: pd.Series, *, language: str) -> str:
+    """Write one estimate with its interval, or why there is none."""
+    signed = str(row.get("estimand")) == "change"
+    if is_number(row["mean"]):
+        mid, low, high = (float(row[c]) for c in ("mean", "ci_low", "ci_high"))
+        return estimate(mid, low, high, metric=str(row["metric"]), language=language, signed=signed)
+    verdict = str(row.get("verdict") or "")
+    return message(language, f"verdict.{verdict}") if verdict in ("withheld", "suppressed") else "—"
+
+
+def periods_table(
+    levels: pd.DataFrame, changes: pd.DataFrame, *, language: str, caption: str, open: bool = False, csv: str = ""
+) -> Block:
+    """Return the table behind a trend: a row a period, newest first, with the change from the period before.
+
+    Parameters
+    ----------
+    levels, changes : DataFrame
+        Tidy estimates ``level`` and ``change`` of one item, metric and group.
+    """
+    rows = []
+    by_period = changes.set_index("period")
+    for _, row in levels.sort_values("period", ascending=False).iterrows():
+        cells = [period_name(str(row["period"]), language=language), estimate_cell(row, language=language)]
+        if row["period"] in by_period.index:
+            cells += _change_cells(by_period.loc[row["period"]], language=language)
+        else:
+            cells += ["", "", ""]
+        rows.append([*cells, count(row["n"])])
+    heads = [("period", "left"), ("estimate", "right"), ("change", "right"), ("probability_direction", "right")]
+    return _table([*heads, ("verdict", "left"), ("n", "right")], rows, language, caption, open, csv)
+
+
+def groups_table(
+    levels: pd.DataFrame,
+    best: pd.DataFrame,
+    *,
+    level: str,
+    labels: Labels,
+    language: str,
+    caption: str,
+    open: bool = False,
+    csv: str = "",
+) -> Block:
+    """Return the table behind a comparison of groups, in the order of `levels`.
+
+    Parameters
+    ----------
+    levels, best : DataFrame
+        Tidy estimates ``level`` and ``p_rank_best`` of one item, metric and period, a row a group.
+    """
+    chance = dict(zip(best["group"], best["mean"], strict=True))
+    rows = [
+        [
+            labels.group(level, str(row["group"]), language),
+            estimate_cell(row, language=language),
+            probability(chance.get(row["group"], float("nan")), language=language),
+            count(row["n"]),
+        ]
+        for _, row in levels.iterrows()
+    ]
+    heads = [("group", "left"), ("estimate", "right"), ("probability_best", "right"), ("n", "right")]
+    return _table(heads, rows, language, caption, open, csv)
+
+
+def items_table(
+    levels: pd.DataFrame, *, labels: Labels, language: str, caption: str, open: bool = False, csv: str = ""
+) -> Block:
+    """Return several questions and measures below each other, a row an estimate."""
+    rows = [
+        [
+            labels.item(str(row["item"]), language),
+            metric_name(str(row["metric"]), language=language),
+            estimate_cell(row, language=language),
+            count(row["n"]),
+        ]
+        for _, row in levels.iterrows()
+    ]
+    heads = [("item", "left"), ("metric", "left"), ("estimate", "right"), ("n", "right")]
+    return _table(heads, rows, language, caption, open, csv)
+
+
+def codes_table(
+    shares: pd.DataFrame,
+    *,
+    language: str,
+    caption: str,
+    sums: Sequence[tuple[str, float]] = (),
+    open: bool = False,
+    csv: str = "",
+) -> Block:
+    """Return how answers are spread, highest code first.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        Columns ``code, share, n`` and, optionally, ``previous``.
+    sums : sequence of (label, share)
+        Further rows below, e.g. promoters.
+    """
+    heads = [("code", "left"), ("share", "right"), ("share_before", "right"), ("n", "right")]
+    rows = [
+        [
+            f"{row['code']:g}",
+            number(row["share"], metric="share", language=language),
+            number(row.get("previous", float("nan")), metric="share", language=language),
+            count(row["n"]),
+        ]
+        for _, row in shares.sort_values("code", ascending=False).iterrows()
+    ]
+    rows += [[label, number(share, metric="share", language=language), "", ""] for label, share in sums]
+    return _table(heads, rows, language, caption, open, csv)
+
+
+def _change_cells(row: pd.Series, *, language: str) -> list[str]:
+    verdict = str(row["verdict"] or "")
+    word = message(language, f"verdict.{verdict}") if verdict and verdict in VERDICTS else ""
+    chance = "—"
+    if is_number(row["mean"]) and is_number(row["prob_gt_ref"]):
+        chance = probability(direction(float(row["prob_gt_ref"]), float(row["mean"])), language=language)
+    return [estimate_cell(row, language=language), chance, word]
+
+
+def _table(
+    heads: list[tuple[str, str]], rows: list[list[str]], language: str, caption: str, open: bool, csv: str
+) -> Block:
+    columns = [(message(language, f"table.{key}"), align) for key, align in heads]
+    return table(columns, rows, caption=caption, open=open, csv=csv)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from axe_playwright_python.sync_playwright import Axe
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cxlab import blocks
+from cxlab.render import Link, PageContext
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 if TYPE_CHECKING:
     pass
@@ -224,3 +231,68 @@ def report() -> NotebookNode:
             ),
         ]
     )
+
+
+def context(**changes: object) -> PageContext:
+    """The frame of a page as the site makes it."""
+    frame = PageContext(
+        client="Demo client",
+        brand="Alder",
+        period="Q3 2026",
+        title="Satisfaction",
+        index="../../index.html",
+        pages=(
+            Link("Brief", "index.html"),
+            Link("Satisfaction", "20_satisfaction.html", current=True),
+            Link("Drivers", ""),
+        ),
+        previous=Link("Brief", "index.html"),
+        next=Link("Drivers", "30_drivers.html"),
+        languages=(Link("中文", "../../zh/alder/2026Q3/20_satisfaction.html", language="zh"),),
+        downloads=(Link("nps", "data/nps.csv"),),
+        run_id="20261003T061500Z-3f9ab",
+        data_date="2026-10-01",
+        diagnostics="all models converged",
+    )
+    return replace(frame, **changes)
+
+
+def failed() -> NotebookNode:
+    """A notebook whose hidden step raised."""
+    notebook = report()
+    trace = ["\x1b[0;31m---\x1b[0m", "File /home/ana/.venv/lib/python3.12/site-packages/x.py:3", "ValueError: no rows"]
+    error = new_output("error", ename="ValueError", evalue="no rows in <b>2026Q3</b>", traceback=trace)
+    notebook.cells.append(code("model.fit()", error, id="fit", tags=("remove-cell",)))
+    return notebook
+
+
+def check_page(
+    browser: Browser, path: Path, *, widths: tuple[int, ...] = (1280, 390), schemes: tuple[str, ...] = ("light", "dark")
+) -> None:
+    """Open a page as readers do and assert that nothing is wrong with it.
+
+    No console message, no request beyond the file itself, no axe violation with everything unfolded, no sideways
+    scrolling, at each width in each colour scheme.
+    """
+    for scheme in schemes:
+        for width in widths:
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            said: list[str] = []
+            asked: list[str] = []
+            page.on("console", lambda message, said=said: said.append(message.text))
+            page.on("pageerror", lambda error, said=said: said.append(str(error)))
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.goto(path.as_uri())
+            where = f"{path.name} at {width} px, {scheme}"
+            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0, f"{where}: {overflow} px wider than the screen"
+            page.evaluate("document.body.classList.remove('nocode')")
+            page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0, f"{where}: {overflow} px wider than the screen with everything unfolded"
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{where}\n{found.generate_report()}"
+            page.close()
+            assert said == [], f"{where}: {said}"
+            outside = [url for url in asked if url != path.as_uri() and not url.startswith("data:")]
+            assert outside == [], f"{where}: {outside}"

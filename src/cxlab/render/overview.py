@@ -170,10 +170,10 @@ def render_index(
         language=language,
         client=client,
         languages=languages,
-        title=_title(newest, client, say),
+        title=_title(newest, client, lang, say),
         metric=" · ".join(wording.metric_name(m, language=lang) for m in _METRICS if m in metrics),
         groups=[
-            (group, [(row, _cells(row.headline, axes, lang, say)) for row in group.rows], _ends(group, axes, lang))
+            (group, [(row, _cells(row, axes, lang, say)) for row in group.rows], _ends(group, axes, lang))
             for group in groups
         ],
         missing=[
@@ -187,15 +187,19 @@ def render_index(
     )
 
 
-def _title(newest: Group | None, client: str, say: dict[str, str]) -> str:
+def _title(newest: Group | None, client: str, lang: str, say: dict[str, str]) -> str:
     """Say what happened in the newest period: how many units are better, worse, unchanged, unclear."""
     if newest is None:
         return client or say["report"]
     verdicts = [row.headline.verdict for row in newest.rows if row.headline]
-    counts = {key: verdicts.count(key) for key in ("worse", "better", "no_real_change", "cannot_tell")}
-    parts = [say[f"tally_{key}"].format(n=n) for key, n in counts.items() if n]
-    head = say["index_title"].format(client=client or say["report"], period=newest.label)
-    return head + (say["separator"] + say["comma"].join(parts) if parts else "")
+    if len(newest.rows) == 1:
+        title = say["index_title"].format(client=client or newest.rows[0].label, period=newest.label)
+        parts = [message(lang, f"verdict.{v}") for v in verdicts if v]
+    else:
+        title = say["index_title_many"].format(n=len(newest.rows), period=newest.label)
+        counts = {key: verdicts.count(key) for key in ("worse", "better", "no_real_change", "cannot_tell")}
+        parts = [say[f"tally_{key}"].format(n=n) for key, n in counts.items() if n]
+    return title + (say["separator"] + say["comma"].join(parts) if parts else "")
 
 
 def _axes(headlines: Sequence[Headline]) -> dict[str, tuple[float, float]]:
@@ -225,10 +229,13 @@ def _ends(group: Group, axes: dict[str, tuple[float, float]], language: str) -> 
     return low, high
 
 
-def _cells(found: Headline | None, axes: dict[str, tuple[float, float]], language: str, say: dict[str, str]) -> dict:
+def _cells(row: Row, axes: dict[str, tuple[float, float]], language: str, say: dict[str, str]) -> dict[str, str]:
     """Return what the index shows of a headline: number, strip and verdict chip, all in words of the language."""
+    found = row.headline
     if found is None:
-        return {"value": "", "range": "", "strip": Markup(""), "chip": Markup(""), "n": ""}
+        empty = bool(row.pages) and all(page.status == "no_data" for page in row.pages)
+        chip = blocks.chip("", say["status_no_data"]) if empty else ""
+        return {"value": "", "range": "", "strip": "", "chip": Markup(chip), "n": ""}  # noqa: S704
 
     def written(value: float) -> str:
         return wording.number(value, metric=found.metric, language=language)

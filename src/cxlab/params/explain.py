@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -13,6 +14,12 @@ from cxlab.errors import Problem, nearest
 from cxlab.params.models import Params
 from cxlab.params.reader import KeyPath, Place, dotted
 
+MAX_ROUNDS = 12
+_STAND_IN = {
+    "client": "client",
+    "brands": [{"id": "brand", "label": "Brand"}],
+    "periods": {"grain": "year", "first": "2000", "last": "2000"},
+}
 _EXPECTED = {
     "string_type": "text (put numbers in quotes)",
     "int_type": "a whole number",
@@ -56,6 +63,50 @@ def explain(
         source, line = _place(path, places, file)
         problems.append(_problem(path, details, data, source, line))
     return problems
+
+
+def salvage(error: ValidationError, data: Mapping[Any, Any]) -> Params | None:
+    """Return params from what is sound in broken data, or None; only good for finding more problems."""
+    sound = copy.deepcopy(dict(data))
+    for _ in range(MAX_ROUNDS):
+        paths = {(_walk(d["loc"], sound, d["type"]), d["type"] == "missing") for d in error.errors(include_url=False)}
+        for path, missing in sorted(paths, key=lambda p: [str(k).zfill(9) for k in p[0]], reverse=True):
+            if len(path) == 1 and path[0] in _STAND_IN:
+                sound[path[0]] = _STAND_IN[str(path[0])]
+            else:  # a mapping without a required key goes as a whole
+                _drop(sound, path[:-1] if missing else path)
+        try:
+            return Params.model_validate(sound)
+        except ValidationError as next_error:
+            error = next_error
+    return None
+
+
+def is_news(problem: Problem, known: list[Problem], data: Mapping[Any, Any]) -> bool:
+    """Tell whether a problem of salvaged params is one of the file, not a consequence of a `known` one."""
+    if problem.what.startswith("there is no such") and problem.value.strip("'") in _keys(data):
+        return False  # it is defined, with a mistake of its own
+    if "the period" in problem.what and any(p.where.startswith("periods") for p in known):
+        return False
+    return not any(p.where and (p.where.startswith(problem.where) or problem.where.startswith(p.where)) for p in known)
+
+
+def _drop(data: Any, path: KeyPath) -> None:
+    for key in path[:-1]:
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return
+    if path and isinstance(data, dict):
+        data.pop(path[-1], None)
+    elif path and isinstance(data, list) and isinstance(path[-1], int) and path[-1] < len(data):
+        del data[path[-1]]
+
+
+def _keys(data: Any) -> set[str]:
+    if isinstance(data, Mapping):
+        return {str(k) for k in data} | {k for v in data.values() for k in _keys(v)}
+    return {k for v in data for k in _keys(v)} if isinstance(data, list) else set()
 
 
 def _problem(path: KeyPath, details: list[ErrorDetails], data: Mapping[Any, Any], file: str, line: int) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from cxlab.errors import ParamsError, Problem, nearest
 from cxlab.params import checks, presets
 from cxlab.params.desugar import desugar
-from cxlab.params.explain import explain
+from cxlab.params.explain import explain, is_news, salvage
 from cxlab.params.models import Params
 from cxlab.params.reader import KeyPath, Place, dotted, near_file, read
 
@@ -78,14 +78,20 @@ def load(path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Par
     try:
         params = Params.model_validate(data)
     except ValidationError as error:
-        raise ParamsError(_sorted([*problems, *explain(error, data, places, str(path))])) from None
+        problems += explain(error, data, places, str(path))
+        sound = salvage(error, data)
+        if sound is not None:  # go on with what is sound, so that the user sees everything at once
+            sound._places.update(places)
+            _, more = _environment(sound, stack.folders, beside)
+            problems += [p for p in (*checks.check(sound), *more) if is_news(p, problems, data)]
+        raise ParamsError(_sorted(problems, str(path))) from None
     params._places.update(places)
     stack.folders[OVERRIDE] = Path.cwd()
     problems += checks.check(params)
     params, more = _environment(params, stack.folders, beside)
     problems = [*problems, *more]
     if problems:
-        raise ParamsError(_sorted(problems))
+        raise ParamsError(_sorted(problems, str(path)))
     return desugar(params)
 
 
@@ -281,8 +287,8 @@ def _expand(text: str, file: str = "", line: int = 0, where: str = "") -> tuple[
     return _VARIABLE.sub(value, text), problems
 
 
-def _sorted(problems: list[Problem]) -> list[Problem]:
-    """Without repeats, in the order of the files and lines."""
-    unique = list(dict.fromkeys(problems))
+def _sorted(problems: list[Problem], file: str) -> list[Problem]:
+    """Without repeats, in the order of the files and lines; what has no place belongs to `file`."""
+    unique = list(dict.fromkeys(p if p.file else replace(p, file=file) for p in problems))
     files = list(dict.fromkeys(p.file for p in unique))
     return sorted(unique, key=lambda p: (files.index(p.file), p.line))

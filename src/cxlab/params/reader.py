@@ -334,6 +334,8 @@ def dotted(path: KeyPath) -> str:
 def near_file(file: Path) -> str:
     """Return the params file in the same folder whose name is closest."""
     try:
-        return nearest(file.name, [p.name for p in file.parent.iterdir() if p.suffix in (".yaml", ".yml")])
+        found = {p.stem: p.name for p in file.parent.iterdir() if p.suffix in (".yaml", ".yml")}
     except OSError:
         return ""
+    near = nearest(file.stem, list(found))
+    return found.get(near, "")

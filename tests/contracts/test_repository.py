@@ -1,4 +1,4 @@
-"""What may be in the repository, and that what the pages for newcomers say is true."""
+"""What may not be in the repository: hosts, secrets, places of one machine, big files, outputs, loose ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ HOSTS = (
     "deb.deb" + "ian.org",
     "conda.ana" + "conda",
 )
-PLACES = re.compile(r"(?<![\w.~$}])/(?:ro" + r"ot|wo" + r"rk|far" + r"m|home/\w+|Users/\w+)/[\w.]")
+PLACES = re.compile(
+    r"(?<![\w.~$}])/(?:ro" + r"ot|wo" + r"rk|far" + r"m|home/(?!ana/)\w+|Users/\w+)/[\w.]"
+)  # ana is made up
 SECRETS = re.compile(
     "(AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE " + "KEY|gh[pousr]_[A-Za-z0-9]{36}|xox[abp]-[0-9A-Za-z-]{20})"
 )
@@ -99,50 +101,6 @@ def test_the_search_lets_ordinary_text_pass(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text("reports/demo/index.html  ~/work/x  ${HOME}/root/x  https://doi.org/10.1000/182  /workspace/x\n")
     assert list(problems(path)) == []
-
-
-def targets(root: Path) -> set[str]:
-    return set(re.findall(r"^([a-z][a-z-]*):(?!=)", (root / "Makefile").read_text(), flags=re.M))
-
-
-def commands(page: Path) -> list[str]:
-    """Lines of shell blocks and commands between back-ticks."""
-    text = page.read_text()
-    blocks = re.findall(r"^\s*```(?:sh|bash|console|text)?\n(.*?)^\s*```", text, flags=re.M | re.S)
-    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^\s*```.*?^\s*```", "", text, flags=re.M | re.S))
-    return [
-        line.strip().removeprefix("$ ").split("  #")[0].strip() for block in blocks for line in block.splitlines()
-    ] + inline
-
-
-PAGES = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "data/README.md")
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_make_targets_named_in_a_page_exist(root: Path, page: str) -> None:
-    named = {target for line in commands(root / page) for target in re.findall(r"^make ([a-z][a-z-]*)", line)}
-    assert named - targets(root) == set()
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_paths_named_in_a_page_exist(root: Path, page: str) -> None:
-    """Links and back-ticked paths below a folder of the repository lead somewhere."""
-    tops = "src|tests|notebooks|params|tools|data|docs|benchmarks|\\.ci"
-    text = (root / page).read_text()
-    named = set(re.findall(rf"`((?:{tops})/[\w./-]*)`", text)) | set(re.findall(r"\]\(((?!https?:|#)[^)\s#]+)", text))
-    made_by_a_run = ("data/demo/", "data/raw/")
-    missing = {
-        n
-        for n in named
-        if not n.startswith(made_by_a_run) and not ((root / page).parent / n).exists() and not (root / n).exists()
-    }
-    assert missing == set()
-
-
-def test_makefile_explains_itself(root: Path) -> None:
-    shown = subprocess.run(["make", "help"], cwd=root, capture_output=True, text=True, check=True).stdout
-    for target in ("setup", "demo", "test", "test-slow", "check", "lab", "bench", "pictures", "lock", "clean"):
-        assert re.search(rf"^  make {target} +\S", shown, flags=re.M), target
 
 
 def test_scripts_are_valid_shell(root: Path) -> None:

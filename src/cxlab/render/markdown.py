@@ -86,9 +86,9 @@ class _Renderer(IPythonRenderer):
 
 
 def mathml(tex: str, *, block: bool) -> str:
-    """Return a formula as MathML, or its source as code where it cannot be read."""
-    try:
-        return str(to_mathml(tex, display="block" if block else "inline"))
+    """Return a formula as safe MathML, or its source as code where it cannot be read."""
+    try:  # the converter passes \text and \href through unescaped
+        return clean_html(to_mathml(tex, display="block" if block else "inline"))
     except Exception:  # the converter raises whatever its stack machine trips over
         return f"<code>{escape(tex)}</code>"
 

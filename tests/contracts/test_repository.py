@@ -36,7 +36,7 @@ def files(root: Path) -> list[Path]:
     if not (root / ".git").exists():
         pytest.skip("not a git checkout")
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return [root / name for name in listed.stdout.split("\0") if name and (root / name).is_file()]

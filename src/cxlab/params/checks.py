@@ -269,10 +269,11 @@ def _reports(params: Params) -> list[Problem]:
     for name in params.item_labels:
         if name not in known and _own(params, "item_labels", name):
             out.append(_unknown(params, "item", name, known, "item_labels", name))
-    for key in ("segment_labels", "group_labels"):
+    # Channels are groups as well, and their names have no other place.
+    for key, legal in (("segment_labels", segments), ("group_labels", [*segments, "channel"])):
         for name in getattr(params, key):
-            if name not in segments and _own(params, key, name):
-                out.append(_unknown(params, "segment", name, segments, key, name))
+            if name not in legal and _own(params, key, name):
+                out.append(_unknown(params, "segment", name, legal, key, name))
     for name in params.journey.labels:
         if name not in touchpoints and not open_set and _own(params, "journey", "labels", name):
             out.append(_unknown(params, "touchpoint", name, touchpoints, "journey", "labels", name))

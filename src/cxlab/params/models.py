@@ -492,7 +492,9 @@ class Params(Strict):
     mask_personal_data: bool = F(True, description="mask personal data in texts before anything is stored")
     segment_labels: dict[Id, Label] = F(default_factory=dict, description="names of segments on pages")
     item_labels: dict[Id, Label] = F(default_factory=dict, description="names of items on pages")
-    group_labels: dict[Id, dict[Code, Label]] = F(default_factory=dict, description="segment -> code -> name on pages")
+    group_labels: dict[Id, dict[Code, Label]] = F(
+        default_factory=dict, description="segment or channel -> code -> name on pages"
+    )
     journey: Journey = F(default_factory=Journey)
     targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
     limits: Limits = F(default_factory=Limits)

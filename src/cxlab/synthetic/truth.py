@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from cxlab.synthetic import settings as s
-from cxlab.synthetic.answers import Answers, code_probabilities
-from cxlab.synthetic.files import response_numbers
+from cxlab.synthetic.answers import Answers
 from cxlab.synthetic.life import Life
+from cxlab.synthetic.said import response_numbers
+from cxlab.synthetic.scales import code_probabilities
 from cxlab.synthetic.settings import WorldSettings
 
 _QUALITY = s.TOUCHPOINT_NAMES.index("quality")

@@ -15,9 +15,11 @@ import pandas as pd
 
 from cxlab.synthetic.answers import Answers, survey
 from cxlab.synthetic.dirt import plant
-from cxlab.synthetic.files import ClientFile, shape_files
+from cxlab.synthetic.done import done_files
+from cxlab.synthetic.files import ClientFile
 from cxlab.synthetic.life import Life, simulate
 from cxlab.synthetic.people import draw_identities, draw_people
+from cxlab.synthetic.said import said_files
 from cxlab.synthetic.settings import WorldSettings
 from cxlab.synthetic.truth import Truth, tell
 
@@ -51,7 +53,8 @@ def generate(settings: WorldSettings | None = None) -> World:
     ids = draw_identities(settings, people, shops_online=shops_online)
     reachable = ((ids["member"] > 0) | (ids["account"] > 0)).to_numpy()
     answers = survey(settings, people, life, reachable=reachable, contact=ids)
-    files, rejects = plant(settings, shape_files(settings, people, life, answers, ids))
+    files = [*said_files(settings, people, answers, ids), *done_files(settings, people, life, ids)]
+    files, rejects = plant(settings, files)
     truth = tell(settings, people, life, answers, ids, rejects)
     return World(settings, people, life, answers, tuple(files), truth)
 

@@ -239,7 +239,9 @@ def _maps(value: object) -> list[Mapping[str, Any]]:
 
 def _finding_html(block: Mapping[str, Any], language: str) -> str:
     text, lead, verdict = str(block.get("text") or ""), str(block.get("lead") or ""), str(block.get("verdict") or "")
-    body = f"<b>{_e(lead)}</b> {_e(text[len(lead) :])}" if lead and text.startswith(lead) else f"<b>{_e(text)}</b>"
+    if not text.startswith(lead):
+        lead = ""
+    body = f"<b>{_e(lead)}</b> {_e(text[len(lead) :])}" if lead else _e(text)
     word = message(language, f"verdict.{verdict}") if verdict and verdict in VERDICTS else ""
     note_text = _e(block.get("note"))
     source = f'<p class="src">{chip(verdict, word)}{note_text}</p>' if word or note_text else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -25,6 +26,12 @@ def estimate_cell(row: pd.Series, *, language: str) -> str:
         return estimate(mid, low, high, metric=str(row["metric"]), language=language, signed=signed)
     verdict = str(row.get("verdict") or "")
     return message(language, f"verdict.{verdict}") if verdict in ("withheld", "suppressed") else "—"
+
+
+def share_cell(row: Mapping[Any, Any], *, language: str) -> str:
+    """Write a share with its interval, one decimal."""
+    mid, low, high = (float(row[c]) for c in ("mean", "ci_low", "ci_high"))
+    return estimate(mid, low, high, metric="rate", language=language)
 
 
 def periods_table(
@@ -129,6 +136,52 @@ def codes_table(
     ]
     rows += [[label, number(share, metric="share", language=language), "", ""] for label, share in sums]
     return _table(heads, rows, language, caption, open, csv)
+
+
+def counts_table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    language: str,
+    caption: str,
+    texts: int = 1,
+    open: bool = False,
+    csv: str = "",
+) -> Block:
+    """Return a table whose cells are texts or counts.
+
+    Parameters
+    ----------
+    heads : sequence of str
+    rows : sequence of rows
+        Numbers are written with thousands separators.
+    texts : int
+        How many of the first columns are text and so aligned left; columns of text further right are found.
+    """
+    cells = [[c if isinstance(c, str) else count(float(str(c))) for c in row] for row in rows]
+    left = [i < texts or all(isinstance(row[i], str) for row in rows) for i in range(len(heads))]
+    columns = [(head, "left" if text else "right") for head, text in zip(heads, left, strict=True)]
+    return table(columns, cells, caption=caption, open=open, csv=csv)
+
+
+def shares_table(
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    heads: Sequence[str],
+    language: str,
+    caption: str,
+    open: bool = False,
+    csv: str = "",
+) -> Block:
+    """Return names with ``n_used``, ``n_in`` and ``share``; `heads` are the titles of the first three columns."""
+    cells = [
+        [name, count(r["n_used"]), count(r["n_in"]), number(r["share"], metric="rate", language=language)]
+        for name, (_, r) in zip(names, rows.iterrows(), strict=True)
+    ]
+    aligned = ["left", "right", "right", "right"]
+    columns = list(zip([*heads, message(language, "table.share")], aligned, strict=True))
+    return table(columns, cells, caption=caption, open=open, csv=csv)
 
 
 def _change_cells(row: pd.Series, *, language: str) -> list[str]:

@@ -175,7 +175,8 @@ def tick_name(period: str, *, language: str) -> str:
     return message(language, f"tick.{kind}", fields)
 
 
-def _pick(name: Name, language: str) -> str:
+def pick(name: Name, language: str) -> str:
+    """Return a name in a language, else in the first one it has."""
     if isinstance(name, str):
         return plain(name)
     return plain(name.get(language) or next(iter(name.values()), ""))
@@ -203,13 +204,13 @@ class Labels:
     def item(self, item: str, language: str) -> str:
         """Return the name of an item."""
         if item in self.items:
-            return _pick(self.items[item], language)
+            return pick(self.items[item], language)
         return message(language, f"item.{item}") if item in ("nps", "overall", "ces") else plain(_readable(item))
 
     def level(self, level: str, language: str) -> str:
         """Return the name of a level, e.g. "age" of ``segment:age``."""
         if level in self.levels:
-            return _pick(self.levels[level], language)
+            return pick(self.levels[level], language)
         if level in ("total", "touchpoint", "channel"):
             return message(language, f"level.{level}")
         return plain(_readable(level.removeprefix(SEGMENT)))
@@ -218,7 +219,7 @@ class Labels:
         """Return the name of a group of a level."""
         named = self.groups.get(level, {})
         if group in named:
-            return _pick(named[group], language)
+            return pick(named[group], language)
         if level == "total":
             return message(language, "level.total")
         if group == "(unknown)":

@@ -2,5 +2,10 @@
 
 from cxlab.figures.canvas import drawn_numbers, figure_style, to_svg
 from cxlab.figures.estimates import codes, intervals, trend
+from cxlab.figures.predictive import check, prior
+from cxlab.figures.shares import coverage, parts, shares
 
-__all__ = ["codes", "drawn_numbers", "figure_style", "intervals", "to_svg", "trend"]
+__all__ = [
+    "check", "codes", "coverage", "drawn_numbers", "figure_style", "intervals", "parts", "prior", "shares", "to_svg",
+    "trend",
+]  # fmt: skip

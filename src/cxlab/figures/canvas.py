@@ -11,12 +11,14 @@ import re
 import unicodedata
 import warnings
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.collections import Collection, LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -123,11 +125,46 @@ def wrap(text: str, *, width: float, size: float = FONT) -> list[str]:
     line = plain(text)
     if text_width(line, size=size) <= width:
         return [line]
-    first = min(width, max(0.55 * text_width(line, size=size), 0.6 * width))  # two lines of like length
-    cut = next(i for i in range(len(line), -1, -1) if text_width(line[:i], size=size) <= first)
-    space = line.rfind(" ", 0, cut + 1)
-    cut = space if space > cut / 2 else max(cut, 1)
+    breaks = [i for i in range(1, len(line)) if line[i] == " " or unicodedata.east_asian_width(line[i - 1]) in "WF"]
+    widths = {i: (text_width(line[:i], size=size), text_width(line[i:].strip(), size=size)) for i in breaks}
+    fitting = {i: max(w) for i, w in widths.items() if w[0] <= width}
+    if fitting:
+        cut = min(fitting, key=lambda i: fitting[i])
+    else:
+        cut = max((i for i in range(1, len(line)) if text_width(line[:i], size=size) <= width), default=1)
     return [line[:cut].rstrip(), fit(line[cut:], width=width, size=size)]
+
+
+def row_label(axes: Axes, lines: list[str], place: float, *, size: float = FONT) -> None:
+    """Write the one or two lines of a row's label, right-aligned left of the axes.
+
+    One text a line: matplotlib would align the lines of one text by its own font's widths.
+    """
+    for rise, line in zip((0,) if len(lines) == 1 else (8, -8), lines, strict=True):
+        axes.annotate(line, (0, place), xycoords=("axes fraction", "data"), xytext=(-12, rise), ha="right", va="center",
+                      textcoords="offset points", fontsize=size, annotation_clip=False)  # fmt: skip
+
+
+def row_value(axes: Axes, text: str, place: float, *, role: str = "ink") -> None:
+    """Write a row's value right of the axes."""
+    axes.annotate(text, (1, place), xycoords=("axes fraction", "data"), xytext=(12, 0), va="center",
+                  textcoords="offset points", color=colour(role), annotation_clip=False)  # fmt: skip
+
+
+def rows_sheet(names: Sequence[str], values: Sequence[str], *, bottom: float, roles: Sequence[str] = ()) -> Figure:
+    """Return a sheet with one row a name at y 0, 1, ... from the top, its name at the left, its value at the right."""
+    labels = [wrap(n, width=0.33 * WIDTH) for n in names]
+    left = max(text_width(line) for lines in labels for line in lines) * PHONE + 16
+    right = max(text_width(t) for t in values) * PHONE + 14
+    row = 28 if max(map(len, labels)) == 1 else 40
+    figure = sheet(row * len(labels) + 4 + bottom, left=left, right=right, top=4, bottom=bottom)
+    axes = figure.axes[0]
+    axes.set(ylim=(len(labels) - 0.5, -0.5), yticks=[])
+    axes.spines["bottom"].set_visible(False)
+    for place, (lines, text) in enumerate(zip(labels, values, strict=True)):
+        row_label(axes, lines, place)
+        row_value(axes, text, place, role=roles[place] if roles else "ink")
+    return figure
 
 
 def empty(text: str) -> Figure:
@@ -187,7 +224,7 @@ def _marks(artist: Artist) -> int:
     if isinstance(artist, LineCollection):
         return len(artist.get_segments())
     if isinstance(artist, Collection):
-        return max(len(artist.get_offsets()), len(artist.get_paths()))
+        return max(len(np.atleast_2d(artist.get_offsets())), len(artist.get_paths()))
     if isinstance(artist, Line2D):
         return int(np.size(artist.get_xdata()))
     return 0

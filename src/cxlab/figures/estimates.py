@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from matplotlib.transforms import offset_copy
 
 from cxlab.catalogue import message
-from cxlab.figures.canvas import PHONE, SMALL, WIDTH, empty, figure_style, sheet, text_width, wrap
+from cxlab.figures.canvas import PHONE, SMALL, WIDTH, empty, figure_style, rows_sheet, sheet, text_width
 from cxlab.style import INTERVAL_OPACITY, colour
 from cxlab.wording import is_number, number, span, tick_name
 
-_ROW = 28  # px a row of an interval figure
 _HEIGHT = 180
 
 
@@ -60,7 +59,7 @@ def trend(rows: pd.DataFrame, *, language: str, changes: pd.DataFrame | None = N
         axes.plot(x[end], mean[end], "o", ms=9, mew=0, color=colour("accent"), clip_on=False)
         _mark_changes(axes, data, changes)
         gap = 10 / (WIDTH - 44 - room) * max(len(data) - 1, 1) if len(data) > 1 else 0.05
-        _value_axis(axes.yaxis, np.r_[low, high, mean], metric=metric, language=language)
+        _value_axis(axes.yaxis, np.r_[low, high, mean], metric=metric, language=language, ticks=5)
         axes.set_xlim((0, len(data) - 1) if len(data) > 1 else (-0.5, 0.5))
         axes.grid(axis="y")
         axes.set_axisbelow(True)
@@ -77,7 +76,7 @@ def trend(rows: pd.DataFrame, *, language: str, changes: pd.DataFrame | None = N
 
 def intervals(
     rows: pd.DataFrame,
-    names: list[str],
+    names: Sequence[str],
     *,
     language: str,
     previous: pd.DataFrame | None = None,
@@ -90,7 +89,7 @@ def intervals(
     rows : DataFrame
         Estimates in the order to draw them, first on top, one metric (tidy columns ``metric, mean, ci_low, ci_high,
         verdict``). Rows without a number say why.
-    names : list of str
+    names : sequence of str
         Label of each row.
     language : str
     previous : DataFrame, optional
@@ -110,13 +109,10 @@ def intervals(
     signed = "estimand" in data and str(data["estimand"].iloc[0]) == "change"
     mean, low, high = (data[c].astype(float).to_numpy() for c in ("mean", "ci_low", "ci_high"))
     before = None if previous is None else previous["mean"].astype(float).to_numpy()
-    labels = [wrap(n, width=0.33 * WIDTH) for n in names]
     values = [_in_words(r, metric=metric, language=language, signed=signed) for r in data.to_dict("records")]
-    left = max(text_width(line) for lines in labels for line in lines) * PHONE + 16
-    right = max(text_width(t) for t in values) * PHONE + 14
-    row = _ROW if max(map(len, labels)) == 1 else _ROW + 12
+    roles = ["ink" if is_number(m) else "soft" for m in mean]
     with figure_style():
-        figure = sheet(row * len(data) + 34, left=left, right=right, top=4, bottom=30)
+        figure = rows_sheet(names, values, bottom=30, roles=roles)
         axes = figure.axes[0]
         y = np.arange(len(data), dtype=float)
         axes.hlines(y, low, high, color=colour("accent"), lw=5, alpha=INTERVAL_OPACITY, capstyle="round", clip_on=False)
@@ -130,17 +126,6 @@ def intervals(
             axes.axvline(reference, color=colour("soft"), lw=1, zorder=0.5)
         axes.grid(axis="x")
         axes.set_axisbelow(True)
-        axes.set_ylim(len(data) - 0.5, -0.5)
-        axes.set_yticks([])
-        axes.spines["bottom"].set_visible(False)
-        for place, (lines, text, row_mean) in enumerate(zip(labels, values, mean, strict=True)):
-            # One text a line: matplotlib would align the lines of one text by its own font's widths.
-            for shift, line in zip((0,) if len(lines) == 1 else (8, -8), lines, strict=True):
-                axes.annotate(line, (0, place), xycoords=("axes fraction", "data"), xytext=(-12, shift), ha="right",
-                              va="center", textcoords="offset points", annotation_clip=False)  # fmt: skip
-            axes.annotate(text, (1, place), xycoords=("axes fraction", "data"), xytext=(12, 0), va="center",
-                          textcoords="offset points", annotation_clip=False,
-                          color=colour("ink") if is_number(row_mean) else colour("soft"))  # fmt: skip
     return figure
 
 

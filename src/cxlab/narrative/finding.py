@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -112,8 +112,6 @@ class Finding:
     statements : tuple of Statement
         The first is the lead, set in bold.
     pages : mapping language -> Page
-    extra : mapping of Number
-        Numbers the note gives besides those of the statements.
 
     Raises
     ------
@@ -125,7 +123,6 @@ class Finding:
     verdict: str
     statements: tuple[Statement, ...]
     pages: Mapping[str, Page]
-    extra: Mapping[str, Number] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = [p for language in self.pages for p in self._contradictions(language)]
@@ -135,7 +132,7 @@ class Finding:
     @property
     def numbers(self) -> dict[str, Number]:
         """All numbers of the statements by field."""
-        return {key: n for s in self.statements for key, n in s.numbers.items()} | dict(self.extra)
+        return {key: n for s in self.statements for key, n in s.numbers.items()}
 
     def sentence(self, language: str) -> str:
         """Return the whole finding as one text."""
@@ -188,6 +185,46 @@ class Finding:
         return found
 
 
+def build(
+    id: str,
+    statements: Sequence[Statement],
+    languages: Sequence[str],
+    *,
+    verdict: str = "",
+    note: Callable[[str], str] | None = None,
+    draw: Callable[[str], Figure] | None = None,
+    tabulate: Callable[[str], Block] | None = None,
+) -> Finding:
+    """Return a finding whose pages are made by one call a language of `note`, `draw` and `tabulate`."""
+    pages = {
+        lang: Page(
+            write(statements, lang),
+            note=note(lang) if note else "",
+            figure=draw(lang) if draw else None,
+            table=tabulate(lang) if tabulate else None,
+        )
+        for lang in languages
+    }
+    return Finding(id, verdict, tuple(statements), pages)
+
+
+def tally(value: float) -> Number:
+    """Return a count of rows, which neither figure nor table spells out."""
+    return Number(float(value), "count", drawn=False, tabled=False)
+
+
+def small_print(language: str, parts: Sequence[str]) -> str:
+    """Return the parts of a note as one text."""
+    return message(language, "note.separator").join(p for p in parts if p)
+
+
+def listed(names: Sequence[str], language: str, *, most: int = 6) -> str:
+    """Return names as one text, cut after `most` of them."""
+    text = message(language, "list.comma").join(plain(n) for n in names[:most])
+    more = len(names) - most
+    return text if more <= 0 else message(language, "list.more", {"list": text, "n": count(more)})
+
+
 def write(statements: Sequence[Statement], language: str) -> str:
     """Return statements as one text."""
     return message(language, "join").join(s.text(language) for s in statements)
@@ -202,7 +239,7 @@ def note(language: str, *, n: float, ci_prob: float = float("nan"), weighting: s
         parts.append(message(language, "note.interval", {"percent": f"{100 * ci_prob:g}"}))
     if weighting:
         parts.append(message(language, f"weighting.{weighting}"))
-    return message(language, "note.separator").join(parts)
+    return small_print(language, parts)
 
 
 def findings_table(findings: Sequence[Finding], *, notebook: str = "") -> pd.DataFrame:

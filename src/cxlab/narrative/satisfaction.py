@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from cxlab import figures, tables
 from cxlab.blocks import Block
 from cxlab.catalogue import message
-from cxlab.narrative.finding import Finding, Number, Page, Statement, note, write
+from cxlab.narrative.finding import Finding, Number, Statement, build, listed, note, small_print, tally
 from cxlab.vocab import LANGUAGES
 from cxlab.wording import Labels, certainty, is_number, metric_name, period_name, subject
 
@@ -205,7 +205,7 @@ def groups(
                 statements += (Statement(f"groups.{key}", sure, {"p": Number(chance, "probability", drawn=False)}),)
         hidden = len(now) - len(shown)
         if hidden and not (now["verdict"] == "withheld").any():
-            found = {"hidden": _count(hidden)}
+            found = {"hidden": tally(hidden)}
             statements += (Statement("groups.hidden", names, found, quantity=hidden),)
 
     def draw(language: str) -> Figure:
@@ -260,11 +260,11 @@ def trend(
             names[lang]["first_period"] = period_name(str(first["period"]), language=lang)
             names[lang]["period"] = period_name(str(last["period"]), language=lang)
             moves = [_move(r, lang) for _, r in real.iterrows()]
-            names[lang]["list"] = message(lang, "trend.comma").join(moves)
+            names[lang]["list"] = listed(moves, lang)
         ends = {"first": Number(float(first["mean"]), metric), "value": Number(float(last["mean"]), metric)}
         statements = (Statement("trend.course", names, ends),)
         if len(real):
-            found = {"total": _count(changes["mean"].map(is_number).sum()), "real": _count(len(real))}
+            found = {"total": tally(changes["mean"].map(is_number).sum()), "real": tally(len(real))}
             statements += (Statement("trend.some", names, found, quantity=len(real)),)
         else:
             statements += (Statement("trend.none", names),)
@@ -326,7 +326,7 @@ def codes(
     if data.empty or good is None:
         key = "suppressed" if len(shares) else "none"
         said = (Statement(f"codes.{key}", names),)
-        return Finding(id, "suppressed" if len(shares) else "", said, {k: Page(write(said, k)) for k in languages})
+        return build(id, said, languages, verdict="suppressed" if len(shares) else "")
     share = data.set_index("code")["share"].astype(float)
     top = float(share[share.index >= good].sum())
     low = float(share[share.index <= 6].sum() if net_promoter else share.iloc[0])
@@ -335,30 +335,18 @@ def codes(
         names[lang]["from"] = f"{good:g}"
     statement = Statement("codes.nps" if net_promoter else "codes.satisfied", names, numbers)
 
-    def page(language: str) -> Page:
-        small = message(language, "note.separator").join(
-            [note(language, n=data["n"].sum(min_count=1)), message(language, "codes.raw")]
-        )
-        above = (message(language, "codes.top_row", {"from": f"{good:g}"}), top)
-        below = (message(language, "codes.low_row"), low)
-        return Page(
-            write((statement,), language),
-            note=small,
-            figure=figures.codes(data, language=language, good_from=good, bad_to=bad),
-            table=tables.codes_table(
-                data,
-                language=language,
-                caption=captions[language],
-                sums=(above, below) if net_promoter else (above,),
-                csv=csv,
-            ),
-        )
+    def say(language: str) -> str:
+        return small_print(language, [note(language, n=data["n"].sum(min_count=1)), message(language, "codes.raw")])
 
-    return Finding(id, "", (statement,), {lang: page(lang) for lang in languages})
+    def draw(language: str) -> Figure:
+        return figures.codes(data, language=language, good_from=good, bad_to=bad)
 
+    def tabulate(language: str) -> Block:
+        sums = [(message(language, "codes.top_row", {"from": f"{good:g}"}), top)]
+        sums += [(message(language, "codes.low_row"), low)] if net_promoter else []
+        return tables.codes_table(data, language=language, caption=captions[language], sums=sums, csv=csv)
 
-def _count(value: float) -> Number:
-    return Number(float(value), "count", drawn=False, tabled=False)
+    return build(id, (statement,), languages, note=say, draw=draw, tabulate=tabulate)
 
 
 def _move(row: pd.Series, language: str) -> str:
@@ -435,21 +423,14 @@ def _finding(
     verdict: str | None = None,
 ) -> Finding:
     silent = row is None or not is_number(row["mean"])
-    pages = {
-        lang: Page(
-            sentence=write(statements, lang),
-            note=""
-            if row is None
-            else note(
-                lang,
-                n=row["n"],
-                ci_prob=_NAN if silent else row["ci_prob"],
-                weighting="" if silent else str(row["weighting"]),
-            ),
-            figure=draw(lang) if draw else None,
-            table=tabulate(lang) if tabulate else None,
-        )
-        for lang in languages
-    }
+
+    def say(language: str) -> str:
+        if row is None:
+            return ""
+        if silent:
+            return note(language, n=row["n"])
+        return note(language, n=row["n"], ci_prob=row["ci_prob"], weighting=str(row["weighting"]))
+
     own = str(row["verdict"] or "") if row is not None else ""
-    return Finding(id, own if verdict is None else verdict, statements, pages)
+    chosen = own if verdict is None else verdict
+    return build(id, statements, languages, verdict=chosen, note=say, draw=draw, tabulate=tabulate)

@@ -1,0 +1,162 @@
+"""Content keys: what a notebook's result depends on, without time. Equal keys mean equal results, so they are linked.
+
+A key has named parts, so that a plan can say *why* a notebook is stale:
+
+=========  =====================================================================================================
+template   sources, ids and metadata of its cells (no outputs), its sidecar of parameters, its entry in suite.yaml
+params     the resolved params, without what only says where data comes from, other brands and later periods
+data       content hashes of the partitions of the tables it declares: its brand, up to its period
+code       this package but for planning, execution and pages; versions of the libraries that compute
+upstream   the keys of the notebooks it reads from
+=========  =====================================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+import cxlab
+from cxlab import params as grammar
+from cxlab.params.models import Params
+from cxlab.suite import Notebook
+
+# What computes; a new version may change a number.
+LIBRARIES = (
+    "cxlab",
+    "pymc",
+    "pytensor",
+    "nutpie",
+    "arviz",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "duckdb",
+    "bertopic",
+)
+# Rooms that decide when and where a notebook runs and how its page looks, never what it says.
+_OUTSIDE = ("batch", "render", "synthetic", "cli.py", "doctor.py", "scaffold.py", "site.py", "suite.py")
+# Params that say where data comes from: its content is in the data part.
+_PLUMBING = {
+    "extends",
+    "data_root",
+    "inputs",
+    "lookups",
+    "sources",
+    "tables",
+    "directory",
+    "notebooks",
+    "brands",
+    "periods",
+}
+
+Parts = dict[str, str]
+
+
+def digest(value: object) -> str:
+    """Return a short hash of JSON data."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def of_template(notebook: Notebook, parameters: Mapping[str, Any]) -> str:
+    """Hash what an analyst may edit: the cells, the sidecar, the entry."""
+    cells = [
+        [c.cell_type, c.get("id", ""), c.source, c.metadata.get("tags", []), c.metadata.get("cxlab", {})]
+        for c in nbformat.read(notebook.template, as_version=4).cells
+    ]
+    entry = [notebook.unit, [str(r) for r in notebook.reads], notebook.data, notebook.writes, notebook.title]
+    return digest([cells, dict(parameters), entry])
+
+
+def of_params(params: Params, *, brand: str, period: str) -> str:
+    """Hash what of the params a unit can see; widening ``periods.last`` changes it for units that span periods only."""
+    plain = grammar.dumps(params)
+    seen = {k: v for k, v in plain.items() if k not in _PLUMBING}
+    items = grammar.items(params)
+    seen["items"] = {k: v.model_dump(mode="json", exclude={"column", "map"}) for k, v in items.items()}
+    seen["brands"] = [b for b in plain["brands"] if not brand or b["id"] == brand]
+    for entry in seen["brands"]:
+        entry.pop("where", None)
+    known = params.periods
+    seen["periods"] = [known.grain, known.history_from or known.first, period or known.last]
+    return digest(seen)
+
+
+def of_data(
+    partitions: Mapping[tuple[str, str | None, str | None], str],
+    notebook: Notebook,
+    *,
+    brand: str,
+    first: str,
+    last: str,
+) -> tuple[str, bool]:
+    """Hash the partitions a unit may see.
+
+    Returns
+    -------
+    str
+        The hash.
+    bool
+        Whether the unit itself has rows: some in its last period if it is about one (`first` to `last` otherwise).
+    """
+    mine = {}
+    own = False
+    for (table, of_brand, of_period), content in partitions.items():
+        if table not in notebook.data or (brand and of_brand and of_brand != brand):
+            continue
+        if of_period and not first <= of_period <= last:
+            continue
+        mine[f"{table}|{of_brand or ''}|{of_period or ''}"] = content
+        about = of_period == last if notebook.unit in ("brand_period", "period") else bool(of_period)
+        own = own or (about and (not brand or of_brand == brand))
+    return digest(mine), own
+
+
+def of_code() -> str:
+    """Hash the package's sources and the versions of what computes."""
+    root = Path(cxlab.__file__).parent
+    files = {}
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root)
+        if relative.parts[0] in _OUTSIDE or "__pycache__" in relative.parts or not path.is_file():
+            continue
+        files[relative.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return digest([files, versions()])
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that compute."""
+    out = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            out[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return out
+
+
+def key(parts: Mapping[str, str]) -> str:
+    """Return the content key of named parts."""
+    return digest(dict(parts))
+
+
+def changed(now: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """Say which parts differ, in words."""
+    words = {
+        "template": "the template",
+        "params": "its params",
+        "data": "its data",
+        "code": "the package or a library",
+        "upstream": "what it reads from",
+    }
+    names = [words.get(k, k) for k in now if now[k] != before.get(k)]
+    return " and ".join(names) + " changed" if names else "it has not run to the end"

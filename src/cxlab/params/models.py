@@ -297,7 +297,7 @@ class RatingsMap(Strict):
 class CommentsMap(_Mapped):
     comment_id: FieldLike | None = None
     response_id: FieldLike | None = None
-    text: Names = F(description="columns joined with a line break")
+    text: Names = F(description="columns joined with a line break; a wave may lack some of them")
     rating: FieldLike | None = None
     language: FieldLike | Literal["en", "zh", "auto"] | Annotated[str, F(pattern="^[a-z]{2}$")] = "auto"
     solicited: bool | None = F(None, description="default: as the responses of the same input, else false")

@@ -143,7 +143,7 @@ def test_index_shows_number_interval_change_and_sentence(inputs: Path) -> None:
     html = (site / "index.html").read_text("utf-8")
     assert "32, likely 28 to 34; last period 38" in html
     chinese = words(site / "zh/index.html")
-    assert "下降" in chinese
+    assert "变差" in chinese
     assert "愿意推荐 Alder 的客户少了。" in chinese
     assert "2026年第三季度" in chinese
 
@@ -193,6 +193,16 @@ def test_failures_are_named_with_a_reason_and_a_way_to_look(inputs: Path) -> Non
     # no brief: the first page stands in; no page at all: one that says why
     assert words(site / "alder/2026Q3/index.html") == words(site / "alder/2026Q3/10_readiness.html")
     assert "no answers in this period" in words(site / "birch/2026Q3/index.html")
+
+
+def test_an_older_good_page_is_shown_as_such(inputs: Path) -> None:
+    good = unit(inputs)
+    failed = replace(good.notebooks[1], status="failed", error="KeyError: ana@example.org in row 7", older=True)
+    site = built(inputs, replace(good, notebooks=(good.notebooks[0], failed, good.notebooks[2])))
+    said = words(site / "alder/2026Q3/20_satisfaction.html")
+    assert "what stands here is from the run before. KeyError: [email] in row 7" in said
+    assert "72 % are satisfied" in said
+    assert "ana@example.org" not in words(site / "index.html")
 
 
 def test_unreadable_notebook_stops_nothing(inputs: Path) -> None:

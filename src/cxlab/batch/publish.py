@@ -99,7 +99,9 @@ def _result(params: Params, root: Path, unit: Unit, notebooks: list[Notebook]) -
         path = (shown if record else newest).notebook(notebook.id)
         status = now.status if failed and now else record.status if record else "no_data"
         error = now.error if failed and now else record.error if record else ""
-        pages.append(NotebookResult(notebook.id, dict(notebook.title), status, path if path.is_file() else None, error))  # type: ignore[arg-type]
+        older = failed and record is not None
+        page = path if path.is_file() else None
+        pages.append(NotebookResult(notebook.id, dict(notebook.title), status, page, error, older=older))  # type: ignore[arg-type]
     tables = {p.stem: p for p in sorted((shown.path / "tables").glob("[!.]*.parquet"))}
     return UnitResult(ref, period, shown.run_id, tuple(pages), tables, diagnostics=_diagnostics(shown))
 

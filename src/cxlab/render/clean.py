@@ -16,6 +16,8 @@ from typing import Final
 import nh3
 from nbconvert.filters import strip_ansi
 
+from cxlab.connect.mask import mask
+
 _MATH: Final = {
     "math", "mrow", "mi", "mo", "mn", "ms", "msub", "msup", "msubsup", "mfrac", "msqrt", "mroot", "mtext", "mspace",
     "mtable", "mtr", "mtd", "munder", "mover", "munderover", "mstyle", "mpadded", "mphantom", "menclose",
@@ -138,6 +140,11 @@ def plain_text(text: str) -> str:
     text = strip_ansi(text)
     text = re.sub(r"\x1b\].*?(?:\x07|\x1b\\)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "", text)
     return re.sub(r"(?:[A-Za-z]:)?(?:[/\\][\w.~+@-]+){2,}[/\\](?=[\w.-]+)", "…/", text)
+
+
+def error_text(text: str) -> str:
+    """Return `plain_text` with personal data masked: an error may quote the very value it could not read."""
+    return mask(plain_text(text))
 
 
 def plain(text: str) -> str:

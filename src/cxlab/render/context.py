@@ -59,6 +59,8 @@ class PageContext:
         How the notebook ended; anything but ``ok`` puts a notice above the page.
     reason : str
         Plain words for that status, in the page's language.
+    older : bool
+        Whether the page is of an earlier run than the one `status` speaks of.
     layout : {"page", "brief"}
         ``brief`` sets sections side by side on wide screens.
     """
@@ -79,4 +81,5 @@ class PageContext:
     diagnostics: str = ""
     status: Status = "ok"
     reason: str = ""
+    older: bool = False
     layout: Layout = "page"

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from cxlab import blocks
-from cxlab.render.clean import clean_html, picture, plain
+from cxlab.render.clean import clean_html, error_text, picture, plain
 from cxlab.render.markdown import Outline, mathml, render_markdown
 
 # Kinds that need a script to be seen; a page has none of theirs.
@@ -107,8 +107,8 @@ def _stream(said: str, name: str, words: Mapping[str, str]) -> str:
 
 
 def _error(output: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    said = plain(f"{output.get('ename', 'Error')}: {text(output.get('evalue', ''))}").strip()
-    trace = plain("\n".join(text(line) for line in output.get("traceback", [])))
+    said = escape(error_text(f"{output.get('ename', 'Error')}: {text(output.get('evalue', ''))}").strip())
+    trace = escape(error_text("\n".join(text(line) for line in output.get("traceback", []))))
     return (
         f'<div class="stop" id="error"><p><b>{escape(words["error_title"])}.</b> {escape(words["error_what"])}</p>'
         f'<p class="said">{escape(words["error_said"])}</p><pre tabindex="0" role="group" '

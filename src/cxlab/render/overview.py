@@ -177,7 +177,7 @@ def render_index(
             for group in groups
         ],
         missing=[
-            (group.label, row, page)
+            ("" if group.shared else group.label, row, page)
             for group in groups
             for row in group.rows
             for page in row.pages
@@ -259,7 +259,8 @@ def _cells(row: Row, axes: dict[str, tuple[float, float]], language: str, say: d
         if known
         else ""
     )
-    verdict = message(language, f"verdict.{found.verdict}") if found.verdict else say["first_period"]
+    first = say["first_period"] if found.previous is None else ""
+    verdict = message(language, f"verdict.{found.verdict}") if found.verdict else first
     if found.verdict in ("better", "worse") and found.change is not None:
         verdict += say["separator"] + wording.estimate(
             found.change,

@@ -45,6 +45,8 @@ class NotebookResult:
         Executed notebook, also of one that failed half-way; None if there is none.
     error : str
         Message of what stopped it; empty otherwise.
+    older : bool
+        Whether `notebook` is whole but of an earlier run: the page is shown, and said to be the older one.
     """
 
     id: str
@@ -52,6 +54,7 @@ class NotebookResult:
     status: Status
     notebook: Path | None = None
     error: str = ""
+    older: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import nbformat
 import pandas as pd
 
 from cxlab import wording
-from cxlab.render.clean import plain_text
+from cxlab.render.clean import error_text
 from cxlab.render.context import Link, PageContext
 from cxlab.render.exporter import render_page, set_page
 from cxlab.render.overview import Group, Headline, PageState, Row, headline
@@ -108,6 +108,8 @@ def write_unit(
             data_date=unit.data_date,
             diagnostics=named(unit.diagnostics, language),
             status=result.status if result else "ok",
+            reason=_said(result.error) if result else "",
+            older=result.older if result else False,
             layout="brief" if result and result.id == brief else "page",
         )
 
@@ -137,8 +139,13 @@ def _reason(result: NotebookResult, say: Mapping[str, str]) -> str:
     """Say in plain words why a page is not what it should be; the error's own words follow."""
     if result.status == "ok":
         return ""
-    said = plain_text(result.error).strip().splitlines()
-    return say[f"reason_{result.status}"] + (f" – {said[-1][:300]}" if said else "")
+    return " – ".join(part for part in (say[f"reason_{result.status}"], _said(result.error)) if part)
+
+
+def _said(error: str) -> str:
+    """Return the last line of an error, personal data masked, short enough for a table."""
+    lines = error_text(error).strip().splitlines()
+    return lines[-1][:300] if lines else ""
 
 
 def index_groups(
@@ -161,7 +168,7 @@ def index_groups(
         brand, period = _label(unit, language)
         one = unit.brand is not None and unit.period is not None
         row = Row(
-            brand if one else f"{brand}, {period}",
+            brand if one else f"{brand}{say['comma']}{period}",
             quote(str(home / "index.html")),
             number,
             _sentence(unit, language, brief),

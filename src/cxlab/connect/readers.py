@@ -1,0 +1,337 @@
+"""One file of any format -> its rows with their true line numbers, as Arrow tables. Nothing is interpreted here.
+
+Every reader yields `Chunk` tables whose first column is ``_line``; rows that cannot be read at all come as `BadRow`.
+Text formats give text; typed formats (Parquet, databases) keep their types, which `stage` casts to text.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO, cast
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from cxlab.connect.files import SourceFile, expand
+from cxlab.errors import DataError, Problem
+from cxlab.params.models import Input
+
+LINE = "_line"
+CHUNK = 100_000
+DELIMITERS = (",", ";", "\t", "|")
+MAX_FIELD = 1 << 24  # a field longer than this is an unclosed quotation mark
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that has no cells: wrong number of columns, broken JSON."""
+
+    line: int
+    value: str
+    reason: str
+
+
+type Chunk = pa.Table | list[BadRow]
+
+
+def read(file: SourceFile, item: Input, *, root: str) -> Iterator[Chunk]:
+    """Yield the rows of a file, or of a database table (a relative database file lies below `root`).
+
+    Raises
+    ------
+    DataError
+        If it cannot be read as what it claims to be; names byte and line of a wrong encoding.
+    """
+    if file.format == "database":
+        yield _database(item, root)
+        return
+    reader: dict[str, Callable[[Path, Input], Iterator[Chunk]]] = {
+        "csv": _csv,
+        "jsonl": _jsonl,
+        "parquet": _parquet,
+        "excel": _excel,
+        "spss": _spss,
+    }
+    assert file.path is not None
+    try:
+        yield from reader[file.format](file.path, item)
+    except DataError:
+        raise
+    except UnicodeDecodeError:
+        raise DataError(_wrong_encoding(file.path, item.encoding)) from None
+    except LookupError as error:
+        raise DataError(Problem(f"unknown encoding: {error}", file=str(file.path), value=item.encoding)) from None
+    except Exception as error:  # every library fails in its own way on a damaged file
+        first = str(error).strip().splitlines()
+        detail = (first[0] if first else type(error).__name__)[:200]
+        raise DataError(Problem(f"cannot be read as {file.format}", file=str(file.path), value=detail)) from error
+
+
+def _bytes(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb"))
+
+
+def _text(path: Path, encoding: str) -> TextIO:
+    # utf-8-sig also reads files without a byte order mark
+    name = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    return io.TextIOWrapper(_bytes(path), encoding=name, newline="")
+
+
+def _wrong_encoding(path: Path, encoding: str) -> Problem:
+    with _bytes(path) as stream:
+        data = stream.read()
+    at, line = 0, 1
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        at, line = error.start, data.count(b"\n", 0, error.start) + 1
+    guess = ""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        guess = "utf-16"
+    else:
+        for other in ("utf-8", "gb18030", "latin-1"):
+            with suppress(UnicodeDecodeError):
+                data.decode(other)
+                guess = other
+                break
+    return Problem(
+        f"is not {encoding}: byte {at} cannot be read",
+        file=str(path),
+        line=line,
+        value=f"0x{data[at]:02x}" if data else "",
+        todo=f"set encoding: {guess}" if guess else "",
+    )
+
+
+def _csv(path: Path, item: Input) -> Iterator[Chunk]:
+    delimiter = item.delimiter or _delimiter(path, item.encoding)
+    limit = csv.field_size_limit(MAX_FIELD)
+    try:
+        with _text(path, item.encoding) as stream:
+            yield from _csv_rows(path, csv.reader(stream, delimiter=delimiter))
+    except csv.Error as error:
+        problem = Problem(
+            f"is no CSV: {error}", file=str(path), todo="look for a quotation mark that is opened and never closed"
+        )
+        raise DataError(problem) from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _csv_rows(path: Path, reader: Any) -> Iterator[Chunk]:
+    header: list[str] | None = None
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    bad: list[BadRow] = []
+    before = 0
+    for row in reader:
+        line, before = before + 1, reader.line_num
+        if not row:
+            continue
+        if header is None:
+            header = _header(row, path, line)
+            continue
+        if len(row) != len(header):
+            reason = f"{len(row)} columns where the header has {len(header)}"
+            bad.append(BadRow(line, ",".join(row)[:200], reason))
+            continue
+        lines.append(line)
+        rows.append(row)
+        if len(rows) == CHUNK:
+            yield _columns(header, lines, rows)
+            lines, rows = [], []
+    if header is None:
+        raise DataError(Problem("the file is empty", file=str(path)))
+    yield _columns(header, lines, rows)
+    if bad:
+        yield bad
+
+
+def _header(names: Sequence[Any], path: Path, line: int) -> list[str]:
+    clean = [
+        (str(n).strip(" \t\r\n\ufeff\u00a0\u3000") if n is not None else "") or f"(column {i})"
+        for i, n in enumerate(names, 1)
+    ]
+    twice = [n for n, count in Counter(clean).items() if count > 1]
+    if twice:
+        raise DataError([Problem("the header names a column twice", file=str(path), line=line, value=n) for n in twice])
+    return clean
+
+
+def _columns(header: list[str], lines: list[int], rows: list[list[Any]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
+    arrays = [pa.array(c, type=pa.string()) for c in columns]
+    return pa.Table.from_arrays([pa.array(lines, type=pa.int64()), *arrays], names=[LINE, *header])
+
+
+def _delimiter(path: Path, encoding: str) -> str:
+    """Return the delimiter that splits the first records into the most equal columns."""
+    with _text(path, encoding) as stream:
+        head = stream.read(64 * 1024)
+    best, score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        widths = []
+        with suppress(csv.Error):
+            for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter):
+                if row:
+                    widths.append(len(row))
+                if len(widths) == 50:
+                    break
+        if widths and widths[0] > 1:
+            same = sum(w == widths[0] for w in widths) / len(widths)
+            best, score = max((best, score), (delimiter, (round(same, 1), widths[0])), key=lambda x: x[1])
+    return best
+
+
+def _jsonl(path: Path, item: Input) -> Iterator[Chunk]:
+    with _text(path, item.encoding) as stream:
+        text = stream.read()
+    rows = text.split("\n")
+    lines = np.array([i for i, row in enumerate(rows, 1) if row.strip()], dtype=np.int64)
+    raw = pa.table({"line": lines, "raw": pa.array([rows[i - 1] for i in lines], type=pa.string())})
+    con = duckdb.connect(config={"enable_external_access": "false"})
+    con.register("raw", raw)
+    good = "json_valid(raw) AND json_type(raw) = 'OBJECT'"
+    broken = con.execute(f"SELECT line, left(raw, 200) FROM raw WHERE NOT coalesce({good}, false)").fetchall()
+    keys = con.execute(
+        f"""SELECT key FROM (SELECT unnest(json_keys(raw)) AS key, line FROM raw WHERE {good})
+        GROUP BY key ORDER BY min(line), key"""
+    ).fetchall()
+    # a JSON pointer names any key, whatever signs it holds
+    paths = ["/" + k.replace("~", "~0").replace("/", "~1") for (k,) in keys]
+    picks = ", ".join(f"json_extract_string(raw, ?) AS c{i}" for i in range(len(paths)))
+    query = f"SELECT line{', ' if picks else ''}{picks} FROM (SELECT * FROM raw WHERE {good}) ORDER BY line"
+    table = con.sql(query, params=paths).to_arrow_table()
+    yield table.rename_columns([LINE, *_header([k for (k,) in keys], path, 1)])
+    if broken:
+        yield [BadRow(line, value, "is not a JSON object") for line, value in broken]
+
+
+def _parquet(path: Path, item: Input) -> Iterator[Chunk]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        names = _header(file.schema_arrow.names, path, 0)
+        line = 0
+        for batch in file.iter_batches(batch_size=CHUNK):
+            numbers = pa.array(np.arange(line + 1, line + 1 + batch.num_rows))
+            line += batch.num_rows
+            yield pa.Table.from_arrays([numbers, *batch.columns], names=[LINE, *names])
+        if line == 0:
+            yield pa.Table.from_arrays(
+                [pa.array([], type=pa.int64()), *(pa.array([], type=f.type) for f in file.schema_arrow)],
+                names=[LINE, *names],
+            )
+
+
+def _excel(path: Path, item: Input) -> Iterator[Chunk]:
+    import openpyxl
+
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        if item.sheet is not None and item.sheet not in book.sheetnames:
+            raise DataError(
+                Problem("no such sheet", file=str(path), value=item.sheet, allowed=", ".join(book.sheetnames))
+            )
+        sheet = book[item.sheet] if item.sheet is not None else book.worksheets[0]
+        sheet.reset_dimensions()  # some writers declare a wrong size, and openpyxl would believe it
+        header: list[str] | None = None
+        lines: list[int] = []
+        rows: list[list[str | None]] = []
+        bad: list[BadRow] = []
+        for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+            values = [_cell(v) for v in cells]
+            while values and values[-1] is None:
+                values.pop()
+            if not values:
+                continue
+            if header is None:
+                header = _header(values, path, number)
+                continue
+            if len(values) > len(header):
+                shown = ",".join(v or "" for v in values)[:200]
+                bad.append(BadRow(number, shown, f"{len(values)} columns where the header has {len(header)}"))
+                continue
+            lines.append(number)
+            rows.append(values + [None] * (len(header) - len(values)))
+        if header is None:
+            raise DataError(Problem("the sheet is empty", file=str(path), value=sheet.title))
+        yield _columns(header, lines, rows)
+        if bad:
+            yield bad
+    finally:
+        book.close()
+
+
+def _cell(value: Any) -> str | None:
+    """Return a typed cell as text: whole numbers without a point, dates as ISO."""
+    if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ") if (value.hour, value.minute, value.second) != (0, 0, 0) else str(value.date())
+    return str(value)
+
+
+def _spss(path: Path, item: Input) -> Iterator[Chunk]:
+    """Codes under the variable's name; for variables with value labels also the texts, as ``<name>:label``."""
+    import pyreadstat
+
+    columns, meta = pyreadstat.read_sav(str(path), user_missing=True, output_format="dict")
+    names = _header(meta.column_names, path, 0)
+    texts = {n: [_cell(v) for v in columns[n]] for n in names}
+    for name, labels in meta.variable_value_labels.items():
+        by_text = {_cell(code): label for code, label in labels.items()}
+        texts[f"{name}:label"] = [by_text.get(v, v) for v in texts[name]]
+    lines = pa.array(np.arange(1, len(columns[names[0]]) + 1))
+    arrays = [pa.array(v, type=pa.string()) for v in texts.values()]
+    yield pa.Table.from_arrays([lines, *arrays], names=[LINE, *texts])
+
+
+def _database(item: Input, root: str) -> pa.Table:
+    """A whole table through ibis: the one place that knows other engines."""
+    import ibis
+
+    problems: list[Problem] = []
+    address = expand(item.database or "", where="database", problems=problems)
+    folder = expand(root, where="data_root", problems=problems)
+    if address is None or folder is None:
+        raise DataError(problems)
+    shown = address.split("@")[-1] if "://" in address else address  # never the password
+    try:
+        if "://" in address:
+            connection = ibis.connect(address)
+        else:
+            address = str(Path(folder) / address)
+            if not Path(address).is_file():
+                raise DataError(Problem("no such database file", file=shown, where="database"))
+            with Path(address).open("rb") as stream:
+                sqlite = stream.read(15) == b"SQLite format 3"
+            connection = ibis.sqlite.connect(address) if sqlite else ibis.duckdb.connect(address, read_only=True)
+        try:
+            names = connection.list_tables()
+            if item.table not in names:
+                raise DataError(Problem("no such table", file=shown, value=item.table or "", allowed=", ".join(names)))
+            table = connection.table(item.table).to_pyarrow()
+        finally:
+            connection.disconnect()
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(
+            Problem("the database cannot be read", file=shown, value=f"{type(error).__name__}", where="database")
+        ) from None
+    numbers = pa.array(np.arange(1, table.num_rows + 1))
+    return pa.Table.from_arrays([numbers, *table.columns], names=[LINE, *_header(table.column_names, Path(shown), 0)])

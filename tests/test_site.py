@@ -137,14 +137,14 @@ def test_index_shows_number_interval_change_and_sentence(inputs: Path) -> None:
     assert "Demo, Q3 2026: worse" in said
     assert "32 28 to 34" in said  # the weighted level
     assert "worse: −6 (−10 to −2)" in said
-    assert "Fewer would recommend Alder." in said
+    assert "Fewer customers would recommend us than in spring." in said
     assert said.index("Q3 2026") < said.index("Q2 2026") < said.index("Q1 2026")
     assert "9 of 9 pages are complete." in said
     html = (site / "index.html").read_text("utf-8")
     assert "32, likely 28 to 34; last period 38" in html
     chinese = words(site / "zh/index.html")
     assert "变差" in chinese
-    assert "愿意推荐 Alder 的客户少了。" in chinese
+    assert "愿意推荐我们的客户比春季少了。" in chinese
     assert "2026年第三季度" in chinese
 
 
@@ -251,7 +251,7 @@ def test_a_reader_never_meets_half_a_site(inputs: Path) -> None:
 def test_a_failed_build_leaves_the_old_site(inputs: Path) -> None:
     site = built(inputs, unit(inputs))
     before = words(site / "index.html")
-    (inputs / "findings.parquet").write_bytes(b"broken")
+    (inputs / "estimates.parquet").write_bytes(b"broken")
     with pytest.raises(Exception, match=r"(?i)parquet|magic"):
         built(inputs, unit(inputs), unit(inputs, "birch"))
     assert words(site / "index.html") == before

@@ -26,7 +26,17 @@ from cxlab.errors import Problem, RunError
 from cxlab.render.download import write_csv
 from cxlab.render.overview import render_index
 from cxlab.render.result import PRIVATE, BrandRef, NotebookResult, PeriodRef, UnitResult
-from cxlab.render.unit import headline_of, index_groups, other_languages, place, tree, write, write_unit
+from cxlab.render.unit import (
+    headline_of,
+    index_groups,
+    other_languages,
+    place,
+    read,
+    sentence,
+    tree,
+    write,
+    write_unit,
+)
 from cxlab.render.wording import named
 from cxlab.wording import Name
 
@@ -70,18 +80,21 @@ def publish(
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         new.chmod(0o755)
+        estimates, sentences = [], {language: list[str]() for language in languages}
         for unit in units:
             data = new / place(unit) / "data"
             for name, table in sorted(unit.tables.items()):
                 if name not in PRIVATE:
                     write_csv(pd.read_parquet(table), data / f"{name}.csv")
-        estimates = [headline_of(unit) for unit in units]
+            books = read(unit)
+            for language in languages:
+                write_unit(unit, books, new, client=client, language=language, languages=languages, brief=brief)
+                sentences[language].append(sentence(books, language=language, brief=brief))
+            estimates.append(headline_of(unit))
         for language in languages:
-            for unit in units:
-                write_unit(unit, new, client=client, language=language, languages=languages, brief=brief)
             root = tree(language, languages)
             page = render_index(
-                index_groups(units, estimates, language=language, brief=brief),
+                index_groups(units, estimates, sentences[language], language=language, brief=brief),
                 client=named(client, language),
                 language=language,
                 languages=other_languages(root / "index.html", language, languages),

@@ -121,7 +121,7 @@ def render_page(notebook: Mapping[str, Any], *, language: str, context: PageCont
     outline = Outline(taken={"main", "error", "contents", "code"})
     cells = [cell for cell in notebook["cells"] if _shown(cell)]
     outline.taken |= {cell["id"] for cell in cells if cell.get("id")}
-    headline = _headline(cells, language)
+    headline = headline_text(cells, language)
     sections, code = _sections(cells, language=language, outline=outline, headline=headline, context=context)
     title = headline or outline.title
     return set_page(
@@ -145,7 +145,7 @@ def _shown(cell: Mapping[str, Any]) -> bool:
     return not _MACHINERY & _tags(cell)
 
 
-def _headline(cells: list[Mapping[str, Any]], language: str) -> str:
+def headline_text(cells: list[Mapping[str, Any]], language: str) -> str:
     """Return the text of the first headline block: a brief's verdict takes the place of the notebook's H1."""
     for cell in cells:
         for output in cell.get("outputs", []):

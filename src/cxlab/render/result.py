@@ -71,8 +71,8 @@ class UnitResult:
     notebooks : tuple of NotebookResult
         In reading order; the brief is put first on the site.
     tables : mapping of name -> Parquet file
-        Published as ``data/<name>.csv``, but for those in `PRIVATE`. ``satisfaction_estimates`` and ``findings`` feed
-        the index.
+        Published as ``data/<name>.csv``, but for those in `PRIVATE`. ``satisfaction_estimates`` feeds the
+        index.
     data_date : str
         Day of the newest data; empty if unknown.
     diagnostics : str or mapping of language -> str

@@ -13,12 +13,14 @@ import pandas as pd
 from cxlab import wording
 from cxlab.render.clean import error_text
 from cxlab.render.context import Link, PageContext
-from cxlab.render.exporter import render_page, set_page
+from cxlab.render.exporter import headline_text, render_page, set_page
 from cxlab.render.overview import Group, Headline, PageState, Row, headline
 from cxlab.render.result import PRIVATE, NotebookResult, UnitResult
 from cxlab.render.wording import LANGUAGE_NAMES, named, words
 from cxlab.vocab import ALL
 from cxlab.wording import Name
+
+Books = dict[str, nbformat.NotebookNode | None]
 
 
 def place(unit: UnitResult) -> PurePosixPath:
@@ -73,8 +75,33 @@ def _file(result: NotebookResult, brief: str) -> str:
     return "index.html" if result.id == brief else f"{result.id}.html"
 
 
+def read(unit: UnitResult) -> Books:
+    """Return the executed notebooks of a unit by id; None for one that cannot be read."""
+    books: Books = {}
+    for result in unit.notebooks:
+        if result.notebook is not None and result.notebook.is_file():
+            try:
+                books[result.id] = nbformat.read(result.notebook, as_version=4)
+            except (OSError, ValueError, nbformat.ValidationError):
+                books[result.id] = None
+    return books
+
+
+def sentence(books: Books, *, language: str, brief: str) -> str:
+    """Return the headline of a unit's brief in `language`; empty if it has none."""
+    book = books.get(brief)
+    return headline_text(book["cells"], language) if book else ""
+
+
 def write_unit(
-    unit: UnitResult, new: Path, *, client: Name, language: str, languages: Sequence[str], brief: str
+    unit: UnitResult,
+    books: Books,
+    new: Path,
+    *,
+    client: Name,
+    language: str,
+    languages: Sequence[str],
+    brief: str,
 ) -> None:
     """Write all pages of one unit in one language."""
     say = words(language)
@@ -114,7 +141,7 @@ def write_unit(
         )
 
     for result in there:
-        html = _page(result, context(result), language)
+        html = _page(books.get(result.id), context(result), language)
         write(new / home / files[result.id], html)
         if result is there[0] and not files.get(brief):
             write(new / home / "index.html", html)
@@ -124,15 +151,12 @@ def write_unit(
         write(new / home / "index.html", html)
 
 
-def _page(result: NotebookResult, context: PageContext, language: str) -> str:
-    """Render a notebook; one that cannot be read becomes a page that says so instead of stopping the report."""
-    assert result.notebook is not None
-    try:
-        notebook = nbformat.read(result.notebook, as_version=4)
-        return render_page(notebook, language=language, context=context)
-    except (OSError, ValueError, nbformat.ValidationError):
-        states = [PageState(Link(context.title, ""), "failed", words(language)["unreadable"])]
-        return set_page("nothing.html.j2", language=language, context=context, states=states)
+def _page(book: nbformat.NotebookNode | None, context: PageContext, language: str) -> str:
+    """Render a notebook; one that could not be read becomes a page that says so instead of stopping the report."""
+    if book is not None:
+        return render_page(book, language=language, context=context)
+    states = [PageState(Link(context.title, ""), "failed", words(language)["unreadable"])]
+    return set_page("nothing.html.j2", language=language, context=context, states=states)
 
 
 def _reason(result: NotebookResult, say: Mapping[str, str]) -> str:
@@ -149,13 +173,18 @@ def _said(error: str) -> str:
 
 
 def index_groups(
-    units: Sequence[UnitResult], estimates: Sequence[Headline | None], *, language: str, brief: str
+    units: Sequence[UnitResult],
+    estimates: Sequence[Headline | None],
+    sentences: Sequence[str],
+    *,
+    language: str,
+    brief: str,
 ) -> list[Group]:
     """Gather units by period, newest first; those over all brands or periods come last."""
     say = words(language)
     found: dict[str, tuple[str, list[Row]]] = {}
     shared: list[Row] = []
-    for unit, number in zip(units, estimates, strict=True):
+    for unit, number, said in zip(units, estimates, sentences, strict=True):
         home = place(unit)
         states = tuple(
             PageState(
@@ -171,7 +200,7 @@ def index_groups(
             brand if one else f"{brand}{say['comma']}{period}",
             quote(str(home / "index.html")),
             number,
-            _sentence(unit, language, brief),
+            said,
             states,
         )
         if one and unit.period is not None:
@@ -188,13 +217,3 @@ def headline_of(unit: UnitResult) -> Headline | None:
     if table is None or unit.brand is None or unit.period is None:
         return None
     return headline(pd.read_parquet(table), brand=unit.brand.id, period=unit.period.id)
-
-
-def _sentence(unit: UnitResult, language: str, brief: str) -> str:
-    """Return the brief's first sentence in `language`."""
-    table = unit.tables.get("findings")
-    if table is None:
-        return ""
-    rows = pd.read_parquet(table)
-    rows = rows[(rows["notebook"] == brief) & (rows["language"] == language)]
-    return str(rows["sentence"].iloc[0]) if len(rows) else ""

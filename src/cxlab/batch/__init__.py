@@ -19,8 +19,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from cxlab import connect, runs, suite
 from cxlab import params as grammar
-from cxlab import runs, suite
 from cxlab.batch import plan as planning
 from cxlab.batch.execute import Execution, Progress, Tools, close_abandoned
 from cxlab.batch.kernels import Warm, Workplace, thread_environment
@@ -109,8 +109,9 @@ def run(
         if dry_run:
             return _report(plan, None, began, dry_run=True)
         close_abandoned(plan)
-        state = _execute(plan, slots=slots, timeout=timeout, warm=warm, tell=tell, executor=executor)
-        execution, interrupted, warmth = state
+        execution, interrupted, warmth = _execute(
+            plan, store, slots=slots, timeout=timeout, warm=warm, tell=tell, executor=executor
+        )
         index, site_error = None, ""
         if not interrupted:
             tell(Progress("publishing", done=len(execution.ended), total=len(execution.ended)))
@@ -143,7 +144,14 @@ def _jobs(jobs: int) -> int:
 
 
 def _execute(
-    plan: Plan, *, slots: int, timeout: float, warm: bool, tell: Callable[[Progress], None], executor: Executor | None
+    plan: Plan,
+    store: connect.Store,
+    *,
+    slots: int,
+    timeout: float,
+    warm: bool,
+    tell: Callable[[Progress], None],
+    executor: Executor | None,
 ) -> tuple[Execution, bool, dict[str, Any]]:
     """Execute a plan; returns the execution, whether it was interrupted, and the report of the warm parent."""
     stale = plan.stale()
@@ -162,7 +170,7 @@ def _execute(
                     tell(Progress("warming", total=len(stale)))
                     parent = Warm(
                         modules=modules_of(s.notebook for s in stale),
-                        structures=structures_of(plan),
+                        structures=structures_of(plan, store),
                         environment=environment,
                         workplace=workplace,
                     )
@@ -221,7 +229,12 @@ def _lock(root: Path, params: Params) -> Iterator[None]:
         handle.truncate()
         handle.write(f"{os.getpid()}\n")
         handle.flush()
-        yield
+        try:
+            yield
+        finally:
+            if list(folder.iterdir()) == [path]:  # nothing could be read: leave no trace
+                path.unlink()
+                folder.rmdir()
 
 
 def _report(

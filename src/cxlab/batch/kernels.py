@@ -81,7 +81,8 @@ class Warm:
         order = {"modules": list(modules), "structures": packed, "workplace": str(workplace.path)}
         self._log = (workplace.path / "parent.log").open("wb")
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "cxlab.batch.preload", str(theirs.fileno())],
+            # by its file, and -P: neither the rooms of the batch nor its folder's names belong into a kernel
+            [sys.executable, "-P", str(Path(__file__).with_name("preload.py")), str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env=dict(environment),
             stdin=subprocess.DEVNULL,

@@ -27,6 +27,7 @@ import cxlab
 from cxlab import params as grammar
 from cxlab.params.models import Params
 from cxlab.suite import Notebook
+from cxlab.vocab import ALL
 
 # What computes; a new version may change a number.
 LIBRARIES = (
@@ -92,7 +93,7 @@ def of_params(params: Params, *, brand: str, period: str) -> str:
 
 
 def of_data(
-    partitions: Mapping[tuple[str, str | None, str | None], str],
+    partitions: Mapping[tuple[str, str, str], str],
     notebook: Notebook,
     *,
     brand: str,
@@ -111,12 +112,12 @@ def of_data(
     mine = {}
     own = False
     for (table, of_brand, of_period), content in partitions.items():
-        if table not in notebook.data or (brand and of_brand and of_brand != brand):
+        if table not in notebook.data or (brand and of_brand not in (brand, ALL)):
             continue
-        if of_period and not first <= of_period <= last:
+        if of_period != ALL and not first <= of_period <= last:
             continue
-        mine[f"{table}|{of_brand or ''}|{of_period or ''}"] = content
-        about = of_period == last if notebook.unit in ("brand_period", "period") else bool(of_period)
+        mine[f"{table}|{of_brand}|{of_period}"] = content
+        about = of_period == last if notebook.unit in ("brand_period", "period") else of_period != ALL
         own = own or (about and (not brand or of_brand == brand))
     return digest(mine), own
 

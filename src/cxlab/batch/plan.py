@@ -190,7 +190,7 @@ def make(
     suite: Suite,
     store: Path,
     fingerprint: str,
-    partitions: Mapping[tuple[str, str | None, str | None], str],
+    partitions: Mapping[tuple[str, str, str], str],
     only: Iterable[str] = (),
     brands: Iterable[str] = (),
     periods_: Iterable[str] = (),

@@ -1,6 +1,6 @@
 """The warm parent of kernels: imports, compiles, then forks a kernel at each request. Standard library only.
 
-Run as ``python -m cxlab.batch.preload <socket>``. It reads one JSON object per line: first the order (modules to
+Run as ``python -P preload.py <socket>``. It reads one JSON object per line: first the order (modules to
 import, model structures to compile, the batch's workplace), then requests to fork. It stays single-threaded, because a
 fork copies one thread only, and leaves, with all its kernels, as soon as the other end of the socket is closed, however
 the batch has ended.

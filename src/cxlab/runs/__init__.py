@@ -33,6 +33,7 @@ from cxlab.runs.folder import (
     git_commit,
     history,
     home,
+    keep_key,
     latest,
     legal_name,
     new_run_id,
@@ -61,6 +62,7 @@ __all__ = [
     "git_commit",
     "history",
     "home",
+    "keep_key",
     "known_periods",
     "latest",
     "legal_name",
@@ -185,10 +187,11 @@ def build_store(params: Params, root: Path) -> tuple[str, connect.Store]:
     """Return the fingerprint of the client's data and the store of canonical tables, built if it is not there yet."""
     client = slug(params.client)
     key = pseudonym_key(root, client)
-    fingerprint = connect.fingerprint(params)
+    fingerprint = connect.fingerprint(params, key=key)
     place = store_dir(root, client, fingerprint)
     if not place.is_dir():
         connect.build(params, place, key=key)
+        keep_key(root, client, key)  # only now: what cannot be read leaves no trace
     return fingerprint, connect.open_store(place)
 
 

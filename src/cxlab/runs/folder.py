@@ -336,24 +336,30 @@ def latest(unit: Path, *, good: bool) -> Folder | None:
 
 
 def pseudonym_key(root: Path, client: str) -> bytes:
-    """Return the client's key for pseudonymous ids; made on first use, kept outside ``runs/``, never published."""
+    """Return the client's key for pseudonymous ids, a new one on first use; kept outside ``runs/``, never published."""
+    path = _inside(root / "data" / ".keys", f"{client}.key")
+    return path.read_bytes() if path.is_file() else secrets.token_bytes(32)
+
+
+def keep_key(root: Path, client: str, key: bytes) -> None:
+    """Write the key, readable by its owner only, where git does not see it; a key that is there is never replaced."""
     folder = root / "data" / ".keys"
     path = _inside(folder, f"{client}.key")
+    if path.exists():
+        return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
-    if not path.exists():
-        temporary = folder / f".{secrets.token_hex(8)}"
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-            handle.write(secrets.token_bytes(32))
-        try:
-            os.link(temporary, path)  # fails if another process was first: then its key counts
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
-    return path.read_bytes()
+    (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    temporary = folder / f".{secrets.token_hex(8)}"
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+        handle.write(key)
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:  # another process was first
+        raise RunError(
+            Problem("the key was made by another process just now", str(path), todo="start again")
+        ) from error
+    finally:
+        temporary.unlink()
 
 
 def git_commit(root: Path) -> str:

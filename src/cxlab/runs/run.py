@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -65,7 +65,12 @@ class UnitData:
         return self.store.sql(query, brand=self.brand, until=self.until, params=list(params) if params else None)
 
     def cells(
-        self, item: str, *, factors: Sequence[str], since: str | None = None, weighting: str = "none"
+        self,
+        item: str,
+        *,
+        factors: Sequence[str],
+        since: str | None = None,
+        weighting: Literal["none", "survey"] = "none",
     ) -> pd.DataFrame:
         """Counts by factors, period and code: what an aggregated model needs (see `connect.Store.cells`)."""
         return self.store.cells(

@@ -136,15 +136,26 @@ def _cores() -> Finding:
 
 
 def _memory() -> Finding:
-    import psutil
-
-    gib = psutil.virtual_memory().available / 2**30
-    limit = _container_limit()
-    if limit is not None:
-        gib = min(gib, limit / 2**30)
+    free = _free_memory()
+    if free is None:
+        return Finding("memory", "note", "this system does not tell")
+    gib = min(free, _container_limit() or free) / 2**30
     if gib >= 3:
         return Finding("memory", "ok", f"{gib:.1f} GiB free")
     return Finding("memory", "note" if gib >= 1 else "bad", f"{gib:.1f} GiB free", "use --jobs 1, or free some memory")
+
+
+def _free_memory() -> int | None:
+    try:
+        match = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
+        if match:
+            return int(match[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _container_limit() -> int | None:

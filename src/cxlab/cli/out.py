@@ -1,0 +1,135 @@
+"""What the command line prints: problems, JSON, the progress and the end of a batch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from cxlab.errors import Problem
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from cxlab.batch import BatchReport, Progress
+
+
+def plain(text: str) -> str:
+    """Return text with control characters spelled out: client text cannot move the cursor or colour the screen."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(text: str = "") -> None:
+    """Print a line for readers."""
+    print(plain(text), flush=True)
+
+
+def say_json(data: Any) -> None:
+    """Print one JSON object for programs."""
+    print(json.dumps(data, ensure_ascii=False, indent=2, default=str), flush=True)
+
+
+def report(problems: list[Problem], *, as_json: bool = False) -> None:
+    """Print problems: to stderr for readers, as JSON to stdout for programs."""
+    if as_json:
+        say_json({"ok": False, "problems": [p.as_dict() for p in problems]})
+        return
+    for problem in problems:
+        print(block(problem), file=sys.stderr)
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    print(f"{count}; nothing was run.", file=sys.stderr)
+
+
+def block(problem: Problem) -> str:
+    """Return one problem as a few plain lines."""
+    place = ":".join(x for x in (problem.file, str(problem.line) if problem.line else "") if x)
+    head = "  ".join(x for x in (place, problem.where) if x)
+    lines = [head, f"  {problem.what}"] if head else [problem.what]
+    for name, value in (("found", problem.value), ("allowed", problem.allowed)):
+        if value:
+            lines.append(f"  {name}: {value}")
+    if problem.nearest:
+        lines.append(f"  did you mean {problem.nearest!r}?")
+    if problem.todo:
+        lines.append(f"  -> {problem.todo}")
+    return "\n".join(plain(x) for x in lines)
+
+
+@contextlib.contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
+    """Give a callback that shows a batch: bars on a terminal, one line a notebook elsewhere; on stderr."""
+    if quiet:
+        yield lambda event: None
+    elif sys.stderr.isatty():
+        with _bars() as show:
+            yield show
+    else:
+        yield lambda event: print(line, file=sys.stderr, flush=True) if (line := _line(event)) else None
+
+
+def _place(event: Progress) -> str:
+    return "/".join(x for x in (event.brand, event.period) if x) or "all"
+
+
+def _line(event: Progress) -> str:
+    if event.what == "done":
+        seconds = f"{event.seconds:6.1f} s" if event.seconds else ""
+        return f"[{event.done}/{event.total}] {event.notebook} {_place(event)} {event.status} {seconds}".rstrip()
+    return {"warming": "warming kernels", "publishing": "publishing"}.get(event.what, "")
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Callable[[Progress], None]]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=console, transient=True) as bars:
+        whole = bars.add_task("reading data", total=None)
+        running: dict[tuple[str, str, str], TaskID] = {}
+
+        def show(event: Progress) -> None:
+            key = (event.notebook, event.brand, event.period)
+            name = escape(plain(f"{event.notebook} {_place(event)}"))
+            if event.what == "cell":
+                if key not in running:
+                    running[key] = bars.add_task(f"  {name}", total=event.cells)
+                bars.update(running[key], completed=max(event.cell - 1, 0), total=event.cells)
+            elif event.what == "done":
+                if key in running:
+                    bars.remove_task(running.pop(key))
+                bars.update(whole, description="notebooks", completed=event.done, total=event.total)
+                if event.status not in ("ok", "linked"):
+                    console.print(f"{name} {event.status}", highlight=False)
+            else:
+                bars.update(whole, description=_line(event), total=event.total or None, completed=event.done)
+
+        yield show
+
+
+def finish(result: BatchReport) -> None:
+    """Print how a batch ended."""
+    counts = ", ".join(f"{n} {status}" for status, n in result.counts.items()) or "nothing to do"
+    if result.dry_run:
+        for step in result.plan:
+            place = "/".join(x for x in (step.brand, step.period) if x) or "all"
+            say(f"{step.state:<8} {step.notebook:<18} {place:<20} {step.why}".rstrip())
+        say(f"{result.client}: {counts}; a dry run, nothing was executed")
+        return
+    for failure in result.failures:
+        say(str(failure))
+        if failure.status != "skipped":
+            say(f"  {failure.path}{f'#{failure.cell}' if failure.cell else ''}")
+    if result.site_error:
+        say(f"the site could not be published: {result.site_error}")
+    say(f"{result.client}: {counts} in {result.seconds:.0f} s")
+    if result.interrupted:
+        say("interrupted; the same command goes on where it stopped")
+    if result.site is not None:
+        say(f"report: {result.site}")
+        say(f"        {result.site.as_uri()}")

@@ -1,0 +1,366 @@
+"""Columns of client files -> a mapping in the grammar of params files, with the doubts spelled out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from cxlab.errors import ParamsError
+from cxlab.params import periods
+from cxlab.params.names import slug
+from cxlab.scaffold.columns import ISO_FORMATS, Column, chinese, examine, looks, parse_date
+from cxlab.scaffold.files import Group
+from cxlab.vocab import Grain
+
+MAX_SEGMENTS = 6
+_QUESTION = re.compile(r"^[*\s]*[qvf]\d+(?:[a-z]?\d*[_\-. :]+|(?=[a-z]{2}))", re.IGNORECASE)
+_BIRTH = re.compile(r"birth|dob|生日|出生", re.IGNORECASE)
+_ANSWERED = re.compile(r"respon|answer|submit|interview|complet|survey|review|答|评价", re.IGNORECASE)
+_OVERALL = re.compile(r"overall|whole|general|total_?sat|(^|_)all$|总体|整体|csat$", re.IGNORECASE)
+_EFFORT = re.compile(r"effort|(^|[_\W])ces($|[_\W\d])|ease|easy|费力|轻松", re.IGNORECASE)
+_EXPECT = re.compile(r"expect|期望|预期", re.IGNORECASE)
+_INTENT = re.compile(r"intent|repurchase|buy_?again|return_?visit|renew|复购|再次购买|续", re.IGNORECASE)
+_ITEM = re.compile(r"^(item|question|attribute|measure|metric|题目|问题|指标)(_?(id|name|code))?$", re.IGNORECASE)
+_VALUE = re.compile(r"^(value|score|rating|answer|得分|分数|评分|取值)$", re.IGNORECASE)
+_UNSOLICITED = re.compile(r"review|social|forum|app_?store|评论|评价", re.IGNORECASE)
+SCALES = {
+    (1, 2, 3, 4, 5): "csat5",
+    (1, 2, 3, 4, 5, 6, 7): "csat7",
+    tuple(range(1, 11)): "csat10",
+    tuple(range(11)): "nps11",
+    (0, 1): "yesno",
+    (5, 4, 3, 2, 1): "ces5",
+    (1, 2, 3, 4): "four",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question: its column, scale and role."""
+
+    id: str
+    column: Column
+    scale: str
+    role: str
+
+
+@dataclass
+class Input:
+    """One input and the table it fills; `table` is survey, transactions, interactions, customers or empty."""
+
+    name: str
+    group: Group
+    columns: list[Column]
+    table: str = ""
+    items: list[Item] = field(default_factory=list)
+    text: list[Column] = field(default_factory=list)
+    response_id: Column | None = None
+    prefixed: bool = False
+    customer: Column | None = None
+    email: Column | None = None
+    phone: Column | None = None
+    link: Column | None = None
+    brand: Column | None = None
+    channel: Column | None = None
+    touchpoint: Column | None = None
+    weight: Column | None = None
+    language: Column | None = None
+    date: Column | None = None
+    period: Column | None = None
+    wave_periods: dict[str, str] = field(default_factory=dict)  # wave -> period label
+    product: Column | None = None
+    amount: Column | None = None
+    item: Column | None = None  # long ratings
+    value: Column | None = None
+    segments: dict[str, Column] = field(default_factory=dict)
+    more_segments: list[Column] = field(default_factory=list)
+
+    @property
+    def used(self) -> set[str]:
+        """Names of the columns the mapping reads."""
+        one = (
+            self.response_id, self.customer, self.email, self.phone, self.link, self.brand, self.channel,
+            self.touchpoint, self.weight, self.language, self.date, self.period, self.product, self.amount, self.item,
+            self.value,
+        )  # fmt: skip
+        all_ = [*(c for c in one if c), *self.text, *self.segments.values(), *(i.column for i in self.items)]
+        return {n for c in all_ for n in (c.name, *c.others)}
+
+
+@dataclass
+class Mapping:
+    """The whole guess."""
+
+    inputs: list[Input]
+    brands: list[tuple[str, str]]  # id, label
+    grain: Grain
+    first: str
+    last: str
+    history_from: str
+    doubts: list[str] = field(default_factory=list)
+
+
+def guess(groups: Sequence[Group], client: str, wordings: dict[str, dict[str, int]]) -> Mapping:
+    """Guess the mapping of all inputs."""
+    names: set[str] = set()
+    inputs = [_input(g, names, wordings) for g in groups]
+    out = Mapping(inputs, [], "quarter", "", "", "")
+    _brands(out, client)
+    _periods(out)
+    return out
+
+
+def to_id(text: str, taken: Iterable[str] = (), *, default: str = "x") -> str:
+    """Return a legal id made of a name: lower case, letters, digits and ``_``; unlike those taken."""
+    plain = re.sub(r"[^\w]+|_+", "_", text.strip().casefold()).strip("_")[:60] or default
+    if not plain[0].isalnum():
+        plain = default + plain
+    known = set(taken)
+    found, number = plain, 2
+    while found in known:
+        found, number = f"{plain}_{number}", number + 1
+    return found
+
+
+def mappable(name: str) -> bool:
+    """Tell whether the grammar can name a column."""
+    return 0 < len(name) <= 200 and all(ord(c) >= 32 and ord(c) not in (0x7F, 0x2028, 0x2029) for c in name)
+
+
+def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -> Input:
+    stem = group.looks[0].path.name if not group.waves else group.pattern.replace("{wave}", "")
+    name = to_id(stem.split(".")[0], names, default="data")
+    names.add(name)
+    columns = [c for c in _columns(group, wordings) if mappable(c.name)]
+    out = Input(name, group, columns)
+    spss = {c.name for c in columns}
+
+    def all_of(kind: str) -> list[Column]:
+        return [c for c in columns if c.kind == kind and not c.name.endswith(":label")]
+
+    def first(kind: str) -> Column | None:
+        return next(iter(all_of(kind)), None)
+
+    ratings = [*all_of("nps"), *all_of("rating")]
+    ratings.sort(key=columns.index)
+    dates = [c for c in all_of("date") if not _BIRTH.search(c.name)]
+    dates.sort(key=lambda c: (not _ANSWERED.search(c.name), -c.filled))
+    out.date = next(iter(dates), None)
+    out.period = first("period")
+    out.brand, out.channel, out.touchpoint = first("brand"), first("channel"), first("touchpoint")
+    out.email, out.phone = first("email"), first("phone")
+    out.customer, out.link = first("customer"), first("order")
+    out.text = all_of("comment")
+    ids = all_of("id")
+    out.response_id = next((c for c in ids if c.unique), None)
+    if out.response_id is None and group.waves:
+        out.response_id = next((c for c in ids if c.filled == group.rows and len(c.counts) * 2 > c.filled), None)
+        out.prefixed = out.response_id is not None and len(out.response_id.counts) < group.rows
+        found = out.response_id
+        if found is not None and not all(_unique_in(look.columns, found, look.rows) for look in group.looks):
+            out.response_id, out.prefixed = None, False
+    amounts = all_of("amount")
+    question = next((c for c in columns if _ITEM.match(c.name) and 2 <= len(c.counts) <= 60), None)
+    answer = next((c for c in ratings if _VALUE.match(c.name)), None)
+    if question is not None and answer is not None and len(ratings) == 1:
+        out.table, out.item, out.value = "survey", question, answer
+        out.response_id = next((c for c in ids if c.filled == c.rows), out.response_id)
+        taken: list[str] = []
+        for value in question.counts:
+            taken.append(to_id(value, taken, default="item"))
+            out.items.append(_item(taken[-1], replace(answer, name=value, others=()), value))
+    elif ratings or out.text:
+        out.table = "survey"
+        out.weight, out.language = first("weight"), first("language")
+        taken = []
+        for column in ratings:
+            taken.append(to_id(_QUESTION.sub("", column.name) or column.name, taken, default="item"))
+            out.items.append(_item(taken[-1], column, column.name))
+        if out.items and not any(i.role in ("overall", "nps") for i in out.items):
+            out.items[0] = replace(out.items[0], role="overall")
+    elif amounts and (out.date or out.period):
+        out.table, out.amount = "transactions", amounts[0]
+        out.product = first("product")
+    elif (out.customer or out.email or out.phone) and (out.channel or out.touchpoint) and out.date:
+        out.table = "interactions"
+    elif out.customer or out.email or out.phone:
+        out.table = "customers"
+    if out.table in ("survey", "customers"):
+        segments = [c for c in columns if c.kind == "segment" and c is not question]
+        segments = [c for c in segments if f"{c.name}:label" not in spss]  # SPSS: the texts say more than the codes
+        segments.sort(key=lambda c: not c.sure)
+        for column in segments[:MAX_SEGMENTS]:
+            plain = _QUESTION.sub("", column.name.removesuffix(":label")) or column.name
+            out.segments[to_id(plain, out.segments, default="segment")] = column
+        out.more_segments = segments[MAX_SEGMENTS:]
+    if group.waves:
+        out.wave_periods = _wave_periods(group.waves)
+    return out
+
+
+def _columns(group: Group, wordings: dict[str, dict[str, int]]) -> list[Column]:
+    """Examine the columns of all files together; columns that waves renamed become one."""
+    order = list(dict.fromkeys(n for look in group.looks for n in look.columns))
+    together: list[tuple[str, list[str]]] = []  # what is left of a name without its question number -> its names
+    for name in order:
+        key = re.sub(r"\W|_", "", _QUESTION.sub("", name)).casefold()
+        for other, known in together:
+            if key and key == other and not _clash(name, known, group):
+                known.append(name)
+                break
+        else:
+            together.append((key, [name]))
+    out = []
+    for _, alternatives in together:
+        counts: Counter[str] = Counter()
+        rows = 0
+        for look in group.looks:
+            for name in alternatives:
+                if name in look.columns:
+                    counts += look.columns[name]
+                    rows += look.rows
+        column = examine(alternatives[0], counts, rows, wordings)
+        out.append(replace(column, others=tuple(alternatives[1:])))
+    return _settle(sorted(out, key=lambda c: order.index(c.name)))
+
+
+def _clash(name: str, known: Sequence[str], group: Group) -> bool:
+    """Two names of one question never stand in the same file."""
+    return any(name in look.columns and any(k in look.columns for k in known) for look in group.looks)
+
+
+def _settle(columns: list[Column]) -> list[Column]:
+    """Doubtful ratings: sure where many columns share their scale, segments where they stand alone among many."""
+    shared = Counter(c.codes for c in columns if c.kind == "rating")
+    many = {codes for codes, n in shared.items() if n >= 5}
+    out = []
+    for column in columns:
+        if column.kind == "rating" and not column.sure and column.codes in many:
+            column = replace(column, sure=True)
+        elif column.kind == "rating" and not column.sure and many and shared[column.codes] == 1:
+            column = replace(column, kind="segment", codes=(), missing=None)
+        out.append(column)
+    return out
+
+
+def _unique_in(columns: dict[str, Counter[str]], column: Column, rows: int) -> bool:
+    found = next((columns[n] for n in (column.name, *column.others) if n in columns), None)
+    return found is not None and len(found) == rows
+
+
+def _item(name: str, column: Column, text: str) -> Item:
+    scale = SCALES.get(column.codes, "csat5")
+    if column.kind == "nps":
+        role = "nps" if looks(text, "nps") or not _OVERALL.search(text) else "overall"
+    elif _EFFORT.search(text):
+        role = "ces"
+        scale = "ces7" if scale == "csat7" else scale
+    elif _EXPECT.search(text):
+        role = "expectation"
+    elif _INTENT.search(text):
+        role = "intent"
+    elif _OVERALL.search(text):
+        role = "overall"
+    else:
+        role = "attribute"
+    if scale == "csat5" and re.search(r"star|星", text.casefold()):
+        scale = "stars5"
+        role = "overall" if role == "attribute" else role
+    return Item(name, column, scale, role)
+
+
+def _wave_periods(waves: Sequence[str]) -> dict[str, str]:
+    """Return the period each wave names, empty if they do not."""
+    out = {}
+    for wave in waves:
+        text = wave.upper().replace("_", "-")
+        text = re.sub(r"^(\d{4})-?([QHW])(\d+)$", r"\1\2\3", text)
+        text = re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", re.sub(r"^(\d{4})(\d\d)$", r"\1-\2", text))
+        try:
+            out[wave] = periods.parse(text).label
+        except ParamsError:
+            return {}
+    return out if len({periods.parse(p).grain for p in out.values()}) == 1 else {}
+
+
+def _brands(out: Mapping, client: str) -> None:
+    values: Counter[str] = Counter()
+    for one in out.inputs:
+        if one.brand is not None:
+            values.update(one.brand.counts)
+    if not values:
+        out.brands = [(client, client)]
+        return
+    ids: list[str] = []
+    slugs: set[str] = set()
+    for value, _ in values.most_common():
+        found = to_id(value, ids, default="brand")
+        while slug(found) in slugs:
+            found += "_2"
+        slugs.add(slug(found))
+        ids.append(found)
+        out.brands.append((found, value if mappable(value) else found))
+    for one in out.inputs:
+        if one.table in ("survey", "transactions", "interactions") and one.brand is None:
+            out.doubts.append(f"{one.name}: no brand column; all rows are taken for {ids[0]}")
+
+
+def _periods(out: Mapping) -> None:
+    """Choose the grain and range: from what the answers span; older operational rows become history."""
+    heard = [i for i in out.inputs if i.table == "survey"] or [i for i in out.inputs if i.table]
+    grains: set[Grain] = set()
+    for one in heard:
+        full = one.date is not None and one.date.filled >= 0.9 * one.group.rows
+        if full:
+            one.period, one.wave_periods = None, {}
+        elif one.period is not None or one.wave_periods:
+            one.date = None
+            label = next(iter(one.period.counts)) if one.period else next(iter(one.wave_periods.values()))
+            grains.add(periods.parse(label).grain)
+    spans = [d for one in heard for d in _days(one)]
+    if not spans:
+        year = str(date.today().year)
+        out.grain, out.first, out.last, out.history_from = "year", year, year, ""
+        out.doubts.append(f"no dates were found: all rows are taken for {year}")
+        return
+    first, last = min(spans), max(spans)
+    out.grain = grains.pop() if len(grains) == 1 else _grain((last - first).days)
+    if len(grains) > 0:
+        out.doubts.append("the files have periods of different lengths; their dates decide")
+    out.first, out.last = periods.label(first, out.grain), periods.label(last, out.grain)
+    before = [d for one in out.inputs if one not in heard and one.table for d in _days(one)]
+    if before and min(before) < first:
+        out.history_from = periods.label(min(before), out.grain)
+
+
+def _grain(days: int) -> Grain:
+    if days > 5 * 365:
+        return "year"
+    if days > 240:
+        return "quarter"
+    if days > 62:
+        return "month"
+    return "week" if days > 14 else "day"
+
+
+def _days(one: Input) -> list[date]:
+    if one.date is not None:
+        forms = [one.date.format] if one.date.format else list(ISO_FORMATS)
+        found = [next((d for f in forms if (d := parse_date(v, f))), None) for v in one.date.counts]
+        return [d for d in found if d is not None]
+    labels = list(one.period.counts) if one.period is not None else list(one.wave_periods.values())
+    return [d for x in labels for d in (periods.parse(x).start, periods.parse(x).end)]
+
+
+def is_chinese(mapping: Mapping) -> bool:
+    """Tell whether the comments (or else the column names) are mostly Chinese."""
+    texts = [t for i in mapping.inputs for c in i.text for t in list(c.counts)[:200]]
+    return chinese(texts or [c.name for i in mapping.inputs for c in i.columns])
+
+
+def unsolicited(one: Input) -> bool:
+    """Tell whether answers look like reviews rather than a survey."""
+    return bool(_UNSOLICITED.search(one.name)) and one.weight is None and not any(i.role == "nps" for i in one.items)

@@ -15,7 +15,8 @@ from cxlab.synthetic.settings import WorldSettings
 class Fault:
     """One kind of error planted in a file.
 
-    ``level`` says what the error costs: ``row`` the whole row, ``value`` that value only, ``copy`` a repeated row.
+    ``level`` says what becomes of it: ``row`` rejects the whole row, ``value`` that value only, ``copy`` the repeated
+    row; ``scope`` is no error but a row of another brand, out of scope.
     """
 
     source: str
@@ -24,18 +25,20 @@ class Fault:
     count: int
     level: str
     why: str
+    over: str = "[1-5]"  # pattern of the right values a wrong one may replace
 
 
 FAULTS = (
     Fault("survey", "answered_on|DATE", "2026-02-30", 1, "row", "a date that does not exist"),
     Fault("survey", "brand|BRAND", "Adler", 1, "row", "unknown brand"),
-    Fault("survey", "recommend_0_10|recommend|Q1_RECOMMEND", "12", 2, "value", "code outside the scale"),
+    Fault("survey", "recommend_0_10|recommend|Q1_RECOMMEND", "12", 2, "value", "code outside the scale", over="\\d|10"),
     Fault("survey", "sat_quality|Q4B_QUALITY", "7", 2, "value", "code outside the scale"),
     Fault("reviews", "stars", "6", 2, "value", "code outside the scale"),
     Fault("reviews", "posted", "yesterday", 1, "row", "not a date"),
     Fault("web_orders", "ordered", "31/02/2026", 4, "row", "a date that does not exist"),
-    Fault("web_orders", "shop", "Cedar", 3, "row", "unknown brand"),
-    Fault("web_orders", "amount_cents", "n/a", 3, "row", "not a number"),
+    Fault("web_orders", "shop", "Brich", 3, "row", "unknown brand"),
+    Fault("web_orders", "shop", "Cedar", 3, "scope", "a brand nobody asked about"),
+    Fault("web_orders", "amount_cents", "#REF!", 3, "row", "not a number"),
     Fault("web_orders", "order_no", "", 5, "copy", "repeated row"),
     Fault("receipts", "sold_on", "0000-00-00", 2, "row", "not a date"),
     Fault("contacts", "opened", "20261340", 2, "row", "a date that does not exist"),
@@ -94,7 +97,7 @@ def _spoil(
 ) -> pd.DataFrame:
     fine = np.flatnonzero(frame["_fault"] < 0)
     if fault.level == "value":
-        scored = fine[frame[column].iloc[fine].astype(str).str.fullmatch(r"\d+").to_numpy()]
+        scored = fine[frame[column].iloc[fine].astype(str).str.fullmatch(fault.over).to_numpy()]
         at = rng.choice(scored, count, replace=False)
         frame.loc[frame.index[at], column] = fault.value
         frame.loc[frame.index[at], "_fault"] = number
@@ -104,7 +107,7 @@ def _spoil(
     extra["_fault"] = number
     if "_row" in extra:
         extra["_row"] = -1
-    if fault.level == "row":
+    if fault.level != "copy":
         extra[column] = fault.value
         identity = file.key[0]
         extra[identity] = [_new_identity(v, number, k) for k, v in enumerate(extra[identity])]

@@ -65,8 +65,11 @@ def explain(
     return problems
 
 
-def salvage(error: ValidationError, data: Mapping[Any, Any]) -> Params | None:
-    """Return params from what is sound in broken data, or None; only good for finding more problems."""
+def salvage(error: ValidationError, data: Mapping[Any, Any]) -> tuple[Params, set[str]] | None:
+    """Return params from what is sound in broken data, and the names lost with the rest; None if nothing is left.
+
+    Only good for finding more problems.
+    """
     sound = copy.deepcopy(dict(data))
     for _ in range(MAX_ROUNDS):
         paths = {(_walk(d["loc"], sound, d["type"]), d["type"] == "missing") for d in error.errors(include_url=False)}
@@ -76,15 +79,15 @@ def salvage(error: ValidationError, data: Mapping[Any, Any]) -> Params | None:
             else:  # a mapping without a required key goes as a whole
                 _drop(sound, path[:-1] if missing else path)
         try:
-            return Params.model_validate(sound)
+            return Params.model_validate(sound), _keys(data) - _keys(sound)
         except ValidationError as next_error:
             error = next_error
     return None
 
 
-def is_news(problem: Problem, known: list[Problem], data: Mapping[Any, Any]) -> bool:
+def is_news(problem: Problem, known: list[Problem], lost: set[str]) -> bool:
     """Tell whether a problem of salvaged params is one of the file, not a consequence of a `known` one."""
-    if problem.what.startswith("there is no such") and problem.value.strip("'") in _keys(data):
+    if problem.what.startswith("there is no such") and problem.value.strip("'") in lost:
         return False  # it is defined, with a mistake of its own
     if "the period" in problem.what and any(p.where.startswith("periods") for p in known):
         return False

@@ -79,11 +79,12 @@ def load(path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Par
         params = Params.model_validate(data)
     except ValidationError as error:
         problems += explain(error, data, places, str(path))
-        sound = salvage(error, data)
-        if sound is not None:  # go on with what is sound, so that the user sees everything at once
+        rest = salvage(error, data)
+        if rest is not None:  # go on with what is sound, so that the user sees everything at once
+            sound, lost = rest
             sound._places.update(places)
             _, more = _environment(sound, stack.folders, beside)
-            problems += [p for p in (*checks.check(sound), *more) if is_news(p, problems, data)]
+            problems += [p for p in (*checks.check(sound), *more) if is_news(p, problems, lost)]
         raise ParamsError(_sorted(problems, str(path))) from None
     params._places.update(places)
     stack.folders[OVERRIDE] = Path.cwd()

@@ -469,25 +469,35 @@ class Params(Strict):
     """Everything about one client."""
 
     extends: Names = F(default_factory=list, description="presets or files this one builds on")
-    client: Id
+    client: Id = F(description="id of the client: folders are named after it")
     label: Label | None = F(None, description="the client's name on pages; default: client")
     languages: list[Language] = F(
         default_factory=_english, min_length=1, description="of the report; the first is at its root"
     )
-    profile: Literal["customer", "product", "employee", "brand"] = "customer"
-    industry: Text | None = None
+    profile: Literal["customer", "product", "employee", "brand"] = F(
+        "customer", description="kind of experience; implies the preset profile/<name>"
+    )
+    industry: Text | None = F(None, description="implies the preset industry/<name>: journey, names of touchpoints")
     data_root: Text = F(
         ".", description="folder of the data; ${VAR} is read from the environment; relative to the params file"
     )
-    brands: list[Annotated[Brand, BeforeValidator(_label, json_schema_input_type=str | int | Brand)]] = F(min_length=1)
-    periods: Periods
-    scales: dict[Id, Scale] = F(default_factory=dict)
-    inputs: dict[Id, Input] = F(default_factory=dict)
-    lookups: dict[Id, Lookup] = F(default_factory=dict)
-    tables: Tables = F(default_factory=Tables)
-    sources: dict[Id, Source] = F(default_factory=dict)
-    directory: Directory = F(default_factory=Directory)
-    unlinked: Unlinked = F(default_factory=Unlinked)
+    brands: list[Annotated[Brand, BeforeValidator(_label, json_schema_input_type=str | int | Brand)]] = F(
+        min_length=1, description="who is reported on: one report per brand and period"
+    )
+    periods: Periods = F(description="grain and range of what is reported")
+    scales: dict[Id, Scale] = F(
+        default_factory=dict, description="codes of answers from worst to best; what other codes mean"
+    )
+    inputs: dict[Id, Input] = F(default_factory=dict, description="files and database tables")
+    lookups: dict[Id, Lookup] = F(default_factory=dict, description="left joins that add columns to an input")
+    tables: Tables = F(default_factory=Tables, description="which canonical tables the inputs fill, and how")
+    sources: dict[Id, Source] = F(
+        default_factory=dict, description="shorthand: files of answers with the tables they fill"
+    )
+    directory: Directory = F(
+        default_factory=Directory, description="how identities of several systems become one customer"
+    )
+    unlinked: Unlinked = F(default_factory=Unlinked, description="what happens to rows without brand or customer")
     first_party_only: bool = F(False, description="report on the company's own data alone")
     mask_personal_data: bool = F(True, description="mask personal data in texts before anything is stored")
     segment_labels: dict[Id, Label] = F(default_factory=dict, description="names of segments on pages")
@@ -495,11 +505,13 @@ class Params(Strict):
     group_labels: dict[Id, dict[Code, Label]] = F(
         default_factory=dict, description="segment or channel -> code -> name on pages"
     )
-    journey: Journey = F(default_factory=Journey)
+    journey: Journey = F(default_factory=Journey, description="stages and touchpoints in the order customers meet them")
     targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
-    limits: Limits = F(default_factory=Limits)
-    headline: Headline = F(default_factory=Headline)
-    model: ModelSettings = F(default_factory=ModelSettings)
+    limits: Limits = F(
+        default_factory=Limits, description="smallest groups, smallest changes worth acting on, rows that may be lost"
+    )
+    headline: Headline = F(default_factory=Headline, description="the number of the index page and the brief")
+    model: ModelSettings = F(default_factory=ModelSettings, description="sampling and factors of the models")
     notebooks: list[Text] | None = F(None, description="ids to run; default: all of the profile")
 
     # Where each key stands; empty when rebuilt from JSON.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -274,25 +275,27 @@ def check_page(
     No console message, no request beyond the file itself, no axe violation with everything unfolded, no sideways
     scrolling, at each width in each colour scheme.
     """
-    for scheme in schemes:
-        for width in widths:
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            said: list[str] = []
-            asked: list[str] = []
-            page.on("console", lambda message, said=said: said.append(message.text))
-            page.on("pageerror", lambda error, said=said: said.append(str(error)))
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.goto(path.as_uri())
+    page = browser.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    try:
+        for scheme, width in product(schemes, widths):
             where = f"{path.name} at {width} px, {scheme}"
-            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert overflow <= 0, f"{where}: {overflow} px wider than the screen"
-            page.evaluate("document.body.classList.remove('nocode')")
-            page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
-            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert overflow <= 0, f"{where}: {overflow} px wider than the screen with everything unfolded"
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            page.goto(path.as_uri())
+            for state in ("", " with everything unfolded"):
+                over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert over <= 0, f"{where}: {over} px wider than the screen{state}"
+                page.evaluate("document.body.classList.remove('nocode')")
+                page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
             found = Axe().run(page)
             assert found.violations_count == 0, f"{where}\n{found.generate_report()}"
-            page.close()
             assert said == [], f"{where}: {said}"
             outside = [url for url in asked if url != path.as_uri() and not url.startswith("data:")]
             assert outside == [], f"{where}: {outside}"
+    finally:
+        page.close()

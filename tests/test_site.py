@@ -307,9 +307,9 @@ def test_site_in_a_browser(inputs: Path, browser: Browser) -> None:
     )
     empty = unit(inputs, "cedar", n10="no_data", n20="no_data", n90="no_data")
     site = built(inputs, unit(inputs), unit(inputs, period="2026Q2"), bad, empty)
-    for path in ("index.html", "zh/index.html", "cedar/2026Q3/index.html"):
-        pages.check_page(browser, site / path)
-    pages.check_page(browser, site / "alder/2026Q3/index.html", schemes=("light",))
+    pages.check_page(browser, site / "index.html")
+    for path in ("zh/index.html", "cedar/2026Q3/index.html", "zh/alder/2026Q3/index.html"):
+        pages.check_page(browser, site / path, schemes=("light",))
     page = browser.new_page()
     page.goto((site / "index.html").as_uri())
     page.get_by_role("link", name="Alder", exact=True).first.click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,8 @@ def test_first_tab_stop_skips_to_the_content(browser: Browser, tmp_path: Path) -
 def test_prints_on_paper_without_the_frame(browser: Browser, tmp_path: Path) -> None:
     page = browser.new_page(color_scheme="dark")
     page.goto(written(tmp_path, "brief", "en").as_uri())
-    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    paper = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1  # a brief is one page
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     for frame in (".tabs", ".tools", ".skip", ".steps"):

@@ -14,7 +14,14 @@ from cxlab import connect
 from cxlab.batch.plan import Plan, Step
 from cxlab.suite import Notebook
 
-KERNEL = ("ipykernel.ipkernel", "ipykernel.kernelapp", "IPython.core.completer", "cxlab.runs", "cxlab.connect")
+KERNEL = (
+    "ipykernel.ipkernel",
+    "ipykernel.kernelapp",
+    "IPython.core.completer",
+    "pyarrow.parquet",
+    "pyarrow.dataset",
+    "cxlab.runs",
+)
 FITTED_ROLES = ("overall", "nps", "ces")  # of the items a model of satisfaction is fitted to
 MAX_FACTORS = 6  # as ModelSettings.groupings says
 PATIENCE = 10.0  # seconds of looking ahead: what is missed compiles in its own kernel

@@ -16,7 +16,7 @@ from typing import Final
 import nh3
 from nbconvert.filters import strip_ansi
 
-from cxlab.connect.mask import mask
+from cxlab.connect import mask
 
 _MATH: Final = {
     "math", "mrow", "mi", "mo", "mn", "ms", "msub", "msup", "msubsup", "mfrac", "msqrt", "mroot", "mtext", "mspace",

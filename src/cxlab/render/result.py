@@ -10,7 +10,7 @@ from typing import Final
 from cxlab.vocab import Status
 from cxlab.wording import Name
 
-PRIVATE: Final = frozenset({"rejects"})  # values as the client sent them: they may name persons
+PRIVATE: Final = frozenset({"rejects", "merges"})  # values and keys as the client sent them: they may name persons
 
 
 @dataclass(frozen=True)

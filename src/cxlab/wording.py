@@ -8,14 +8,17 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
+
+import pandas as pd
 
 from cxlab.catalogue import message
+from cxlab.params.models import Params
 from cxlab.vocab import SEGMENT
 
 MINUS: Final = "\u2212"
 NBSP: Final = "\u00a0"
-Name = str | Mapping[str, str]  # one name for all languages, or one a language
+Name = str | Mapping[Any, str]  # one name for all languages, or one a language
 
 # Metric -> how it is written: points (no decimals), percent, or decimals of a mean.
 _PERCENT: Final = frozenset({"csat", "top_box", "share", "rate"})
@@ -41,6 +44,11 @@ def is_number(value: object) -> bool:
         return math.isfinite(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return False
+
+
+def known(values: pd.Series) -> pd.Series:
+    """Return which cells of a column hold a finite number, as booleans (of an empty column too)."""
+    return values.map(is_number).astype(bool)
 
 
 def _digits(value: float, decimals: int, *, signed: bool) -> str:
@@ -246,3 +254,36 @@ def subject(metric: str, item: str, *, labels: Labels, language: str) -> str:
 def sentence(text: str) -> str:
     """Return text with its first letter in upper case (no change in Chinese)."""
     return text[:1].upper() + text[1:]
+
+
+def labels_of(params: Params, brand: str = "") -> Labels:
+    """Return the names a params file gives: brand, items, segments, groups, touchpoints and channels.
+
+    Parameters
+    ----------
+    params : Params
+        Of the client.
+    brand : str
+        Brand id; empty for a page about all brands, which bears the client's name.
+    """
+    own = next((b.label for b in params.brands if b.id == brand), params.label or params.client)
+    items: dict[str, Name] = {}
+    roles: dict[str, list[str]] = {}
+    for table in params.tables.ratings:
+        for name, item in table.items.items():
+            roles.setdefault(item.role, []).append(name)
+            if item.label is not None:
+                items[name] = item.label
+    groups: dict[str, Mapping[str, Name]] = {
+        level if level in ("touchpoint", "channel") else f"{SEGMENT}{level}": {str(k): v for k, v in named.items()}
+        for level, named in params.group_labels.items()
+    }
+    groups["touchpoint"] = {**params.journey.labels, **groups.get("touchpoint", {})}
+    alone = tuple(ids[0] for role in ("nps", "overall", "ces") if len(ids := sorted(set(roles.get(role, [])))) == 1)
+    return Labels(
+        brand=own,
+        items={**items, **params.item_labels},
+        levels={f"{SEGMENT}{name}": label for name, label in params.segment_labels.items()},
+        groups=groups,
+        overall=alone,
+    )

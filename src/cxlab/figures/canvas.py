@@ -214,6 +214,7 @@ def to_svg(figure: Figure) -> str:
         for artist in figure.findobj(Text):
             if isinstance(artist, Text):
                 artist.set_parse_math(False)
+                artist.set_text(plain(artist.get_text()))
         _rasterise(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, dpi=_DPI, metadata={"Date": None, "Creator": None})

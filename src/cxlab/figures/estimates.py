@@ -16,7 +16,7 @@ from matplotlib.transforms import offset_copy
 from cxlab.catalogue import message
 from cxlab.figures.canvas import PHONE, SMALL, WIDTH, empty, figure_style, rows_sheet, sheet, text_width
 from cxlab.style import INTERVAL_OPACITY, colour
-from cxlab.wording import is_number, number, span, tick_name
+from cxlab.wording import is_number, known, number, span, tick_name
 
 _HEIGHT = 180
 
@@ -39,7 +39,7 @@ def trend(rows: pd.DataFrame, *, language: str, changes: pd.DataFrame | None = N
         Its line's y data are `mean` in the order of the periods.
     """
     data = rows.sort_values("period").reset_index(drop=True)
-    shown = data[data["mean"].map(is_number)]
+    shown = data[known(data["mean"])]
     if shown.empty:
         return empty(message(language, "figure.empty"))
     metric = str(data["metric"].iloc[0])
@@ -141,7 +141,7 @@ def codes(
     good_from, bad_to : float, optional
         Codes at or above, at or below which a bar is coloured as good or bad.
     """
-    data = shares[shares["share"].map(is_number)].sort_values("code").reset_index(drop=True)
+    data = shares[known(shares["share"])].sort_values("code").reset_index(drop=True)
     if data.empty:
         return empty(message(language, "figure.empty"))
     share = data["share"].astype(float).to_numpy()
@@ -194,6 +194,9 @@ def _value_axis(
     axis: object, values: np.ndarray, *, metric: str, language: str, signed: bool = False, ticks: int = 4
 ) -> None:
     finite = values[np.isfinite(values)]
+    if not finite.size:
+        axis.set_ticks([])  # type: ignore[attr-defined]
+        return
     low, high = float(finite.min()), float(finite.max())
     least = {"nps": 20.0, "mean": 0.6, "ces": 0.6}.get(metric, 0.15)  # a narrower axis would dramatise noise
     if high - low < least:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from cxlab.catalogue import message
 from cxlab.figures.canvas import SMALL, empty, figure_style, sheet
 from cxlab.style import INTERVAL_OPACITY, colour
-from cxlab.wording import is_number, metric_name, number
+from cxlab.wording import known, metric_name, number
 
 _HEIGHT = 170
 
@@ -26,7 +26,7 @@ def prior(draws: pd.DataFrame, *, language: str) -> Figure:
     """
     import seaborn as sns  # seconds to import, needed by this figure alone
 
-    kept = draws[draws["value"].map(is_number)]
+    kept = draws[known(draws["value"])]
     if kept.empty:
         return empty(message(language, "figure.empty"))
     metric = str(kept["metric"].iloc[0])

@@ -27,6 +27,7 @@ from cxlab.style import colour
 from cxlab.wording import count, is_number, number
 
 _PARTS = ("accent", "soft", "bad")
+DEEPEST = 0.48  # opacity of the fullest cell: text on it keeps 4.5:1 in both schemes
 
 
 def shares(rows: pd.DataFrame, names: Sequence[str], *, language: str) -> Figure:
@@ -129,7 +130,7 @@ def coverage(cells: pd.DataFrame, *, rows: Mapping[str, str], columns: Mapping[s
         for y, row in enumerate(rows):
             for x, column in enumerate(columns):
                 n = held.get((row, column), 0.0)
-                deep = 0.15 + 0.45 * (np.log1p(n) / np.log1p(largest) if largest > 0 else 0)
+                deep = DEEPEST * (0.25 + 0.75 * np.log1p(n) / np.log1p(largest) if largest > 0 else 0)
                 role = "accent" if n > 0 else "line"
                 axes.add_patch(
                     Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, lw=0, fc=colour(role), alpha=deep if n > 0 else 0.35)

@@ -89,7 +89,7 @@ def headline(
             sub.append(message(lang, "headline.answers_of" if both else "headline.answers", fields, quantity=answers))
         if level is not None and is_number(level["mean"]):
             sub.append(message(lang, f"headline.weighting_{level['weighting']}"))
-        pages[lang] = [blocks.headline(text, sub=message(lang, "join").join(sub))]
+        pages[lang] = [blocks.headline(text, sub=message(lang, "list.join").join(sub))]
     return Passage("headline", pages)
 
 
@@ -206,7 +206,7 @@ def certainty(
             said.append(message(lang, "certainty_note.hits", {"hits": count(hits[0]), "total": count(hits[1])}))
         if would_change is not None and would_change.get(lang):
             said.append(would_change[lang])
-        pages[lang] = [blocks.note(message(lang, "join").join(said), kind="info" if passed else "warning")]
+        pages[lang] = [blocks.note(message(lang, "list.join").join(said), kind="info" if passed else "warning")]
     return Passage("certainty", pages)
 
 

@@ -192,15 +192,17 @@ def build(
     *,
     verdict: str = "",
     note: Callable[[str], str] | None = None,
+    caption: Callable[[str], str] | None = None,
     draw: Callable[[str], Figure] | None = None,
     tabulate: Callable[[str], Block] | None = None,
 ) -> Finding:
-    """Return a finding whose pages are made by one call a language of `note`, `draw` and `tabulate`."""
+    """Return a finding whose pages are made by one call a language of `note`, `caption`, `draw`, `tabulate`."""
     pages = {
         lang: Page(
             write(statements, lang),
             note=note(lang) if note else "",
             figure=draw(lang) if draw else None,
+            caption=caption(lang) if caption and draw else "",
             table=tabulate(lang) if tabulate else None,
         )
         for lang in languages
@@ -227,7 +229,7 @@ def listed(names: Sequence[str], language: str, *, most: int = 6) -> str:
 
 def write(statements: Sequence[Statement], language: str) -> str:
     """Return statements as one text."""
-    return message(language, "join").join(s.text(language) for s in statements)
+    return message(language, "list.join").join(s.text(language) for s in statements)
 
 
 def note(language: str, *, n: float, ci_prob: float = float("nan"), weighting: str = "") -> str:

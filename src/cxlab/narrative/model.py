@@ -12,7 +12,7 @@ from cxlab.blocks import Block
 from cxlab.catalogue import message
 from cxlab.narrative.finding import Finding, Number, Statement, build, listed
 from cxlab.vocab import LANGUAGES
-from cxlab.wording import Labels, Name, is_number, number, pick, subject
+from cxlab.wording import Labels, Name, known, number, pick, subject
 
 
 def prior(
@@ -37,7 +37,7 @@ def prior(
     id : str
         Name on its page.
     """
-    kept = draws[draws["value"].map(is_number)]
+    kept = draws[known(draws["value"])]
     metric = str(kept["metric"].iloc[0]) if len(kept) else "mean"
     low, high = (float(kept["value"].astype(float).quantile(q)) for q in (0.05, 0.95)) if len(kept) else (0.0, 0.0)
     names = {lang: {"subject": subject(metric, item, labels=labels, language=lang)} for lang in languages}

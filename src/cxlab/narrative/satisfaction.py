@@ -14,8 +14,8 @@ from cxlab import figures, tables
 from cxlab.blocks import Block
 from cxlab.catalogue import message
 from cxlab.narrative.finding import Finding, Number, Statement, build, listed, note, small_print, tally
-from cxlab.vocab import LANGUAGES
-from cxlab.wording import Labels, certainty, is_number, metric_name, period_name, subject
+from cxlab.vocab import LANGUAGES, UNKNOWN
+from cxlab.wording import Labels, certainty, is_number, known, metric_name, period_name, sentence, subject
 
 _WEIGHTINGS = ("population", "survey", "none")  # the one that speaks for most people first
 _CLEAR = 0.9  # probability from which a first rank is named without "we cannot tell"
@@ -106,7 +106,8 @@ def level(
         caption = message(language, "level_finding.caption", _captions(metric, period, language))
         return tables.items_table(now, labels=labels, language=language, caption=caption, csv=csv)
 
-    return _finding(id, row, statements, languages, None if state else draw, tabulate if len(now) else None)
+    draw_it, tabulate_it = (None if state else draw), (tabulate if len(now) else None)
+    return _finding(id, row, statements, languages, draw_it, tabulate_it, caption=_bars(before, earlier))
 
 
 def change(
@@ -137,7 +138,8 @@ def change(
     state = _state(row)
     if row is None or now is None or old is None or state == "none" or (not state and (_state(now) or _state(old))):
         row = now if _state(now) else row
-        key = _state(now) if _state(now) in ("withheld", "suppressed") else "first"
+        blocked = _state(now) if _state(now) in ("withheld", "suppressed") else ""
+        key = blocked or ("first" if old is None else "none")
         statements: tuple[Statement, ...] = (Statement(f"change.{key}", names),)
     elif state:
         statements = (Statement(f"change.{state}", names),)
@@ -151,8 +153,9 @@ def change(
         caption = message(language, "change.caption", {"metric": metric_name(metric, language=language)})
         return tables.periods_table(levels, changes, language=language, caption=caption, csv=csv)
 
-    drawn = levels["mean"].map(is_number).any()
-    return _finding(id, row, statements, languages, draw if drawn else None, tabulate if len(levels) else None)
+    drawn = known(levels["mean"]).any()
+    draw_it, tabulate_it = (draw if drawn else None), (tabulate if len(levels) else None)
+    return _finding(id, row, statements, languages, draw_it, tabulate_it, caption=_band(changes))
 
 
 def groups(
@@ -178,7 +181,10 @@ def groups(
     past = select(estimates, estimand="level", **what)
     earlier = sorted(p for p in past["period"].unique() if p < period)
     before = past[past["period"] == earlier[-1]].set_index("group").reindex(now["group"]) if earlier else None
-    shown = now[now["mean"].map(is_number)]
+    named = (
+        now[now["group"] != UNKNOWN] if (now["group"] != UNKNOWN).any() else now
+    )  # "not stated" is no group to act on
+    shown = named[known(named["mean"])]
     top = _first(shown)
     names = _names(languages, lambda lang: {"level": labels.level(level, lang)}, period=period)
     chance = _NAN
@@ -193,7 +199,7 @@ def groups(
             names[lang]["worst"] = labels.group(level, str(last["group"]), lang)
         numbers = _estimate(top, "value", "span")
         if len(shown) == 1:
-            statements = (Statement("groups.one", names, numbers),)
+            statements = (Statement("groups.single", names, numbers),)
         else:
             numbers |= _estimate(last, "worst_value", "worst_span")
             statements = (Statement("groups.range", names, numbers), Statement("groups.ranges", names, numbers))
@@ -203,7 +209,7 @@ def groups(
                 sure = {lang: names[lang] | {"sure": certainty(chance, language=lang)} for lang in languages}
                 key = "clear" if chance >= _CLEAR else "open"
                 statements += (Statement(f"groups.{key}", sure, {"p": Number(chance, "probability", drawn=False)}),)
-        hidden = len(now) - len(shown)
+        hidden = int((~known(now["mean"])).sum())
         if hidden and not (now["verdict"] == "withheld").any():
             found = {"hidden": tally(hidden)}
             statements += (Statement("groups.hidden", names, found, quantity=hidden),)
@@ -218,15 +224,11 @@ def groups(
         return tables.groups_table(now, best, level=level, labels=labels, language=language, caption=caption, csv=csv)
 
     row = _total(now) if top is not None else _first(now)
+    draw_it, tabulate_it = (None if top is None else draw), (tabulate if len(now) else None)
     return _finding(
-        id,
-        row,
-        statements,
-        languages,
-        draw if top is not None else None,
-        tabulate if len(now) else None,
-        verdict="" if top is not None else None,
-    )
+        id, row, statements, languages, draw_it, tabulate_it, caption=_bars(before, earlier),
+        verdict=None if top is None else "", association=len(shown) > 1,
+    )  # fmt: skip
 
 
 def trend(
@@ -246,9 +248,9 @@ def trend(
     changes = select(estimates, estimand="change", item=item, metric=metric, weighting=weighting)
     if period:
         levels, changes = levels[levels["period"] <= period], changes[changes["period"] <= period]
-    shown = levels[levels["mean"].map(is_number)]
+    shown = levels[known(levels["mean"])]
     names = _names(languages, lambda lang: {"subject": subject(metric, item, labels=labels, language=lang)})
-    real = changes[changes["verdict"].isin(["better", "worse"]) & changes["mean"].map(is_number)]
+    real = changes[changes["verdict"].isin(["better", "worse"]) & known(changes["mean"])]
     row = levels.iloc[-1] if len(levels) else None
     if len(shown) < 2:
         states = {_state(r) for _, r in levels.iterrows()}
@@ -264,7 +266,7 @@ def trend(
         ends = {"first": Number(float(first["mean"]), metric), "value": Number(float(last["mean"]), metric)}
         statements = (Statement("trend.course", names, ends),)
         if len(real):
-            found = {"total": tally(changes["mean"].map(is_number).sum()), "real": tally(len(real))}
+            found = {"total": tally(known(changes["mean"]).sum()), "real": tally(len(real))}
             statements += (Statement("trend.some", names, found, quantity=len(real)),)
         else:
             statements += (Statement("trend.none", names),)
@@ -280,15 +282,9 @@ def trend(
             levels, changes, language=language, caption=message(language, "trend.caption", fields), csv=csv
         )
 
-    return _finding(
-        id,
-        row,
-        statements,
-        languages,
-        draw if len(shown) else None,
-        tabulate if len(levels) else None,
-        verdict=None if not len(shown) else "",
-    )
+    draw_it, tabulate_it = (draw if len(shown) else None), (tabulate if len(levels) else None)
+    verdict = "" if len(shown) else None
+    return _finding(id, row, statements, languages, draw_it, tabulate_it, caption=_band(changes), verdict=verdict)
 
 
 def codes(
@@ -318,7 +314,7 @@ def codes(
     languages, id, csv
         As in `level`.
     """
-    data = shares[shares["share"].map(is_number)].sort_values("code")
+    data = shares[known(shares["share"])].sort_values("code")
     names = _names(languages, lambda lang: {"item": labels.item(item, lang)}, period=period)
     good = 9.0 if net_promoter else satisfied_from
     bad = 6.0 if net_promoter else None
@@ -346,7 +342,34 @@ def codes(
         sums += [(message(language, "codes.low_row"), low)] if net_promoter else []
         return tables.codes_table(data, language=language, caption=captions[language], sums=sums, csv=csv)
 
-    return build(id, (statement,), languages, note=say, draw=draw, tabulate=tabulate)
+    def legend(language: str) -> str:
+        return sentence(message(language, "figure.before")) if "previous" in data else ""
+
+    return build(id, (statement,), languages, note=say, caption=legend, draw=draw, tabulate=tabulate)
+
+
+def _bars(before: pd.DataFrame | None, earlier: Sequence[str]) -> Callable[[str], str]:
+    """Return the legend of an interval figure."""
+
+    def legend(language: str) -> str:
+        parts = [message(language, "figure.interval")]
+        if before is not None:
+            fields = {"period": period_name(str(earlier[-1]), language=language)}
+            parts.append(message(language, "figure.previous", fields))
+        return small_print(language, parts)
+
+    return legend
+
+
+def _band(changes: pd.DataFrame) -> Callable[[str], str]:
+    """Return the legend of a trend."""
+
+    def legend(language: str) -> str:
+        real = changes["verdict"].isin(["better", "worse"]).any()
+        parts = [message(language, "figure.band"), message(language, "figure.changed") if real else ""]
+        return small_print(language, parts)
+
+    return legend
 
 
 def _move(row: pd.Series, language: str) -> str:
@@ -420,7 +443,9 @@ def _finding(
     draw: Callable[[str], Figure] | None,
     tabulate: Callable[[str], Block] | None,
     *,
+    caption: Callable[[str], str] | None = None,
     verdict: str | None = None,
+    association: bool = False,
 ) -> Finding:
     silent = row is None or not is_number(row["mean"])
 
@@ -429,8 +454,9 @@ def _finding(
             return ""
         if silent:
             return note(language, n=row["n"])
-        return note(language, n=row["n"], ci_prob=row["ci_prob"], weighting=str(row["weighting"]))
+        text = note(language, n=row["n"], ci_prob=row["ci_prob"], weighting=str(row["weighting"]))
+        return small_print(language, [text, message(language, "note.association") if association else ""])
 
     own = str(row["verdict"] or "") if row is not None else ""
     chosen = own if verdict is None else verdict
-    return build(id, statements, languages, verdict=chosen, note=say, draw=draw, tabulate=tabulate)
+    return build(id, statements, languages, verdict=chosen, note=say, caption=caption, draw=draw, tabulate=tabulate)

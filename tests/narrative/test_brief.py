@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tidy import LABELS, estimates
+
+from cxlab import blocks
+from cxlab.narrative import brief, findings_table
+from cxlab.narrative import satisfaction as say
+
+NPS = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
+MEASURES = [("nps", "nps"), ("overall", "csat"), ("delivery", "csat"), ("absent", "csat")]
+
+
+def title(passage: brief.Passage, language: str = "en") -> str:
+    return str(passage.pages[language][0]["text"])
+
+
+def test_the_headline_is_the_verdict() -> None:
+    found = brief.headline(estimates(), **NPS, answers=4210, customers=61300)
+    assert title(found) == "Fewer customers would recommend us than in Q2 2026."
+    assert title(found, "zh") == "与2026年第二季度相比，愿意推荐我们的客户少了。"
+    assert found.pages["en"][0]["sub"] == (
+        "Alder, Q3 2026. 4,210 answers; 61,300 customers in all."
+        " Results stand for all customers, not only those who answered."
+    )
+    assert found.pages["zh"][0]["sub"].startswith("阿尔德，2026年第三季度。")
+
+
+@pytest.mark.parametrize(
+    ("period", "text"),
+    [
+        ("2026Q1", "More customers would recommend us than in Q4 2025."),
+        ("2026Q2", "Customers recommend us about as much as in Q1 2026."),
+        ("2025Q3", "The net promoter score of Q3 2025 is 36."),
+        ("2030Q1", "There are no answers on recommendation in Q1 2030."),
+    ],
+)
+def test_headlines(period: str, text: str) -> None:
+    assert title(brief.headline(estimates(), **NPS | {"period": period})) == text
+
+
+def test_a_headline_on_satisfaction_that_cannot_tell() -> None:
+    found = brief.headline(estimates(), **NPS | {"item": "overall", "metric": "csat"})
+    assert title(found) == "We cannot tell whether more or fewer customers are satisfied than in Q2 2026."
+
+
+@pytest.mark.parametrize("verdict", ["withheld", "suppressed"])
+def test_headline_and_cards_claim_nothing_without_numbers(verdict: str) -> None:
+    rows = estimates().assign(mean=np.nan, ci_low=np.nan, ci_high=np.nan, prob_gt_ref=np.nan, verdict=verdict)
+    assert {"withheld": "no statement", "suppressed": "Too few"}[verdict] in title(brief.headline(rows, **NPS))
+    card = brief.cards(rows, labels=LABELS, measures=MEASURES[:1], period="2026Q3").pages["en"][0]["items"][0]
+    assert (card["value"], card["low"], card["verdict"]) == ("—", None, verdict)
+
+
+def test_cards_show_value_range_and_change() -> None:
+    found = brief.cards(estimates(), labels=LABELS, measures=MEASURES, period="2026Q3")
+    first, second, third = found.pages["en"][0]["items"]
+    assert (first["label"], first["value"], first["range"]) == ("Net promoter score", "31", "likely 28 to 34")
+    assert (first["chip"], first["verdict"]) == ("worse: −6 (−10 to −2)", "worse")
+    assert (first["low"], first["mid"], first["previous"]) == (pytest.approx(28.2), pytest.approx(31.2), 37.0)
+    assert (first["axis_low"], first["axis_high"]) == (0.0, 60.0)
+    assert (second["chip"], second["value"]) == ("cannot tell", "72\u00a0%")
+    assert third["label"] == "Satisfied: Delivery on time"
+    assert found.pages["zh"][0]["items"][2]["label"] == "满意占比：准时送达"
+
+
+def test_what_changed_and_what_did_not() -> None:
+    page = brief.changes(estimates(), labels=LABELS, measures=MEASURES, period="2026Q3").pages["en"]
+    assert [b["text"] for b in page] == [
+        "The net promoter score fell: −6 (−10 to −2).",
+        "What did not change: the share satisfied with “Delivery on time”.",
+        "What we cannot tell: the share of satisfied customers.",
+    ]
+    assert page[0]["verdict"] == "worse"
+    none = brief.changes(estimates(), labels=LABELS, measures=MEASURES, period="2025Q3").pages["zh"]
+    assert none == [blocks.note("没有更早的时期可供比较。")]
+
+
+def test_how_sure_we_are() -> None:
+    found = brief.certainty(hits=(34, 38), would_change={"en": "It would take more."})
+    assert found.pages["en"][0]["text"] == (
+        "“Likely” means nine times in ten. All models passed their checks."
+        " Of our 38 forecasts for this period, 34 fell in their range. It would take more."
+    )
+    assert brief.certainty(passed=False).pages["en"][0]["kind"] == "warning"
+    assert "80 times in a hundred" in brief.certainty(ci_prob=0.8).pages["en"][0]["text"]
+
+
+def test_findings_of_other_notebooks_again() -> None:
+    rows = findings_table([say.trend(estimates(), **NPS), say.change(estimates(), **NPS)], notebook="20")
+    found = brief.digest(rows, ids=["change", "absent"])
+    (block,) = found.pages["en"]
+    assert block["lead"] == "The net promoter score fell from 37 to 31 (likely 28 to 34)."
+    assert block["verdict"] == "worse"
+    assert found.pages["zh"][0]["lead"].endswith("。")
+    assert len(brief.digest(rows).pages["en"]) == 2
+
+
+def test_a_passage_is_displayable() -> None:
+    found = brief.cards(estimates(), labels=LABELS, measures=MEASURES, period="2026Q3")
+    assert 'class="kpis"' in blocks.mimebundle(found.payload(["zh"]))["text/html"]

@@ -157,11 +157,8 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
     ids = all_of("id")
     out.response_id = next((c for c in ids if c.unique), None)
     if out.response_id is None and group.waves:
-        out.response_id = next((c for c in ids if c.filled == group.rows and len(c.counts) * 2 > c.filled), None)
-        out.prefixed = out.response_id is not None and len(out.response_id.counts) < group.rows
-        found = out.response_id
-        if found is not None and not all(_unique_in(look.columns, found, look.rows) for look in group.looks):
-            out.response_id, out.prefixed = None, False
+        out.response_id = next((c for c in ids if _unique_in_each(c, group)), None)
+        out.prefixed = out.response_id is not None  # numbers start again in each file
     amounts = all_of("amount")
     question = next((c for c in columns if _ITEM.match(c.name) and 2 <= len(c.counts) <= 60), None)
     answer = next((c for c in ratings if _VALUE.match(c.name)), None)
@@ -222,8 +219,11 @@ def _columns(group: Group, wordings: dict[str, dict[str, int]]) -> list[Column]:
                 if name in look.columns:
                     counts += look.columns[name]
                     rows += look.rows
-        column = examine(alternatives[0], counts, rows, wordings)
-        out.append(replace(column, others=tuple(alternatives[1:])))
+        column = replace(examine(alternatives[0], counts, rows, wordings), others=tuple(alternatives[1:]))
+        loose = column.kind in ("other", "segment", "amount")
+        if loose and len(group.looks) > 1 and looks(column.name, "id") and _unique_in_each(column, group):
+            column = replace(column, kind="id", missing=None)
+        out.append(column)
     return _settle(sorted(out, key=lambda c: order.index(c.name)))
 
 
@@ -246,9 +246,13 @@ def _settle(columns: list[Column]) -> list[Column]:
     return out
 
 
-def _unique_in(columns: dict[str, Counter[str]], column: Column, rows: int) -> bool:
-    found = next((columns[n] for n in (column.name, *column.others) if n in columns), None)
-    return found is not None and len(found) == rows
+def _unique_in_each(column: Column, group: Group) -> bool:
+    """Tell whether a column identifies the rows of every file."""
+    for look in group.looks:
+        found = next((look.columns[n] for n in (column.name, *column.others) if n in look.columns), None)
+        if found is None or len(found) != look.rows:
+            return False
+    return True
 
 
 def _item(name: str, column: Column, text: str) -> Item:

@@ -1,7 +1,7 @@
 """A small client and a small suite of real notebooks: data in a CSV file, two notebooks a unit, faults on demand.
 
-``10_count`` counts the answers of the unit; ``20_share`` reads that, takes the share of promoters and its noise from the
-unit's seed. Before it does, it looks into ``faults.json`` of the home folder: a notebook's key must not change when
+``10_count`` counts the answers of the unit; ``20_share`` reads that, takes the share of promoters and its noise from
+the unit's seed. Before it does, it looks into ``faults.json`` of the home folder: a notebook's key must not change when
 a fault is mended.
 """
 

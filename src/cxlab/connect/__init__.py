@@ -1,6 +1,24 @@
 """Client files and databases -> canonical tables: sources, lookups, cast rules, directory, masking, the store."""
 
+from cxlab.connect.asof import asof_join, outcomes, rated_too_early
 from cxlab.connect.build import Checkup, build, check, checkup, fingerprint
+from cxlab.connect.masking import mask
+from cxlab.connect.readiness import copied_texts, readiness, response_rates
 from cxlab.connect.store import Store, open_store
 
-__all__ = ["Checkup", "Store", "build", "check", "checkup", "fingerprint", "open_store"]
+__all__ = [
+    "Checkup",
+    "Store",
+    "asof_join",
+    "build",
+    "check",
+    "checkup",
+    "copied_texts",
+    "fingerprint",
+    "mask",
+    "open_store",
+    "outcomes",
+    "rated_too_early",
+    "readiness",
+    "response_rates",
+]

@@ -149,9 +149,9 @@ def _format(path: Path) -> str | None:
 def _once(name: str, files: list[SourceFile], found: Inventory) -> list[SourceFile]:
     """Keep one of the files with the same content: overlapping globs and files sent twice change nothing."""
     seen: dict[tuple[str, str | None], SourceFile] = {}
-    for file in files:
+    for file in dict.fromkeys(files):
         first = seen.setdefault((file.digest, file.wave), file)
-        if first is not file and first.path != file.path:
+        if first is not file:
             found.notices.append(f"{name}: {file.name} holds the same bytes as {first.name} and is read once")
     return list(seen.values())
 

@@ -6,12 +6,11 @@ Text formats give text; typed formats (Parquet, databases) keep their types, whi
 
 from __future__ import annotations
 
+import codecs
 import csv
-import datetime as dt
 import gzip
 import io
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from cxlab.connect.files import SourceFile, expand
+from cxlab.connect import databases
+from cxlab.connect.cells import LINE, as_text, name_columns
+from cxlab.connect.files import SourceFile
 from cxlab.errors import DataError, Problem
 from cxlab.params.models import Input
 
-LINE = "_line"
 CHUNK = 100_000
 DELIMITERS = (",", ";", "\t", "|")
 MAX_FIELD = 1 << 24  # a field longer than this is an unclosed quotation mark
@@ -52,7 +52,7 @@ def read(file: SourceFile, item: Input, *, root: str) -> Iterator[Chunk]:
         If it cannot be read as what it claims to be; names byte and line of a wrong encoding.
     """
     if file.format == "database":
-        yield _database(item, root)
+        yield databases.read(item, root=root)
         return
     reader: dict[str, Callable[[Path, Input], Iterator[Chunk]]] = {
         "csv": _csv,
@@ -82,6 +82,7 @@ def _bytes(path: Path) -> BinaryIO:
 
 def _text(path: Path, encoding: str) -> TextIO:
     # utf-8-sig also reads files without a byte order mark
+    codecs.lookup(encoding)
     name = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     return io.TextIOWrapper(_bytes(path), encoding=name, newline="")
 
@@ -138,10 +139,12 @@ def _csv_rows(path: Path, reader: Any) -> Iterator[Chunk]:
         if not row:
             continue
         if header is None:
-            header = _header(row, path, line)
+            header = name_columns(row, path, line)
             continue
         if len(row) != len(header):
             reason = f"{len(row)} columns where the header has {len(header)}"
+            if reader.line_num > line and any("\n" in cell for cell in row[-1:]):
+                reason += "; is a quotation mark opened and never closed?"
             bad.append(BadRow(line, ",".join(row)[:200], reason))
             continue
         lines.append(line)
@@ -154,17 +157,6 @@ def _csv_rows(path: Path, reader: Any) -> Iterator[Chunk]:
     yield _columns(header, lines, rows)
     if bad:
         yield bad
-
-
-def _header(names: Sequence[Any], path: Path, line: int) -> list[str]:
-    clean = [
-        (str(n).strip(" \t\r\n\ufeff\u00a0\u3000") if n is not None else "") or f"(column {i})"
-        for i, n in enumerate(names, 1)
-    ]
-    twice = [n for n, count in Counter(clean).items() if count > 1]
-    if twice:
-        raise DataError([Problem("the header names a column twice", file=str(path), line=line, value=n) for n in twice])
-    return clean
 
 
 def _columns(header: list[str], lines: list[int], rows: list[list[Any]]) -> pa.Table:
@@ -199,19 +191,21 @@ def _jsonl(path: Path, item: Input) -> Iterator[Chunk]:
     lines = np.array([i for i, row in enumerate(rows, 1) if row.strip()], dtype=np.int64)
     raw = pa.table({"line": lines, "raw": pa.array([rows[i - 1] for i in lines], type=pa.string())})
     con = duckdb.connect(config={"enable_external_access": "false"})
-    con.register("raw", raw)
-    good = "json_valid(raw) AND json_type(raw) = 'OBJECT'"
-    broken = con.execute(f"SELECT line, left(raw, 200) FROM raw WHERE NOT coalesce({good}, false)").fetchall()
+    con.register("_raw", raw)
+    con.execute("CREATE TABLE raw AS SELECT * FROM _raw")
+    good = "CASE WHEN json_valid(raw) THEN json_type(raw) = 'OBJECT' ELSE false END"
+    con.execute(f"CREATE TABLE good AS SELECT * FROM raw WHERE {good}")
+    broken = con.execute(f"SELECT line, left(raw, 200) FROM raw WHERE NOT {good}").fetchall()
     keys = con.execute(
-        f"""SELECT key FROM (SELECT unnest(json_keys(raw)) AS key, line FROM raw WHERE {good})
+        """SELECT key FROM (SELECT unnest(json_keys(raw)) AS key, line FROM good)
         GROUP BY key ORDER BY min(line), key"""
     ).fetchall()
     # a JSON pointer names any key, whatever signs it holds
     paths = ["/" + k.replace("~", "~0").replace("/", "~1") for (k,) in keys]
     picks = ", ".join(f"json_extract_string(raw, ?) AS c{i}" for i in range(len(paths)))
-    query = f"SELECT line{', ' if picks else ''}{picks} FROM (SELECT * FROM raw WHERE {good}) ORDER BY line"
+    query = f"SELECT line{', ' if picks else ''}{picks} FROM good ORDER BY line"
     table = con.sql(query, params=paths).to_arrow_table()
-    yield table.rename_columns([LINE, *_header([k for (k,) in keys], path, 1)])
+    yield table.rename_columns([LINE, *name_columns([k for (k,) in keys], path, 1)])
     if broken:
         yield [BadRow(line, value, "is not a JSON object") for line, value in broken]
 
@@ -220,7 +214,7 @@ def _parquet(path: Path, item: Input) -> Iterator[Chunk]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        names = _header(file.schema_arrow.names, path, 0)
+        names = name_columns(file.schema_arrow.names, path, 0)
         line = 0
         for batch in file.iter_batches(batch_size=CHUNK):
             numbers = pa.array(np.arange(line + 1, line + 1 + batch.num_rows))
@@ -249,13 +243,13 @@ def _excel(path: Path, item: Input) -> Iterator[Chunk]:
         rows: list[list[str | None]] = []
         bad: list[BadRow] = []
         for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-            values = [_cell(v) for v in cells]
+            values = [as_text(v) for v in cells]
             while values and values[-1] is None:
                 values.pop()
             if not values:
                 continue
             if header is None:
-                header = _header(values, path, number)
+                header = name_columns(values, path, number)
                 continue
             if len(values) > len(header):
                 shown = ",".join(v or "" for v in values)[:200]
@@ -272,66 +266,16 @@ def _excel(path: Path, item: Input) -> Iterator[Chunk]:
         book.close()
 
 
-def _cell(value: Any) -> str | None:
-    """Return a typed cell as text: whole numbers without a point, dates as ISO."""
-    if value is None or value == "" or (isinstance(value, float) and np.isnan(value)):
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ") if (value.hour, value.minute, value.second) != (0, 0, 0) else str(value.date())
-    return str(value)
-
-
 def _spss(path: Path, item: Input) -> Iterator[Chunk]:
     """Codes under the variable's name; for variables with value labels also the texts, as ``<name>:label``."""
     import pyreadstat
 
     columns, meta = pyreadstat.read_sav(str(path), user_missing=True, output_format="dict")
-    names = _header(meta.column_names, path, 0)
-    texts = {n: [_cell(v) for v in columns[n]] for n in names}
+    names = name_columns(meta.column_names, path, 0)
+    texts = {n: [as_text(v) for v in columns[n]] for n in names}
     for name, labels in meta.variable_value_labels.items():
-        by_text = {_cell(code): label for code, label in labels.items()}
+        by_text = {as_text(code): label for code, label in labels.items()}
         texts[f"{name}:label"] = [by_text.get(v, v) for v in texts[name]]
     lines = pa.array(np.arange(1, len(columns[names[0]]) + 1))
     arrays = [pa.array(v, type=pa.string()) for v in texts.values()]
     yield pa.Table.from_arrays([lines, *arrays], names=[LINE, *texts])
-
-
-def _database(item: Input, root: str) -> pa.Table:
-    """A whole table through ibis: the one place that knows other engines."""
-    import ibis
-
-    problems: list[Problem] = []
-    address = expand(item.database or "", where="database", problems=problems)
-    folder = expand(root, where="data_root", problems=problems)
-    if address is None or folder is None:
-        raise DataError(problems)
-    shown = address.split("@")[-1] if "://" in address else address  # never the password
-    try:
-        if "://" in address:
-            connection = ibis.connect(address)
-        else:
-            address = str(Path(folder) / address)
-            if not Path(address).is_file():
-                raise DataError(Problem("no such database file", file=shown, where="database"))
-            with Path(address).open("rb") as stream:
-                sqlite = stream.read(15) == b"SQLite format 3"
-            connection = ibis.sqlite.connect(address) if sqlite else ibis.duckdb.connect(address, read_only=True)
-        try:
-            names = connection.list_tables()
-            if item.table not in names:
-                raise DataError(Problem("no such table", file=shown, value=item.table or "", allowed=", ".join(names)))
-            table = connection.table(item.table).to_pyarrow()
-        finally:
-            connection.disconnect()
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(
-            Problem("the database cannot be read", file=shown, value=f"{type(error).__name__}", where="database")
-        ) from None
-    numbers = pa.array(np.arange(1, table.num_rows + 1))
-    return pa.Table.from_arrays([numbers, *table.columns], names=[LINE, *_header(table.column_names, Path(shown), 0)])

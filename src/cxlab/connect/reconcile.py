@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cxlab.connect import mask
+from cxlab.connect import masking
 from cxlab.connect.files import Inventory
 from cxlab.connect.lookups import Link
 from cxlab.connect.rows import OUT, REJECTED, SHAPES, USED, Context
@@ -103,7 +103,7 @@ def _mask_values(context: Context) -> None:
     if not context.params.mask_personal_data:
         return
     values = [v for (v,) in con.execute("SELECT DISTINCT value FROM t_rejects WHERE value IS NOT NULL").fetchall()]
-    pairs = list(mask.masked(values))
+    pairs = list(masking.masked(values))
     con.register("_pairs", pa.table({k: pa.array([p[i] for p in pairs], pa.string()) for i, k in enumerate("vm")}))
     con.execute("UPDATE t_rejects SET value = m FROM _pairs WHERE value = v")
     con.unregister("_pairs")

@@ -148,7 +148,8 @@ class _Mapping:
         self.table, self.mapping, self.staged = rows.table, rows.mapping, rows.staged
         self.fields = context.fields(rows.staged, rows.key)
         self.raw: dict[str, Cell] = {}  # name in the raw stage -> cell
-        self.typed: dict[str, str] = {}  # canonical column -> SQL over the raw stage
+        self.typed: dict[str, str] = {}  # canonical column -> SQL over the raw stage; conditions see it as "=name"
+        self.once: dict[str, str] = {}  # SQL that several conditions need, seen as "=name" too
         self.out: list[str] = []  # conditions that put a row out of scope
         self.rejects: list[tuple[str, str, str, str]] = []  # condition, column, value, reason (SQL)
 
@@ -181,13 +182,13 @@ class _Mapping:
                 )
             elif kind == "number":
                 self.typed[column] = self._number(cell, raw)
-                self._reject(f"NOT cx_nothing({raw}) AND {self.typed[column]} IS NULL", cell, raw, "is no number")
+                self._reject(f'"={column}" IS NULL AND NOT cx_nothing({raw})', cell, raw, "is no number")
             elif kind == "date":
                 self.typed[column] = self._day(cell, raw)
-                self._reject(f"NOT cx_nothing({raw}) AND {self.typed[column]} IS NULL", cell, raw, _no_date(cell))
+                self._reject(f'"={column}" IS NULL AND NOT cx_nothing({raw})', cell, raw, _no_date(cell))
             elif kind == "flag":
                 self.typed[column] = f"cx_true({raw})"
-                self._reject(f"NOT cx_nothing({raw}) AND cx_true({raw}) IS NULL", cell, raw, "is neither yes nor no")
+                self._reject(f'"={column}" IS NULL AND NOT cx_nothing({raw})', cell, raw, "is neither yes nor no")
             else:
                 self.typed[column] = raw
                 if kind == "id":
@@ -272,16 +273,10 @@ class _Mapping:
         self.con.execute(f"CREATE TABLE {lookup} AS SELECT * FROM _brands")
         self.con.unregister("_brands")
         self.typed["brand"] = f"(SELECT id FROM {lookup} WHERE v = brand)"
-        near = f"(SELECT near FROM {lookup} WHERE v = brand)"
-        self.out.append(f"(brand IS NOT NULL AND {self.typed['brand']} IS NULL AND {near} IS NULL)")
-        self.rejects.append(
-            (
-                f"(brand IS NOT NULL AND {self.typed['brand']} IS NULL)",
-                literal(cell.label),
-                "brand",
-                f"'is no brand; did you mean ' || {near} || '?'",
-            )
-        )
+        self.once["near"] = f"(SELECT near FROM {lookup} WHERE v = brand)"
+        self.out.append('(brand IS NOT NULL AND "=brand" IS NULL AND "=near" IS NULL)')
+        reason = "'is no brand; did you mean ' || \"=near\" || '?'"
+        self.rejects.append(('(brand IS NOT NULL AND "=brand" IS NULL)', literal(cell.label), "brand", reason))
         if not keep:
             self._reject("brand IS NULL", cell, "NULL", "has no brand")
 
@@ -293,13 +288,13 @@ class _Mapping:
                 self.raw[name] = cell
         hits = {b.id: " AND ".join(_among(names[c], v, negate=False) for c, v in b.where.items()) for b in brands}
         self.typed["brand"] = "CASE " + " ".join(f"WHEN {h} THEN {literal(i)}" for i, h in hits.items()) + " END"
-        how_many = " + ".join(f"coalesce(({h})::INTEGER, 0)" for h in hits.values())
+        self.once["hits"] = " + ".join(f"({h})::INTEGER" for h in hits.values())
         blank = " OR ".join(f'"{n}" IS NULL' for n in names.values())
         label, value = literal(", ".join(columns)), '"brand:0"'
-        self.out.append(f"({how_many} = 0 AND NOT ({blank}))")
-        self.rejects.append((f"{how_many} > 1", label, value, literal("belongs to two brands")))
+        self.out.append(f'("=hits" = 0 AND NOT ({blank}))')
+        self.rejects.append(('"=hits" > 1', label, value, literal("belongs to two brands")))
         if not keep:
-            self.rejects.append((f"{how_many} = 0", label, value, literal("has no brand (no link)")))
+            self.rejects.append(('"=hits" = 0', label, value, literal("has no brand (no link)")))
 
     def _time(self) -> None:
         if self.table == "customers":
@@ -310,11 +305,11 @@ class _Mapping:
         day = self._day(date, '"date"') if date is not None else "NULL::DATE"
         self.typed["date"] = day
         if date is not None:
-            self._reject(f'NOT cx_nothing("date") AND {day} IS NULL', date, '"date"', _no_date(date))
+            self._reject('"=date" IS NULL AND NOT cx_nothing("date")', date, '"date"', _no_date(date))
         if period is not None:
             self.typed["period"] = "CASE WHEN cx_is_period(cx_label(period)) THEN cx_label(period) END"
             self._reject(
-                "period IS NOT NULL AND NOT cx_is_period(cx_label(period))",
+                'period IS NOT NULL AND "=period" IS NULL',
                 period,
                 "period",
                 f"is no {grain} such as {EXAMPLES[grain]}",
@@ -330,7 +325,7 @@ class _Mapping:
             return
         first = self.params.periods.history_from or self.params.periods.first
         span = f"BETWEEN {literal(first)} AND {literal(self.params.periods.last)}"
-        self.out.append(f"(coalesce({self.typed.get('period', 'NULL')}, {literal(first)}) NOT {span})")
+        self.out.append(f'("=period" NOT {span})')
 
     def _who(self) -> None:
         nodes: list[str] = []
@@ -355,7 +350,7 @@ class _Mapping:
                 Problem("nothing tells who the customer is", where=self.rows.key, todo="map customer or keys")
             )
         if nodes and (self.params.unlinked.customer == "reject" or self.table == "customers"):
-            blank = " AND ".join(f"({n}) IS NULL" for n in nodes)
+            blank = " AND ".join(f'"=_k{i}" IS NULL' for i in range(len(nodes)))
             self.rejects.append((blank, literal("customer"), "NULL", literal("has no customer")))
 
     def _extras(self) -> None:
@@ -403,12 +398,13 @@ class _Mapping:
         self.typed["weighted"] = f"(_f NOT IN ({absent}))"
         self.typed["weight"] = f"CASE WHEN _f IN ({absent}) THEN 1.0 ELSE {value} END"
         self._reject(f"_f NOT IN ({absent}) AND cx_nothing(weight)", cell, "NULL", "has no weight")
-        self._reject(f"{value} < 0", cell, "weight", "is a negative weight")
+        self._reject('"=weight" < 0', cell, "weight", "is a negative weight")
 
     def _write(self) -> None:
         """Write the table: raw cells, then types and the verdict on every row."""
         raw = ", ".join(f'{c.sql} AS "{n}"' for n, c in self.raw.items())
-        typed = ", ".join(f'({sql}) AS "{n}"' for n, sql in self.typed.items())
+        typed = ", ".join(f'({sql}) AS "={n}"' for n, sql in (self.typed | self.once).items())
+        final = ", ".join(f'"={n}" AS "{n}"' for n in self.typed)
         out = " OR ".join(f"coalesce({c}, false)" for c in self.out) or "false"
         which = " ".join(f"WHEN coalesce({c}, false) THEN {i}" for i, (c, *_) in enumerate(self.rejects))
         which = f"CASE {which} END" if which else "NULL::INTEGER"
@@ -420,10 +416,11 @@ class _Mapping:
         self.con.execute(
             f"""CREATE TABLE {self.rows.name} AS
             WITH raw AS (SELECT _row, _f, _line{", " if raw else ""}{raw} FROM {self.staged.table}),
-            judged AS (SELECT *, {out} AS _is_out, {which} AS _which FROM raw)
+            typed AS (SELECT *, {typed} FROM raw),
+            judged AS (SELECT *, {out} AS _is_out, {which} AS _which FROM typed)
             SELECT _row, _f, _line, false AS _twin,
                 CASE WHEN _is_out THEN '{OUT}' WHEN _which IS NOT NULL THEN '{REJECTED}' ELSE '{USED}' END AS _state,
-                {told}, {typed} FROM judged"""
+                {told}, {final} FROM judged"""
         )
         self.rows.columns = list(self.typed)
 

@@ -34,10 +34,14 @@ def install(con: duckdb.DuckDBPyConnection, grain: Grain) -> None:
     """Define the macros ``cx_*`` on a connection; `grain` fixes how a day becomes a period label."""
     nothing = ", ".join(literal(x) for x in _NO_NUMBER)
     for statement in (
-        f"cx_half(x) AS translate(x, {literal(_WIDE)}, {literal(_HALF)})",
+        # most text is ASCII: the cheap test first
+        "cx_ascii(x) AS strlen(x) = length(x)",
+        f"cx_half(x) AS CASE WHEN cx_ascii(x) THEN x ELSE translate(x, {literal(_WIDE)}, {literal(_HALF)}) END",
         # "5.0" is how floats write the code 5
-        r"cx_tidy(x) AS regexp_replace(cx_half(x), '^([+-]?[0-9]+)\.0+$', '\1')",
-        "cx_fold(x) AS lower(trim(regexp_replace(cx_tidy(x), '\\s+', ' ', 'g')))",
+        r"""cx_tidy(x) AS CASE WHEN ends_with(cx_half(x), '.0') OR ends_with(cx_half(x), '.00')
+            THEN regexp_replace(cx_half(x), '^([+-]?[0-9]+)\.0+$', '\1') ELSE cx_half(x) END""",
+        r"""cx_fold(x) AS lower(CASE WHEN contains(x, ' ') OR NOT cx_ascii(x)
+            THEN trim(regexp_replace(cx_tidy(x), '\s+', ' ', 'g')) ELSE cx_tidy(x) END)""",
         f"cx_nothing(x) AS x IS NULL OR lower(x) IN ({nothing})",
         "cx_finite(x) AS CASE WHEN isfinite(x) THEN x END",
         r"""cx_point(x) AS cx_finite(coalesce(try_cast(x AS DOUBLE),

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
+from cxlab.connect.cells import LINE
 from cxlab.connect.files import SourceFile
-from cxlab.connect.readers import LINE, BadRow, read
+from cxlab.connect.readers import BadRow, read
 from cxlab.connect.sql import identifier, literal
 from cxlab.errors import DataError, Problem, nearest
 from cxlab.params.models import Input, Params
@@ -114,7 +115,7 @@ def stage(
     for at, (name, item) in enumerate(params.inputs.items()):
         staged = Staged(name, f"s{at}", item.decimal, files[name])
         con.execute(f"CREATE TABLE {staged.table} (_row BIGINT, _f INTEGER, _line BIGINT)")
-        failed = False
+        failed = not staged.files  # said by the inventory already
         for index, file in enumerate(staged.files):
             try:
                 count = _load(con, staged, index, file, item, wanted=wanted, root=params.data_root)
@@ -126,9 +127,14 @@ def stage(
                 notices.append(f"{name}: {file.name} has a header and no rows")
         if not failed:
             out[name] = staged
-            if staged.rows == 0 and staged.files:
+            if staged.rows == 0:
                 file = staged.files[0]
-                problems.append(Problem("has no rows", file=str(file.path or file.name), where=f"inputs.{name}"))
+                bad = con.execute("SELECT _line, value, reason FROM _bad WHERE input = ? LIMIT 1", [name]).fetchall()
+                line, value, reason = bad[0] if bad else (0, "", "")
+                what = f"no row can be read: {reason}" if bad else "has no rows"
+                problems.append(
+                    Problem(what, file=str(file.path or file.name), line=line, value=value, where=f"inputs.{name}")
+                )
             problems += _reject_duplicates(con, staged, item)
     return out, problems, notices
 

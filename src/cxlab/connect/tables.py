@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxlab.connect import directory, mask
+from cxlab.connect import directory, masking
 from cxlab.connect.rows import OUT, REJECTED, SHAPES, USED, Context, Rows, build
 from cxlab.connect.sql import identifier, literal
 from cxlab.params.models import CommentsMap, InvitationsMap, ResponsesMap, Tables
@@ -116,7 +116,7 @@ def _insert(context: Context, rows: Rows) -> None:
     names = [n for n, _ in columns_of(context, rows.table) if n in values]
     if rows.table == "comments" and context.params.mask_personal_data:
         values["text"] = "coalesce(k.masked, m.text)"
-        joins += f" LEFT JOIN {mask.table(context.con, rows.name, condition)} k ON k.text = m.text"
+        joins += f" LEFT JOIN {masking.table(context.con, rows.name, condition)} k ON k.text = m.text"
     context.con.execute(
         f"""INSERT INTO t_{rows.table} ({", ".join(map(identifier, names))})
         SELECT {", ".join(values[n] for n in names)} FROM {rows.name} m {joins} WHERE {condition} ORDER BY m._row"""

@@ -8,13 +8,15 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from cxlab.catalogue import message
-from cxlab.params.models import Params
 from cxlab.vocab import SEGMENT
+
+if TYPE_CHECKING:
+    from cxlab.params.models import Params
 
 MINUS: Final = "\u2212"
 NBSP: Final = "\u00a0"

@@ -8,7 +8,8 @@ from matplotlib.lines import Line2D
 from tidy import HOSTILE, NPS, codes, estimates
 
 from cxlab import figures
-from cxlab.figures.canvas import drawn_numbers, to_svg
+from cxlab.figures.canvas import drawn_numbers
+from cxlab.figures.svg import to_svg
 from cxlab.narrative.satisfaction import select
 from cxlab.style import colour
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from cxlab import figures
-from cxlab.figures.canvas import drawn_numbers, to_svg
+from cxlab.figures.canvas import drawn_numbers
+from cxlab.figures.svg import to_svg
 
 
 def test_the_prior_is_a_histogram_of_all_draws() -> None:

@@ -7,8 +7,8 @@ from matplotlib.patches import Rectangle
 from tidy import HOSTILE
 
 from cxlab import figures
-from cxlab.figures.canvas import to_svg
 from cxlab.figures.shares import DEEPEST
+from cxlab.figures.svg import to_svg
 from cxlab.style import PALETTE
 
 PARTS = ("used", "out", "rejected")

@@ -207,9 +207,9 @@ def shares(
     ----------
     readiness : DataFrame
         Rows of the section: ``touchpoint, source, kind`` name a row, ``n_in`` is the whole, ``n_used`` the part
-        (``n_rejected`` for duplicates and order): ``links`` rows that found their partner; ``response_rate``
-        people asked who answered; ``heard_share`` customers who said anything; ``duplicates`` repeated texts and answers; ``order``
-        ratings given before the experience they judge; ``first_party`` what the company collected itself.
+        (``n_rejected`` for duplicates and order): ``links`` rows that found their partner; ``response_rate`` people
+        asked who answered; ``heard_share`` customers who said anything; ``duplicates`` repeated texts and answers;
+        ``order`` ratings given before the experience they judge; ``first_party`` what the company collected itself.
     section : str
         What the shares are. Other parameters as in `coverage`.
     """

@@ -1,0 +1,119 @@
+"""Personal data disappear from texts; what only looks like them stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from connect.make import params, store
+
+from cxlab.connect import mask
+
+
+def resident(first17: str) -> str:
+    """Return a resident id with a right checksum."""
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    return first17 + "10X98765432"[sum(int(d) * w for d, w in zip(first17, weights, strict=True)) % 11]
+
+
+RESIDENT = resident("11010519491231002")
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("write to ann.b+x@mail.example.co.uk, please", "write to [email], please"),
+        ("邮箱ann_b@qq.com谢谢", "邮箱[email]谢谢"),
+        ("ann＠example．org", "[email]"),
+        ("我的电话13800138000，速回", "我的电话[phone]，速回"),
+        ("138 0013 8000 or 138-0013-8000", "[phone] or [phone]"),
+        ("+86 13800138000", "[phone]"),
+        ("１３８００１３８０００", "[phone]"),
+        ("打010-62345678转分机", "打[phone]转分机"),
+        ("(021) 62345678", "[phone]"),
+        ("call +44 20 7946 0958 now", "call [phone] now"),
+        ("call 0044 20 7946 0958", "call [phone]"),
+        ("my number: (212) 555-0199", "my number: [phone]"),
+        ("212-555-0199", "[phone]"),
+        ("meu telefone (11) 91234-5678", "meu telefone [phone]"),
+        ("whatsapp 91234567 anytime", "whatsapp [phone] anytime"),
+        (f"身份证{RESIDENT}。", "身份证[id number]。"),
+        (f"id {RESIDENT.lower()}", "id [id number]"),
+        ("card 4111 1111 1111 1111 was charged twice", "card [card] was charged twice"),
+        ("5500000000000004", "[card]"),
+        ("378282246310005", "[card]"),
+        ("from 203.0.113.77 I get errors", "from [ip] I get errors"),
+        ("护照号E12345678", "护照号[passport]"),
+        ("passport number AB1234567", "passport number [passport]"),
+        ("车牌京A12345停在门口", "车牌[plate]停在门口"),
+        ("沪AD12345 新能源", "[plate] 新能源"),
+        ("王先生态度很好", "[name]先生态度很好"),
+        ("王小姐和陈大文先生", "[name]小姐和[name]先生"),
+        ("客服李小明女士帮了我", "客服[name]女士帮了我"),
+        ("张经理，谢谢", "[name]经理，谢谢"),
+        ("姓名：赵敏", "姓名：[name]"),
+        ("Mr. Smith was rude, Dr Anna Lee was kind", "Mr. [name] was rude, Dr [name] was kind"),
+        ("My name is Jane Doe and I", "My name is [name] and I"),
+        ("see https://shop.example/orders?email=a%40b.c&x=1 for it", "see [url] for it"),
+        ("https://user:pw@host.example/x", "[url]"),
+        ("my page www.facebook.com/ann.b.77", "my page [url]"),
+    ],
+)
+def test_personal_data_are_masked(text: str, clean: str) -> None:
+    assert mask(text) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I paid 1,299.00 on 2026-03-01 at 12:30, rated 4.5/5",
+        "¥12999，买了3件，2026年3月1日送到",
+        "order 20260301000123 arrived after 3 days",
+        "订单号202603010001234567还没到",
+        "flight CA1234, gate 23, seat 31A",
+        "waited 10-15 minutes between 08:00 and 09:00",
+        "open 2017-2018 and 1800-1900",
+        "version 10.0.0.1 of the app crashes, v2.3.4.5 too",
+        "the 400-800-1234 hotline never answers",
+        "800-555-0199",
+        "5 stars, 10/10, 100%",
+        "screen 1920x1080, 15.6 inch, 16GB",
+        "4111 1111 1111 1112 has a wrong check digit",
+        "110105194912310029 is no resident id",
+        "ISBN 978-3-16-148410-0",
+        "see https://shop.example/size-guide#men and www.example.org/help",
+        "小姐姐很漂亮，先生们女士们好",
+        "服务员态度好，经理不在，老师推荐的",
+        "Mr big mistake, Miss the old menu",
+        "a 12345678 steps day, 13 800 138 steps",
+        "product 13800138000123",
+        "tel",
+        "",
+        "@home is great, 5@3",
+    ],
+)
+def test_what_is_no_personal_data_stays(text: str) -> None:
+    assert mask(text) == text
+
+
+def test_masking_is_settled_after_one_pass() -> None:
+    text = f"Mr Smith, a@b.co, 13800138000, {RESIDENT}, 4111111111111111, 王先生"
+    assert mask(mask(text)) == mask(text)
+
+
+def test_texts_and_rejected_values_are_masked_before_they_are_stored(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(
+        "id,day,words\n1,2026-01-05,call 13800138000\n2,2026-01-06,call 13800138000\n3,2026-01-06,fine\n"
+        "4,ann@example.org,moved a column\n"
+    )
+    tables = {
+        "responses": {"from": "s", "response_id": "id", "date": "day"},
+        "comments": {"from": "s", "text": "words"},
+    }
+    given = params(tmp_path, brands=["b"], tables=tables)
+    built = store(tmp_path, given)
+    assert sorted(built.table("comments").text) == ["call [phone]", "call [phone]", "fine"]
+    assert set(built.table("rejects").value) == {"[email]"}
+    assert b"13800138000" not in b"".join(p.read_bytes() for p in built.path.iterdir())
+    plain = store(tmp_path, params(tmp_path, brands=["b"], tables=tables, mask_personal_data=False), "plain")
+    assert "call 13800138000" in set(plain.table("comments").text)

@@ -157,9 +157,11 @@ class CxEngine(Engine):
         nb_man.cell_start = cell_start
         client.on_notebook_start = started
         ended = ""
-        with _Deadline(timeout, pid) as deadline:
+        with _Deadline(timeout, pid) as deadline, (folder / "kernel.log").open("ab") as log:
+            # A forked kernel opens its log itself.
+            streams = {} if warm is not None and warm.alive else {"stdout": log, "stderr": log}
             try:
-                client.execute(env=dict(environment), cwd=kernel_cwd, **_streams(folder, warm))
+                client.execute(env=dict(environment), cwd=kernel_cwd, **streams)
             except DeadKernelError:
                 ended = "the kernel died"
             except RuntimeError as error:  # nbclient's words for a kernel that never came up
@@ -174,14 +176,6 @@ class CxEngine(Engine):
             _mark(nb_man, cell, "CellTimeoutError", f"stopped after {timeout:g} s, the time it may take")
         elif ended:
             _mark(nb_man, cell, "DeadKernelError", ended + _last_words(folder))
-
-
-def _streams(folder: Path, warm: Warm | None) -> dict[str, Any]:
-    """Where a cold kernel's own words go; a forked one opens the log itself."""
-    if warm is not None and warm.alive:
-        return {}
-    log = (folder / "kernel.log").open("ab")
-    return {"stdout": log, "stderr": log}
 
 
 def _last_words(folder: Path) -> str:

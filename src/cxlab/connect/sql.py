@@ -38,6 +38,8 @@ def expression_columns(con: duckdb.DuckDBPyConnection, text: str) -> list[str]:
     ValueError
         If it is no single scalar expression: a subquery, a window, several statements, a table function, a star.
     """
+    if not text.strip():
+        raise ValueError("it is empty")
     tree = _parse(con, f"SELECT ({text}\n)")
     if len(tree["statements"]) != 1:
         raise ValueError("one expression is allowed")

@@ -1,0 +1,119 @@
+"""The facts of readiness are counts of rows, and the questions name what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from connect.make import params, store
+
+from cxlab import connect
+from cxlab.connect import Store
+from cxlab.params import Params
+from cxlab.vocab import READINESS_COLUMNS
+
+DATA: dict[str, Any] = {
+    "client": "shop",
+    "brands": ["solo"],
+    "periods": {"grain": "month", "first": "2026-01", "last": "2026-03"},
+    "scales": {"five": {"codes": [1, 2, 3, 4, 5]}},
+    "journey": {"stages": [{"id": "buy", "touchpoints": ["desk", "till"]}]},
+    "inputs": {n: {"path": f"{n}.csv"} for n in ("answers", "sales", "asked", "posts")},
+    "tables": {
+        "responses": {
+            "from": "answers", "response_id": "r", "customer": "who", "date": "day", "touchpoint": {"const": "desk"},
+        },
+        "ratings": {"from": "answers", "items": {"overall": {"column": "q", "scale": "five", "role": "overall"}}},
+        "transactions": {"from": "sales", "transaction_id": "t", "customer": "who", "date": "day"},
+        "invitations": {
+            "from": "asked", "invitation_id": "i", "date": "day", "response_id": "r", "touchpoint": "desk",
+            "channel": {"const": "mail"},
+        },
+        "comments": {"from": "posts", "text": "words", "date": "day", "first_party": False},
+    },
+    "limits": {"max_reject_share": 1.0, "min_n": 2},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Params]:
+    folder = tmp_path_factory.mktemp("ready")
+    (folder / "answers.csv").write_text(
+        "r,who,day,q\n1,a,2026-01-10,5\n2,a,2026-01-10,4\n3,b,2026-02-10,\n4,,2026-02-10,3\n"
+    )
+    (folder / "sales.csv").write_text("t,who,day\n1,a,2026-01-01\n2,a,2026-01-02\n3,c,2026-01-01\n4,c,2026-02-01\n")
+    (folder / "asked.csv").write_text(
+        "i,day,r\n" + "".join(f"{i},2026-01-01,{i if i < 4 else ''}\n" for i in range(1, 9))
+    )
+    flood = "".join(f"2026-01-05,Best shop EVER{'!' * i}\n" for i in range(6))
+    (folder / "posts.csv").write_text("day,words\n" + flood + "2026-01-06,best shop ever\n2026-01-07,quite all right\n")
+    given = params(folder, DATA)
+    return store(folder, given), given
+
+
+def section(world: tuple[Store, Params], name: str, until: str = "2026-03") -> pd.DataFrame:
+    found = connect.readiness(*world, brand="solo", until=until)
+    assert tuple(found.columns) == READINESS_COLUMNS
+    return found[found.section == name]
+
+
+def test_map_names_the_gaps(world: tuple[Store, Params]) -> None:
+    found = section(world, "map")
+    there = found[found.verdict == ""]
+    assert there[["source", "touchpoint", "solicited", "structured", "n_used"]].values.tolist() == [
+        ["answers", "desk", True, True, 3],
+        ["posts", "", False, False, 8],
+    ]
+    gaps = found[found.verdict == "gap"]
+    assert gaps[["solicited", "structured"]].dropna().values.tolist() == [[True, False], [False, True]]
+    assert list(gaps.touchpoint)[2:] == ["till"]
+
+
+def test_kinds_of_customer_data(world: tuple[Store, Params]) -> None:
+    found = section(world, "kinds").set_index("kind")
+    assert found.verdict.to_dict() == {
+        "descriptive": "present", "behavioural": "present", "interaction": "missing", "attitudinal": "present",
+    }  # fmt: skip
+    assert found.n_used["behavioural"] == 4
+
+
+def test_rates_and_shares(world: tuple[Store, Params]) -> None:
+    (rate,) = section(world, "response_rate").to_dict("records")
+    assert (rate["touchpoint"], rate["kind"], rate["n_in"], rate["n_used"], rate["share"]) == (
+        "desk",
+        "mail",
+        8,
+        3,
+        3 / 8,
+    )
+    heard = section(world, "heard_share").set_index("kind")
+    assert heard.loc["all", ["n_in", "n_used"]].to_list() == [3, 2]
+    assert heard.loc["active", ["n_in", "n_used"]].to_list() == [2, 1]
+    own = section(world, "first_party").iloc[0]
+    assert (own.n_in, own.n_used) == (12, 4)
+    assert section(world, "links").empty
+    lines = section(world, "reconciliation").set_index("kind")
+    assert lines.loc["responses", ["n_in", "n_used", "n_rejected"]].to_list() == [4, 4, 0]
+
+
+def test_copies_and_floods(world: tuple[Store, Params]) -> None:
+    found = section(world, "duplicates").set_index("kind")
+    assert found.n_rejected.to_dict() == {"copied_texts": 6, "floods": 7, "same_customer_same_day": 1}
+    copies = connect.copied_texts(world[0], "solo", "2026-03")
+    assert copies[["n", "most_in_a_day"]].values.tolist() == [[7, 6]]
+
+
+def test_questions_name_the_missing_piece(world: tuple[Store, Params]) -> None:
+    found = section(world, "questions").set_index("source")
+    assert found.verdict["40_voice"] == "yes"
+    assert found.verdict["30_drivers"] == "no"
+    assert found.kind["30_drivers"] == "attributes"
+    assert (found.verdict["80_ledger"], found.kind["80_ledger"]) == ("partly", "actions, variants")
+    early = section(world, "questions", until="2026-01").set_index("source")
+    assert (early.verdict["80_ledger"], early.kind["80_ledger"]) == ("no", "periods, actions, variants")
+
+
+def test_nothing_at_all_is_no_error(world: tuple[Store, Params]) -> None:
+    found = connect.readiness(*world, brand="nobody", until="2026-01")
+    assert set(found.query("section == 'questions'").verdict) == {"no"}

@@ -163,8 +163,7 @@ class Warm:
 
     def close(self) -> None:
         """End the parent and every kernel that is left."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)  # the parent kills its children and leaves
+        self._send({})  # the farewell: the parent ends its children and leaves
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:  # busy with an import or a compilation

@@ -46,10 +46,10 @@ def main(descriptor: int) -> None:
             report = _prepare(order)
             signal.setitimer(signal.ITIMER_REAL, 0)
             _send(line, {"is": "ready", **report})
-            _serve(line, rest)
+            farewell = _serve(line, rest)
         except BrokenPipeError:
-            pass
-        finally:
+            farewell = False
+        if not farewell:  # the batch was killed and cannot clean up itself
             shutil.rmtree(order["workplace"], ignore_errors=True)
 
 
@@ -91,7 +91,9 @@ def _prepare(order: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _serve(line: socket.socket, buffer: bytes) -> None:
+def _serve(line: socket.socket, buffer: bytes) -> bool:
+    """Fork at each request until the batch says farewell (True) or is gone (False)."""
+    farewell = False
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_read, False)
     os.set_blocking(wake_write, False)
@@ -115,6 +117,8 @@ def _serve(line: socket.socket, buffer: bytes) -> None:
             while b"\n" in buffer:
                 text, _, buffer = buffer.partition(b"\n")
                 request = json.loads(text)
+                if farewell := request == {}:
+                    break
                 pid = os.fork()
                 if pid == 0:
                     waiting.close()
@@ -125,10 +129,13 @@ def _serve(line: socket.socket, buffer: bytes) -> None:
                     _kernel(request)
                 children.add(pid)
                 _send(line, {"is": "forked", "ask": request["ask"], "pid": pid})
+            if farewell:
+                break
     for pid in children:
         for end in (os.killpg, os.kill):  # a child that has not yet made its own group is killed by its id
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 end(pid, signal.SIGKILL)
+    return farewell
 
 
 def _reap(line: socket.socket, children: set[int]) -> None:

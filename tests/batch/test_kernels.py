@@ -1,0 +1,142 @@
+"""Warm kernels: same results as cold ones, their own randomness and environment; the parent imports, and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+import small_suite
+
+from cxlab import batch, runs
+from cxlab.batch import engine, kernels
+from cxlab.batch.prepare import modules_of
+from cxlab.suite import load
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm kernels need fork")
+
+LOOK = """\
+import json, os, random, sys
+import numpy
+print(json.dumps({
+    "pid": os.getpid(), "parent": os.getppid(), "group": os.getpgid(0), "cwd": os.getcwd(),
+    "random": [random.random(), float(numpy.random.random())], "threads": os.environ["OMP_NUM_THREADS"],
+    "name": __name__, "notebook": os.environ["CXLAB_NOTEBOOK"], "mine": os.environ.get("CX_MINE"),
+    "loaded": [m for m in ("json.tool", "cxlab.batch", "papermill") if m in sys.modules],
+    "history": get_ipython().history_manager.enabled,
+}))
+"""
+
+
+@pytest.fixture
+def workplace() -> Iterator[kernels.Workplace]:
+    made = kernels.Workplace()
+    yield made
+    made.close()
+    assert not made.path.exists()
+
+
+def parent(workplace: kernels.Workplace, *modules: str, **structures: object) -> kernels.Warm:
+    environment = {**os.environ, **kernels.thread_environment(2)}
+    return kernels.Warm(modules=modules, structures=structures, environment=environment, workplace=workplace)
+
+
+def look(tmp_path: Path, workplace: kernels.Workplace, warm: kernels.Warm | None, name: str) -> dict[str, object]:
+    source, output = tmp_path / "look.ipynb", tmp_path / f"{name}.ipynb"
+    nbformat.write(small_suite.template(LOOK), source)
+    outcome = engine.execute(
+        source,
+        output,
+        parameters={"brand": "x"},
+        folder=workplace.folder(),
+        environment={**os.environ, **kernels.thread_environment(2), "CXLAB_NOTEBOOK": name, "CX_MINE": name},
+        cwd=tmp_path,
+        timeout=60,
+        warm=warm,
+    )
+    assert outcome == engine.Outcome("ok")
+    (text,) = [o.text for c in nbformat.read(output, as_version=4).cells for o in c.get("outputs", [])]
+    return json.loads(text)
+
+
+def test_forks_differ_from_each_other_and_look_like_cold_kernels(tmp_path: Path, workplace: kernels.Workplace) -> None:
+    warm = parent(workplace, "numpy", "json.tool", "ipykernel.kernelapp", "no.such.module")
+    try:
+        assert warm.wait_ready(60)
+        assert warm.report is not None
+        assert warm.report["threads"] == 1
+        assert list(warm.report["failed"]) == ["no.such.module"]
+        one, two = (look(tmp_path, workplace, warm, name) for name in ("one", "two"))
+    finally:
+        warm.close()
+    cold = look(tmp_path, workplace, None, "cold")
+    assert one["random"] != two["random"]
+    assert one["pid"] != two["pid"]
+    assert one["parent"] == two["parent"] != cold["parent"]
+    assert (one["notebook"], one["mine"]) == ("one", "one")
+    assert one["loaded"] == ["json.tool"]  # what it was told to import; nothing of the batch
+    assert one["threads"] == str(max(1, (os.cpu_count() or 1) // 2))
+    for key in ("cwd", "name", "threads", "history"):
+        assert one[key] == cold[key], key
+    assert all(k["group"] == k["pid"] for k in (one, cold))  # its own group: it can be ended with all it started
+    assert one["history"] is False
+
+
+def test_kernels_start_cold_when_the_parent_has_died(tmp_path: Path, workplace: kernels.Workplace) -> None:
+    warm = parent(workplace)
+    assert warm.wait_ready(60)
+    first = look(tmp_path, workplace, warm, "one")
+    os.kill(int(str(first["parent"])), 9)
+    end = time.monotonic() + 10
+    while warm.alive and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not warm.alive
+    with pytest.raises(OSError, match="gone"):
+        warm.fork(connection_file="", environment={}, cwd=".", log="")
+    assert look(tmp_path, workplace, warm, "two")["parent"] == os.getpid()
+    warm.close()
+
+
+def test_a_batch_says_the_same_on_warm_and_on_cold_kernels(home: small_suite.Home) -> None:
+    home.client(last="2025Q1")
+    tables = []
+    for warm in (True, False):
+        report = batch.run(home.params, jobs=2, warm=warm, fresh=True)
+        assert report.exit_code == 0
+        assert bool(report.warm) is warm
+        folders = [runs.Folder(p) for p in report.runs]
+        assert {r.warm for f in folders for r in f.records().values()} == {warm}
+        tables.append(pd.concat([pd.read_parquet(f.table("shares")) for f in folders]))
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_threads_are_shared_out() -> None:
+    cores = os.cpu_count() or 1
+    assert set(kernels.thread_environment(1).values()) == {str(cores)}
+    assert set(kernels.thread_environment(10 * cores).values()) == {"1"}
+    assert {"OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"} <= set(kernels.thread_environment(1))
+
+
+def test_the_parent_is_told_what_the_templates_import(home: small_suite.Home) -> None:
+    home.notebook(
+        "10_count", "%matplotlib inline\nimport numpy as np, pandas\nfrom cxlab import runs, narrative", "x = ("
+    )
+    found = modules_of(load(home.path).notebooks)
+    assert {"numpy", "pandas", "cxlab.runs", "cxlab.narrative"} <= set(found)
+    assert len(found) == len(set(found))
+
+
+def test_the_folder_of_sockets_is_private_and_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    made = kernels.Workplace()
+    assert len(str(made.folder())) < kernels.MAX_SOCKET_FOLDER
+    assert made.path.stat().st_mode & 0o777 == 0o700
+    made.close()

@@ -1,0 +1,1 @@
+"""Generative models, one a file and independent of each other."""

@@ -1,0 +1,169 @@
+"""From logits to the reporting scale: a metric for every group and period, never a grid of cells x codes x draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from cxlab.errors import ModelError, Problem, nearest
+from cxlab.models.ordinal import graph, tables
+from cxlab.vocab import METRICS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cxlab.models.satisfaction import SatisfactionData
+
+NPS_CODES: Final = tuple(float(code) for code in range(11))
+CHUNK: Final = 1_000_000  # logits held at once, 8 MB
+
+
+def scores(codes: Sequence[float], metric: str, *, satisfied_from: float | None = None) -> np.ndarray:
+    """Return what each code adds to a metric, shape (K,): a metric is the mean score of the answers.
+
+    Parameters
+    ----------
+    codes : sequence of float
+        Legal codes from worst to best.
+    metric : str
+        ``mean`` and ``ces`` (points of the scale), ``top_box`` (share of the highest code), ``csat`` (share at or above
+        `satisfied_from`), ``nps`` (-100..100; codes 0 to 10 only).
+    satisfied_from : float, optional
+        Lowest satisfied code; needed for ``csat``.
+
+    Raises
+    ------
+    ModelError
+        An unknown metric, or one that this scale cannot have.
+    """
+    values = np.asarray(codes, float)
+    listed = ", ".join(f"{c:g}" for c in values)
+    if metric in ("mean", "ces"):
+        return values
+    if metric == "top_box":
+        return (values == values[-1]).astype(float)
+    if metric == "nps":
+        if tuple(values) != NPS_CODES:
+            raise ModelError(Problem("NPS needs the codes 0 to 10", where="codes", value=listed))
+        return 100.0 * ((values >= 9).astype(float) - (values <= 6))
+    if metric == "csat":
+        if satisfied_from is None or satisfied_from not in values:
+            raise ModelError(
+                Problem(
+                    "csat needs the lowest satisfied code",
+                    where="satisfied_from",
+                    value=str(satisfied_from),
+                    allowed=listed,
+                )
+            )
+        return (values >= satisfied_from).astype(float)
+    legal = ", ".join(METRICS)
+    raise ModelError(
+        Problem("unknown metric", where="metrics", value=metric, allowed=legal, nearest=nearest(metric, METRICS))
+    )
+
+
+def estimands(
+    posterior: xr.Dataset, data: SatisfactionData, *, metrics: Sequence[str], satisfied_from: float | None = None
+) -> xr.Dataset:
+    """Draws of every metric; documented at `cxlab.models.satisfaction.estimands`."""
+    return _averages(posterior["cut"].to_numpy(), posterior["eta"].to_numpy(), data, metrics, satisfied_from)
+
+
+def forecast(
+    posterior: xr.Dataset,
+    data: SatisfactionData,
+    *,
+    target_period: str,
+    metrics: Sequence[str],
+    seed: int,
+    satisfied_from: float | None = None,
+) -> xr.Dataset:
+    """Draws of the next period; documented at `cxlab.models.satisfaction.forecast`."""
+    random = np.random.default_rng(seed)
+    peopled = set(data.cells.loc[data.population > 0, "period"])
+    last = [period for period in data.periods if period in peopled][-1]
+    at = np.flatnonzero((data.cells["period"] == last).to_numpy())
+    step = data.scale_of == graph.WALK
+    effect, scale = posterior["effect"].to_numpy(), posterior["scale"]
+    walk = effect[..., step] @ tables.walk_basis(len(data.periods))[-1]
+    walk = walk + scale.sel(factor="period").to_numpy() * random.standard_normal(walk.shape)
+    fresh = scale.sel(factor="cell").to_numpy()[..., None] * random.standard_normal((*walk.shape, len(at)))
+    eta = effect[..., ~step] @ data.design[np.ix_(at, ~step)].T + walk[..., None] + fresh
+    ahead = replace(
+        data,
+        periods=(target_period,),
+        cells=data.cells.iloc[at].assign(period=target_period).reset_index(drop=True),
+        counts=np.zeros((len(at), len(data.codes))),
+        n_raw=np.zeros(len(at), int),
+        population=data.population[at],
+        scale_group=data.scale_group[at],
+    )
+    return _averages(posterior["cut"].to_numpy(), eta, ahead, metrics, satisfied_from)
+
+
+def shares(cut: np.ndarray, eta: np.ndarray, data: SatisfactionData) -> np.ndarray:
+    """Return the share of each code, shape (draws, cells, K), from cuts (draws, K-1) and eta (draws, cells)."""
+    below = [_below(cut[:, j, None], eta, data) for j in range(cut.shape[1])]
+    share = np.diff(np.stack(below, axis=-1), axis=-1, prepend=0.0, append=1.0).clip(0.0)
+    return share / share.sum(axis=-1, keepdims=True)
+
+
+def _rows(data: SatisfactionData) -> tuple[pd.DataFrame, np.ndarray]:
+    """What is reported (level, group, period, n, n_eff), and the weight of each cell in it, shape (R, M)."""
+    rows, weights = [], []
+    for level in ("total", *data.factors):
+        group = pd.Series("", index=data.cells.index) if level == "total" else data.cells[level]
+        for name in ("",) if level == "total" else data.groups[level]:
+            for period in data.periods:
+                member = ((group == name) & (data.cells["period"] == period)).to_numpy()
+                total = data.population[member].sum()
+                if total > 0:
+                    n, effective = int(data.n_raw[member].sum()), float(data.counts[member].sum())
+                    rows.append((level, name, period, n, effective))
+                    weights.append(np.where(member, data.population / total, 0.0))
+    return pd.DataFrame(rows, columns=["level", "group", "period", "n", "n_eff"]), np.array(weights)
+
+
+def _averages(
+    cut: np.ndarray, eta: np.ndarray, data: SatisfactionData, metrics: Sequence[str], satisfied_from: float | None
+) -> xr.Dataset:
+    """Average each metric over the cells of each row, a few draws at a time."""
+    import xarray as xr
+    from scipy.sparse import csr_array
+
+    value: Mapping[str, np.ndarray] = {m: scores(data.codes, m, satisfied_from=satisfied_from) for m in metrics}
+    rows, weights = _rows(data)
+    sparse = csr_array(weights)
+    chains, draws = eta.shape[:2]
+    cut, eta = cut.reshape(chains * draws, -1), eta.reshape(chains * draws, -1)
+    out = {m: np.empty((chains * draws, len(rows))) for m in value}
+    step = max(1, CHUNK // eta.shape[1])
+    for start in range(0, len(eta), step):
+        part = slice(start, start + step)
+        cell = {m: np.full_like(eta[part], score[-1]) for m, score in value.items()}
+        for j in range(cut.shape[1]):
+            below = _below(cut[part, j, None], eta[part], data)
+            for m, score in value.items():
+                if score[j + 1] != score[j]:  # the last code's score, less a step for each boundary not reached
+                    cell[m] -= (score[j + 1] - score[j]) * below
+        for m in value:
+            out[m][part] = (sparse @ cell[m].T).T
+    return xr.Dataset(
+        {m: (("chain", "draw", "row"), v.reshape(chains, draws, len(rows))) for m, v in out.items()},
+        coords={
+            **{name: ("row", rows[name].to_numpy(object)) for name in ("level", "group", "period")},
+            **{name: ("row", rows[name].to_numpy()) for name in ("n", "n_eff")},
+        },
+    )
+
+
+def _below(cut: np.ndarray, eta: np.ndarray, data: SatisfactionData) -> np.ndarray:
+    """P(answer below the cut), shape (draws, cells)."""
+    from scipy.special import expit
+
+    return expit((cut - eta) * np.exp(-data.log_scale[data.scale_group]))

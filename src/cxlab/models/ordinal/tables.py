@@ -1,0 +1,183 @@
+"""Count tables checked, made wide, and their factors turned into contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from cxlab.errors import Problem, nearest
+from cxlab.models.ordinal import graph
+
+
+def settings_problems(
+    *, codes: Sequence[float], factors: Sequence[str], periods: Sequence[str], scale_by: str
+) -> list[Problem]:
+    """What is wrong with the scale, the factors and the periods asked for."""
+    problems = []
+    if not 2 <= len(codes) <= graph.CUTS + 1:
+        problems.append(
+            Problem("wrong number of codes", where="codes", value=str(len(codes)), allowed=f"2 to {graph.CUTS + 1}")
+        )
+    if any(not low < high for low, high in pairwise(codes)):
+        problems.append(
+            Problem("codes must ascend", where="codes", value=str(list(codes)), todo="order the scale's codes")
+        )
+    if len(factors) > graph.MAX_FACTORS:
+        problems.append(
+            Problem("too many factors", where="factors", value=str(len(factors)), allowed=f"up to {graph.MAX_FACTORS}")
+        )
+    for name, values in (("factors", factors), ("periods", periods)):
+        repeated = sorted({v for v in values if list(values).count(v) > 1})
+        if repeated:
+            problems.append(Problem(f"{name} named twice", where=name, value=", ".join(repeated)))
+    reserved = sorted({"period", "code", "n", "n_raw", "population"} & set(factors))
+    if reserved:
+        problems.append(Problem("not the name of a factor", where="factors", value=", ".join(reserved)))
+    if not periods:
+        problems.append(Problem("no periods", where="periods"))
+    if scale_by and scale_by not in factors:
+        problems.append(
+            Problem("unknown factor", where="scale_by", value=scale_by, nearest=nearest(scale_by, list(factors)))
+        )
+    return problems
+
+
+def counts_problems(
+    counts: pd.DataFrame, *, keys: Sequence[str], codes: Sequence[float], periods: Sequence[str]
+) -> list[Problem]:
+    """What is wrong with a table of counts."""
+    problems = _table_problems(counts, "counts", keys=[*keys, "code"], numbers=["n_raw", "n"], periods=periods)
+    if problems:
+        return problems
+    known = {float(code) for code in codes}
+    problems = [
+        Problem(
+            "unknown code in counts",
+            where="code",
+            value=f"{code:g}",
+            allowed=", ".join(f"{c:g}" for c in codes),
+            todo="list it among the scale's codes or under its `missing`",
+        )
+        for code in sorted(set(counts["code"].astype(float)) - known)
+    ]
+    n_raw, n = counts["n_raw"].to_numpy(float), counts["n"].to_numpy(float)
+    if (n_raw != np.round(n_raw)).any():
+        problems.append(Problem("respondents must be whole numbers", where="n_raw"))
+    if ((n_raw == 0) & (n > 0)).any():
+        problems.append(Problem("an effective count without a respondent", where="n"))
+    if not n.sum() > 0:
+        problems.append(Problem("no answers", where="counts", todo="check the item, brand and period asked for"))
+    return problems
+
+
+def population_problems(population: pd.DataFrame, *, keys: Sequence[str], periods: Sequence[str]) -> list[Problem]:
+    """What is wrong with a table of population counts."""
+    return _table_problems(population, "population", keys=keys, numbers=["population"], periods=periods)
+
+
+def _table_problems(
+    table: pd.DataFrame, name: str, *, keys: Sequence[str], numbers: Sequence[str], periods: Sequence[str]
+) -> list[Problem]:
+    present = [str(column) for column in table.columns]
+    problems = [
+        Problem(f"{name} lacks a column", where=column, nearest=nearest(column, present))
+        for column in [*keys, *numbers]
+        if column not in present
+    ]
+    if problems:
+        return problems
+    for column in keys:
+        if table[column].isna().any():
+            problems.append(
+                Problem(
+                    f"{name} has rows without a group",
+                    where=column,
+                    value=f"{int(table[column].isna().sum())} rows",
+                    todo="give missing groups a name",
+                )
+            )
+    for column in numbers:
+        try:
+            value = table[column].to_numpy(float)
+        except (TypeError, ValueError):
+            problems.append(Problem(f"{name} must hold numbers", where=column, value=str(table[column].dtype)))
+            continue
+        bad = ~(np.isfinite(value) & (value >= 0))
+        if bad.any():
+            problems.append(
+                Problem(f"{name} must not be negative or missing", where=column, value=str(value[bad][0]), line=0)
+            )
+    if not problems and "code" in keys:
+        try:
+            table["code"].astype(float)
+        except (TypeError, ValueError):
+            problems.append(Problem("codes must be numbers", where="code", value=str(table["code"].dtype)))
+    problems += [
+        Problem(f"{name} has an unknown period", where="period", value=period, nearest=nearest(period, list(periods)))
+        for period in sorted({str(p) for p in table["period"].dropna()} - set(periods))
+    ]
+    if table.duplicated(list(keys)).any():
+        first = table[table.duplicated(list(keys))].iloc[0][list(keys)]
+        problems.append(
+            Problem(f"{name} has a cell twice", where=", ".join(keys), value=", ".join(str(v) for v in first))
+        )
+    return problems
+
+
+def wide(counts: pd.DataFrame, keys: Sequence[str], codes: Sequence[float], value: str) -> pd.DataFrame:
+    """Cells x codes, zero where nobody gave that answer; keys as text."""
+    table = counts.astype({**dict.fromkeys(keys, str), "code": float, value: float})
+    table = table.pivot_table(index=list(keys), columns="code", values=value, aggfunc="sum", observed=True)
+    return table.reindex(columns=[float(code) for code in codes]).fillna(0.0)
+
+
+def design(
+    cells: pd.DataFrame, *, groups: dict[str, tuple[str, ...]], periods: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Contrasts of each factor and steps of the walk, by cell.
+
+    Parameters
+    ----------
+    cells : DataFrame, M rows
+        One column a factor, and ``period``.
+    groups : dict
+        Groups of each factor, in order.
+    periods : sequence of str
+        Periods in order.
+
+    Returns
+    -------
+    tuple of arrays
+        The design, shape (M, E), and for each column the position of its scale in the packed graph, shape (E,).
+    """
+    blocks, scale_of = [np.zeros((len(cells), 0))], []
+    for position, (name, members) in enumerate(groups.items(), start=1):
+        blocks.append(zero_sum_basis(len(members))[_codes(cells[name], members)])
+        scale_of += [position] * (len(members) - 1)
+    blocks.append(walk_basis(len(periods))[_codes(cells["period"], periods)])
+    scale_of += [graph.WALK] * (len(periods) - 1)
+    return np.concatenate(blocks, axis=1), np.array(scale_of, int)
+
+
+def zero_sum_basis(n: int) -> np.ndarray:
+    """Orthonormal Helmert contrasts, shape (n, n - 1): normal coefficients give effects that sum to zero."""
+    basis = np.zeros((n, n - 1))
+    for j in range(n - 1):
+        basis[: j + 1, j] = 1.0
+        basis[j + 1, j] = -(j + 1.0)
+        basis[:, j] /= np.sqrt((j + 1.0) * (j + 2.0))
+    return basis
+
+
+def walk_basis(n: int) -> np.ndarray:
+    """Centred cumulative sums, shape (n, n - 1): coefficients are the steps of a walk."""
+    basis = np.tri(n, n - 1, -1)
+    return basis - basis.mean(axis=0)
+
+
+def _codes(values: Iterable[str], members: Sequence[str]) -> np.ndarray:
+    position = {member: i for i, member in enumerate(members)}
+    return np.array([position[value] for value in values], int)

@@ -1,0 +1,488 @@
+r"""How satisfied are they, where, and did it change: a hierarchical cumulative logit on exact cell counts.
+
+A cell is an observed combination of the factors' groups (segments, touchpoint, channel) and a period. The model sees
+respondents only through the counts of each code in each cell, so a million answers cost what a thousand do, and the
+posterior is the one of the respondents taken row by row.
+
+The generative story, for an answer y with codes 1..K from cell c::
+
+    P(y <= k | c) = logistic((cut_k - eta_c) / exp(log_scale_g(c)))                      k = 1..K-1
+    eta_c         = sum_f effect_f[group of c] + walk[period of c] + cell_c
+    effect_f      ~ normal(0, scale_f), summing to zero over the groups of factor f
+    walk          = cumulative sum of steps ~ normal(0, scale_period), centred over the periods
+    cell_c        ~ normal(0, scale_cell)
+    (P(y = k | eta = 0))_k ~ Dirichlet(concentration, ..., concentration), which fixes the law of the cuts
+
+| symbol | name | dims | unit | prior |
+|-|-|-|-|-|
+| cut_k | ``cut`` | boundary | logit | Dirichlet on the code shares of a cell with eta = 0 |
+| effect, steps | ``effect`` | contrast (orthonormal, of each factor; steps of the walk) | logit | normal(0, scale) |
+| scale_f, scale_period, scale_cell | ``scale`` | factor | logit | half-normal, see `Priors` |
+| eta_c | ``eta`` | cell | logit | from the rows above |
+| log_scale_g | ``log_scale`` | scale group | log | fixed at 0 here: all cells use the scale alike |
+
+Assumptions: answers in a cell are exchangeable and independent given eta; a shift of eta moves all codes in proportion
+(proportional odds); an effect of a group is the same in every period but for the cell effect; periods are equally far
+apart. What it cannot say: why groups differ (they are associations); whether those who did not answer are like those
+who did; whether two groups use the scale differently. A period without answers is bridged by the walk and not reported.
+
+With z = (cut - eta) / scale the log-likelihood of a cell with counts n_k is
+
+    sum_k -(n_k + n_{k+1}) softplus(-z_k) - n_{k+1} z_k  +  sum_{k=2..K-1} n_k log(1 - exp(-(z_k - z_{k-1})))
+
+and z_k - z_{k-1} does not depend on eta, so the last term needs the totals of a scale group only. Counts may be
+fractional (survey weights scaled to the effective sample size).
+
+References
+----------
+McCullagh (1980), Regression models for ordinal data, doi:10.1111/j.2517-6161.1980.tb01109.x.
+Liddell and Kruschke (2018), Analyzing ordinal data with metric models, doi:10.1016/j.jesp.2018.08.009.
+Park, Gelman and Bafumi (2004), Bayesian multilevel estimation with poststratification, doi:10.1093/pan/mph024.
+Papaspiliopoulos, Roberts and Skold (2007), Parametrization of hierarchical models, doi:10.1214/088342307000000014.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from cxlab import sampling
+from cxlab.errors import ModelError, Problem
+from cxlab.models.ordinal import graph, reporting, tables
+from cxlab.sampling import Structure
+
+if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
+MODEL: Final = "satisfaction"
+NPS_CODES: Final = reporting.NPS_CODES
+
+
+@dataclass(frozen=True)
+class Priors:
+    """What is believed before the data, on the logit scale (1 logit: odds times 2.7)."""
+
+    concentration: float = 1.0  # Dirichlet weight of each code at eta = 0, in answers; 1 = any distribution alike
+    factor_scale: float = 0.5  # half-normal sd of the differences between the groups of a factor, logits
+    walk_scale: float = 0.25  # half-normal sd of the step from one period to the next, logits
+    cell_scale: float = 0.2  # half-normal sd of what a cell has beyond its main effects, logits
+
+
+@dataclass(frozen=True)
+class SatisfactionData:
+    """Counts and index arrays of one item; made by `model_data`, which has checked it.
+
+    Attributes
+    ----------
+    codes : tuple of float
+        The K legal codes in order.
+    periods : tuple of str
+        The P periods in order.
+    factors : tuple of str
+        Names of the factor columns.
+    groups : dict of str to tuple of str
+        The groups of each factor, in order.
+    cells : DataFrame, M rows
+        The factors' groups and the period of each cell.
+    counts : array, shape (M, K)
+        Answers by code, effective; 0 for cells that only the population has.
+    n_raw : array of int, shape (M,)
+        Respondents.
+    population : array, shape (M,)
+        Weight of each cell in estimates.
+    design : array, shape (M, E)
+        Orthonormal zero-sum contrasts of the factors, centred steps of the walk.
+    scale_of : array of int, shape (E,)
+        Position of each column's scale in the arrays graph.
+    log_scale : array, shape (G,)
+        Log of the scale of each scale group; zeros.
+    scale_group : array of int, shape (M,)
+        Scale group of each cell.
+    """
+
+    codes: tuple[float, ...]
+    periods: tuple[str, ...]
+    factors: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]]
+    cells: pd.DataFrame
+    counts: np.ndarray
+    n_raw: np.ndarray
+    population: np.ndarray
+    design: np.ndarray
+    scale_of: np.ndarray
+    log_scale: np.ndarray
+    scale_group: np.ndarray
+
+
+def structure_for(*, cells: int, groups: Sequence[int], periods: int) -> Structure:
+    """Which compiled structure a unit needs, from counts that one cheap query gives.
+
+    Parameters
+    ----------
+    cells : int
+        Distinct combinations of factors and period in counts and population together.
+    groups : sequence of int
+        Number of distinct groups of each factor.
+    periods : int
+        Number of periods up to the unit's.
+
+    Returns
+    -------
+    Structure
+        For `warm`; the same as `structure` gives for the unit's data.
+    """
+    effects = sum(n - 1 for n in groups) + periods - 1
+    for most_cells, most_effects in graph.LADDER.items():
+        if cells <= most_cells and effects <= most_effects:
+            return Structure(MODEL, most_cells)
+    raise ModelError(
+        Problem(
+            "too many cells for one model",
+            where="grouping",
+            value=f"{cells:,} cells, {effects:,} effects",
+            allowed=f"up to {most_cells:,} cells and {most_effects:,} effects",
+            todo="use fewer segments, merge small groups or take a coarser period",
+        )
+    )
+
+
+def structure(data: SatisfactionData) -> Structure:
+    """Which compiled structure this data needs."""
+    return structure_for(
+        cells=len(data.cells), groups=[len(data.groups[f]) for f in data.factors], periods=len(data.periods)
+    )
+
+
+def warm(structures: Iterable[Structure]) -> None:
+    """Compile these structures in this process, so that processes forked from it need not."""
+    for wanted in sorted(set(structures)):
+        sampling.compile_structure(wanted, lambda wanted=wanted: graph.graph(wanted.size), keep=("scale",))
+
+
+def model_data(
+    counts: pd.DataFrame,
+    *,
+    codes: Sequence[float],
+    factors: Sequence[str],
+    periods: Sequence[str],
+    population: pd.DataFrame | None = None,
+    scale_by: str = "",
+) -> SatisfactionData:
+    """Check counts and turn them into the arrays of the model.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        One row an observed cell x code: the factor columns, ``period``, ``code``, ``n_raw`` (respondents) and ``n``
+        (the effective count, equal to `n_raw` without weights).
+    codes : sequence of float
+        Legal codes in order, 2 to 11 of them.
+    factors : sequence of str
+        Factor columns, e.g. ``("segment:age", "touchpoint")``; may be empty.
+    periods : sequence of str
+        Period labels in order, up to the unit's; periods without answers included.
+    population : DataFrame, optional
+        The factor columns, ``period`` and ``population``: how many each cell stands for. By default its effective n.
+        Cells that only the population has are predicted.
+    scale_by : str, optional
+        Factor whose groups each have a log-scale of their own; by default all cells share one.
+
+    Returns
+    -------
+    SatisfactionData
+
+    Raises
+    ------
+    ModelError
+        With every problem found: columns, groups, periods, codes, counts.
+    """
+    keys = [*factors, "period"]
+    problems = tables.settings_problems(codes=codes, factors=factors, periods=periods, scale_by=scale_by)
+    problems += tables.counts_problems(counts, keys=keys, codes=codes, periods=periods)
+    if population is not None:
+        problems += tables.population_problems(population, keys=keys, periods=periods)
+    if problems:
+        raise ModelError(problems)
+
+    wide_n = tables.wide(counts, keys, codes, "n")
+    wide_raw = tables.wide(counts, keys, codes, "n_raw")
+    index = wide_n.index
+    if population is not None:
+        weight = population.astype(dict.fromkeys(keys, str)).set_index(keys)["population"].astype(float)
+        index = index.union(weight.index)
+    rank = {period: i for i, period in enumerate(periods)}
+    groups = {f: tuple(sorted(set(index.get_level_values(f)))) for f in factors}
+    cells = index.to_frame(index=False)
+    cells = cells.sort_values(keys, key=lambda column: column.map(rank) if column.name == "period" else column)
+    cells = cells.reset_index(drop=True)
+    index = pd.MultiIndex.from_frame(cells)
+    observed = wide_n.reindex(index, fill_value=0.0).to_numpy(float)
+    design, scale_of = tables.design(cells, groups=groups, periods=periods)
+    scale_group = np.zeros(len(cells), int)
+    if scale_by:
+        scale_group = pd.Categorical(cells[scale_by], categories=list(groups[scale_by])).codes.astype(int)
+    data = SatisfactionData(
+        codes=tuple(float(code) for code in codes),
+        periods=tuple(periods),
+        factors=tuple(factors),
+        groups=groups,
+        cells=cells,
+        counts=observed,
+        n_raw=wide_raw.reindex(index, fill_value=0).sum(axis=1).to_numpy(int),
+        population=observed.sum(axis=1)
+        if population is None
+        else weight.reindex(index, fill_value=0.0).to_numpy(float),
+        design=design,
+        scale_of=scale_of,
+        log_scale=np.zeros(scale_group.max() + 1),
+        scale_group=scale_group,
+    )
+    structure(data)  # raises when there are too many cells
+    return data
+
+
+def build_model(data: SatisfactionData, priors: Priors) -> pm.Model:
+    """Build the PyMC model with this data in it; padded dimensions have a standard normal and touch nothing.
+
+    Parameters
+    ----------
+    data : SatisfactionData
+        From `model_data`.
+    priors : Priors
+        Scales of the priors.
+
+    Returns
+    -------
+    pm.Model
+        All its data are `pm.Data`.
+    """
+    import pymc as pm
+
+    model = graph.graph(structure(data).size)
+    pm.set_data(_arrays(data, priors), model=model)
+    return model
+
+
+def fit(
+    data: SatisfactionData,
+    *,
+    priors: Priors | None = None,
+    draws: int = 1000,
+    tune: int = 800,
+    chains: int = 4,
+    seed: int = 1,
+) -> xr.DataTree:
+    """Draw from the posterior.
+
+    Parameters
+    ----------
+    data : SatisfactionData
+        From `model_data`.
+    priors : Priors, optional
+        By default ``Priors()``.
+    draws, tune, chains, seed : int
+        As for `cxlab.sampling.sample`.
+
+    Returns
+    -------
+    xr.DataTree
+        ``posterior`` with ``cut`` (chain, draw, cut), ``effect`` (.., effect), ``scale`` (.., factor) and ``eta``
+        (.., cell), all in logits, padding removed; ``sample_stats``.
+    """
+    priors = priors or Priors()
+    key = structure(data)
+    arrays = _arrays(data, priors)
+    tree = sampling.sample(
+        key,
+        lambda: graph.graph(key.size),
+        arrays,
+        keep=("scale",),
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+    )
+    import xarray as xr
+
+    raw = {name: tree["posterior"][name].to_numpy() for name in ("cut_raw", "effect_raw", "cell_raw", "scale")}
+    posterior = _named(data, arrays, raw)
+    result = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": tree["sample_stats"].dataset})
+    result.attrs.update(tree.attrs)
+    return result
+
+
+def estimands(
+    posterior: xr.Dataset, data: SatisfactionData, *, metrics: Sequence[str], satisfied_from: float | None = None
+) -> xr.Dataset:
+    """Draws of what is reported, for the total and each factor's groups in each period, on the reporting scale.
+
+    A row averages what the model says of its cells, weighted by their population, so a row's change from one period to
+    the next includes a change of mix. Groups without population in a period are left out.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        ``cut`` and ``eta`` as `fit` gives them.
+    data : SatisfactionData
+        The data it was fitted to.
+    metrics : sequence of str
+        ``mean`` and ``ces`` (points of the scale), ``top_box`` (share of the highest code), ``csat`` (share at or above
+        `satisfied_from`), ``nps`` (-100..100; codes 0 to 10 only).
+    satisfied_from : float, optional
+        Lowest satisfied code; needed for ``csat``.
+
+    Returns
+    -------
+    Dataset
+        One variable a metric, dims (chain, draw, row); coordinates ``level`` (``total`` or the factor), ``group``
+        (empty for the total), ``period``, ``n`` (respondents) and ``n_eff`` (effective) on ``row``.
+    """
+    return reporting.estimands(posterior, data, metrics=metrics, satisfied_from=satisfied_from)
+
+
+def forecast(
+    posterior: xr.Dataset,
+    data: SatisfactionData,
+    *,
+    target_period: str,
+    metrics: Sequence[str],
+    seed: int,
+    satisfied_from: float | None = None,
+) -> xr.Dataset:
+    """Draws of the next period's estimands: the walk takes one more step, cells are drawn anew, the mix stays.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        ``cut``, ``effect`` and ``scale`` as `fit` gives them.
+    data : SatisfactionData
+        The data it was fitted to; the population of its last period with any is carried over.
+    target_period : str
+        Label of the period after the last one.
+    metrics, satisfied_from
+        As for `estimands`.
+    seed : int
+        Of the step and of the new cells.
+
+    Returns
+    -------
+    Dataset
+        As `estimands` gives, for ``target_period`` only; ``n`` and ``n_eff`` are 0.
+    """
+    return reporting.forecast(
+        posterior, data, target_period=target_period, metrics=metrics, seed=seed, satisfied_from=satisfied_from
+    )
+
+
+def code_shares(posterior: xr.Dataset, data: SatisfactionData, *, draws: int, seed: int) -> np.ndarray:
+    """Model shares of each code in each cell, shape (draws, M, K), for a random choice of draws."""
+    cut, eta = posterior["cut"].to_numpy(), posterior["eta"].to_numpy()
+    cut, eta = cut.reshape(-1, cut.shape[-1]), eta.reshape(-1, eta.shape[-1])
+    chosen = np.random.default_rng(seed).choice(len(cut), size=min(draws, len(cut)), replace=False)
+    return reporting.shares(cut[chosen], eta[chosen], data)
+
+
+def simulate(
+    cells: pd.DataFrame,
+    *,
+    codes: Sequence[float],
+    factors: Sequence[str],
+    periods: Sequence[str],
+    seed: int,
+    priors: Priors | None = None,
+) -> tuple[pd.DataFrame, xr.Dataset]:
+    """Draw a world from the prior: answers for respondents of given cells, and the truth they came from.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        The factor columns, ``period`` and ``n`` (respondents, whole).
+    codes, factors, periods
+        As for `model_data`.
+    seed : int
+        Of everything drawn.
+    priors : Priors, optional
+        By default ``Priors()``. Scales of 0 make a world without that difference.
+
+    Returns
+    -------
+    tuple
+        `counts` for `model_data` (with ``population=cells.rename(columns={"n": "population"})`` the cells stand in the
+        order of the truth), and the truth as a posterior of one chain and one draw.
+    """
+    priors = priors or Priors()
+    keys = [*factors, "period"]
+    blank = cells[keys].assign(code=float(codes[0]), n_raw=cells["n"], n=cells["n"].astype(float))
+    data = model_data(blank, codes=codes, factors=factors, periods=periods)
+    random = np.random.default_rng(seed)
+    prior_sd = np.array([priors.cell_scale, *[priors.factor_scale] * graph.MAX_FACTORS, priors.walk_scale])
+    scale = np.abs(random.standard_normal(graph.SCALES)) * prior_sd
+    below = np.cumsum(random.dirichlet(np.full(len(codes), priors.concentration)))[:-1].clip(1e-12, 1 - 1e-12)
+    cut = np.log(below) - np.log1p(-below)
+    effect = random.standard_normal(len(data.scale_of)) * scale[data.scale_of]
+    eta = data.design @ effect + random.standard_normal(len(data.cells)) * scale[0]
+    share = reporting.shares(cut[None], eta[None], data)[0]
+    answers = random.multinomial(data.n_raw, share)
+    counts = data.cells.loc[np.repeat(np.arange(len(eta)), len(codes))].reset_index(drop=True)
+    counts = counts.assign(code=np.tile(np.array(codes, float), len(eta)), n_raw=answers.ravel())
+    counts = counts[counts["n_raw"] > 0].assign(n=lambda table: table["n_raw"].astype(float)).reset_index(drop=True)
+    truth = _dataset(data, cut=cut[None, None], effect=effect[None, None], scale=scale[None, None], eta=eta[None, None])
+    return counts, truth
+
+
+def _arrays(data: SatisfactionData, priors: Priors) -> dict[str, np.ndarray]:
+    scale_prior = np.full(graph.SCALES, priors.factor_scale)
+    scale_prior[0], scale_prior[graph.WALK] = priors.cell_scale, priors.walk_scale
+    return graph.pack(
+        counts=data.counts,
+        design=data.design,
+        scale_of=data.scale_of,
+        log_scale=data.log_scale,
+        scale_group=data.scale_group,
+        scale_prior=scale_prior,
+        concentration=priors.concentration,
+    )
+
+
+def _named(data: SatisfactionData, fields: dict[str, np.ndarray], raw: dict[str, np.ndarray]) -> xr.Dataset:
+    """Padded raw draws as named logits; the same algebra as `graph`, which a test holds against it."""
+    m, e, cuts = len(data.cells), len(data.scale_of), len(data.codes) - 1
+    scale = raw["scale"]
+    of_effect = scale[..., data.scale_of]
+    effect = raw["effect_raw"][..., :e] * of_effect / (fields["effect_centring"] * (of_effect - 1.0) + 1.0)
+    main = effect @ data.design.T
+    c = fields["cell_centring"]
+    eta = main + (raw["cell_raw"][..., :m] - c * main) * scale[..., :1] / (c * (scale[..., :1] - 1.0) + 1.0)
+    moved = fields["cut_frame"][0] + fields["cut_frame"][1] * raw["cut_raw"][..., :cuts]
+    cut = moved[..., :1] + (eta @ fields["cell_share"])[..., None] + np.exp(moved[..., 1:]) @ fields["cut_steps"].T
+    return _dataset(data, cut=cut, effect=effect, scale=scale, eta=eta)
+
+
+def _dataset(
+    data: SatisfactionData, *, cut: np.ndarray, effect: np.ndarray, scale: np.ndarray, eta: np.ndarray
+) -> xr.Dataset:
+    """Name the dims of (chain, draw, ...) arrays; scales without an effect are left out."""
+    import xarray as xr
+
+    used = [0, *sorted(set(data.scale_of.tolist()) | {graph.WALK})]
+    names = ["cell", *data.factors, *[""] * (graph.MAX_FACTORS - len(data.factors)), "period"]
+    return xr.Dataset(
+        {
+            "cut": (("chain", "draw", "boundary"), cut),
+            "effect": (("chain", "draw", "contrast"), effect),
+            "scale": (("chain", "draw", "factor"), scale[..., used]),
+            "eta": (("chain", "draw", "cell"), eta),
+        },
+        coords={
+            "boundary": [f"{low:g}|{high:g}" for low, high in pairwise(data.codes)],
+            "contrast": [f"{names[s]}[{i}]" for i, s in enumerate(data.scale_of)],
+            "factor": [names[s] for s in used],
+            "cell": [" | ".join(row) for row in data.cells.itertuples(index=False)],
+        },
+    )

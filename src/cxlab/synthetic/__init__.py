@@ -34,7 +34,7 @@ r                    non-response (two switches)                              lo
 tau, lambda_m        cutpoints and loading of measure m (nps, csat, ces)      latent
 ===================  =======================================================  ==============================
 
-Planted: half of Alder's parcels are late in the last quarter (switch ``drop``); Birch's campaign; silos whose ids
+Planted: two in five of Alder's parcels are late in the last quarter (switch ``drop``); Birch's campaign; silos whose ids
 disagree (``silos``); rows that are wrong on purpose (``dirt``). Comments are written from the touchpoints used, the
 extreme ones first. Region has no effect on anything, nor has the app: controls inside the demo.
 

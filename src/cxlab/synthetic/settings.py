@@ -24,7 +24,7 @@ class WorldSettings:
         True customers over the whole time, both brands together.
     history_first, survey_first, last : str
         First quarter with orders, first quarter with a survey wave, last quarter written to files. One more quarter is
-        simulated and kept in the truth (`Truth.future`).
+        simulated and kept in the truth (`Truth.panel`).
     drop : float
         Late deliveries of Alder in the last quarter.
     campaign : float

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from cxlab import __version__
 from cxlab.cli.out import finish, progress, report, say, say_json
 from cxlab.errors import EXIT_FAILED, CxError, ParamsError, Problem, nearest
 
@@ -55,6 +56,21 @@ def main(args: list[str] | None = None) -> NoReturn:
         report(error.problems, as_json="--json" in arguments)
         sys.exit(error.exit_code)
     sys.exit(0)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"cxlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _cxlab(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Customer experience, analysed: from client files to reports with honest uncertainty."""
 
 
 @app.command()

@@ -26,7 +26,7 @@ def slug(name: str) -> str:
     """
     text = unicodedata.normalize("NFKC", str(name)).casefold()
     kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in text)
-    kept = "-".join(p for p in kept.split("-") if p).strip("_")
+    kept = "-".join(p for p in kept.split("-") if p).strip("-_")
     if kept in _RESERVED:
         kept += "_"
     if not kept or len(kept) > MAX_SLUG:

@@ -22,7 +22,7 @@ _NAMES: dict[Kind, str] = {
     "email": r"e-?mail|邮箱|邮件",
     "phone": r"phone|mobile|(^|_)tel($|_)|手机|电话",
     "weight": r"^(w|wt|wgt|weight|weighting|gewicht|poids|peso|pond|权重|加权)$|_(weight|wgt|wt)$|^(weight|wgt)_",
-    "customer": r"customer|client|member|user|buyer|guest|passenger|openid|person|kunde|客户|会员|用户|顾客",
+    "customer": r"customer|client|member|account|user|buyer|guest|passenger|openid|person|kunde|客户|会员|用户|顾客",
     "order": r"order|invoice|basket|booking|ticket|case|交易号|订单",
     "brand": r"^(brand|marke|marque|marca|品牌)(_?(id|name|名称))?$",
     "channel": r"channel|^mode$|^medium$|渠道",
@@ -46,7 +46,13 @@ DATE_FORMATS = (
     "%m/%d/%Y %I:%M:%S %p", "%d-%m-%Y", "%Y%m%d", "%Y年%m月%d日", "%d %b %Y", "%b %d, %Y",
 )  # fmt: skip
 ISO_FORMATS = DATE_FORMATS[:4]
+_COUNTED = re.compile(
+    r"(?<![a-z])(days|hours|minutes|seconds|months|years|times|count|number|num|qty|quantity|n|visits)(?![a-z])|数量|次数|天数",
+    re.IGNORECASE,
+)
+RARE = 0.004  # a value with a smaller share of the rows is taken for a slip
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"[+(]?\d[\d\s()./-]{6,}")
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _WHOLE = re.compile(r"-?\d+([.,]0+)?")
 _WORDS = re.compile(r"[A-Za-z]{2,}|[\u4e00-\u9fff]")
@@ -143,7 +149,7 @@ def examine(name: str, counts: Counter[str], rows: int, wordings: Mapping[str, M
     numeric = share(counts, lambda v: _NUMBER.fullmatch(v) is not None)
     if share(counts, lambda v: _EMAIL.fullmatch(v) is not None) > 0.9:
         return is_("email")
-    if looks(name, "phone") and not looks(name, "rating"):
+    if looks(name, "phone") and share(counts, lambda v: _PHONE.fullmatch(v) is not None) > 0.8:
         return is_("phone")
     grain = _grain(sample)
     if (
@@ -167,7 +173,8 @@ def examine(name: str, counts: Counter[str], rows: int, wordings: Mapping[str, M
         return is_(kind, sure, codes=codes, missing=missing, words=words)
     length = sum(len(v) * n for v, n in counts.items()) / filled
     wordy = share(counts, lambda v: len(_WORDS.findall(v)) >= 3) if numeric < 0.5 else 0.0
-    if (looks(name, "comment") and length > 8 and numeric < 0.5) or (
+    named = looks(name, "comment") and not looks(name, "id")
+    if (named and length > 8 and share(counts, lambda v: len(_WORDS.findall(v)) >= 2) > 0.3) or (
         wordy > 0.6 and length > 25 and distinct > 0.3 * filled
     ):
         return is_("comment", wordy > 0.3)
@@ -235,17 +242,24 @@ Rating = tuple[Kind, bool, tuple[int, ...], dict[str, Missing], dict[str, int]]
 def _rating(
     name: str, counts: Counter[str], numeric: float, wordings: Mapping[str, Mapping[str, int]]
 ) -> Rating | None:
-    words = {v: _MISSING_WORDS[v.casefold()] for v in counts if v.casefold() in _MISSING_WORDS}
-    rest = Counter({v: n for v, n in counts.items() if v not in words})
+    gone = {v: _MISSING_WORDS[v.casefold()] for v in counts if v.casefold() in _MISSING_WORDS}
+    rest = Counter({v: n for v, n in counts.items() if v not in gone})
+    rest = Counter({v: n for v, n in rest.items() if n > RARE * rest.total()})  # slips of the pen are no codes
     if not rest or len(rest) > 20:
         return None
-    if numeric < 0.5:
-        return _in_words(rest, words, wordings)
-    odd = [v for v in rest if _WHOLE.fullmatch(v) is None]
-    if odd:
-        return None
-    codes = sorted({int(re.split(r"[.,]", v)[0]) for v in rest})
     named = looks(name, "rating") or looks(name, "nps")
+    texts = [v for v in rest if _WHOLE.fullmatch(v) is None]
+    words: dict[str, int] = {}
+    if texts:
+        scale_of = _wording(texts, wordings, named=named)
+        if scale_of is None:
+            return None
+        points, words = scale_of
+        if len(texts) == len(rest):
+            return ("rating", True, points, gone, words) if len(texts) > 1 else None
+    codes = sorted({_code(v) for v in rest if v not in words} | set(words.values()))
+    if _COUNTED.search(name.replace("_", " ")) and not named:
+        return None
     if (looks(name, "segment") and not looks(name, "nps")) or (looks(name, "id") and not named):
         return None
     scale = _scale(codes, nps=looks(name, "nps"))
@@ -254,12 +268,16 @@ def _rating(
     outside = [c for c in codes if c not in scale]
     inside = [c for c in codes if c in scale]
     few_inside = len(inside) < (3 if named else min(4, len(scale)))
-    in_scale = sum(n for v, n in rest.items() if int(re.split(r"[.,]", v)[0]) in scale) / rest.total()
+    in_scale = sum(n for v, n in rest.items() if v in words or _code(v) in scale) / rest.total()
     if few_inside or in_scale < 0.25 or any(c not in _MISSING for c in outside):
         return None
-    missing: dict[str, Missing] = {str(c): _MISSING[c] for c in outside} | words
+    missing: dict[str, Missing] = {str(c): _MISSING[c] for c in outside} | gone
     kind: Kind = "nps" if scale == tuple(range(11)) else "rating"
-    return kind, named, scale, missing, {}
+    return kind, named, scale, missing, words
+
+
+def _code(value: str) -> int:
+    return int(re.split(r"[.,]", value)[0])
 
 
 def _scale(codes: Sequence[int], *, nps: bool) -> tuple[int, ...] | None:
@@ -281,14 +299,16 @@ def _scale(codes: Sequence[int], *, nps: bool) -> tuple[int, ...] | None:
     return (1, 2, 3, 4, 5, 6, 7)
 
 
-def _in_words(
-    rest: Counter[str], missing: dict[str, Missing], wordings: Mapping[str, Mapping[str, int]]
-) -> Rating | None:
-    for texts in wordings.values():
-        folded = {t.casefold(): c for t, c in texts.items()}
-        if len(rest) >= 2 and all(v.casefold() in folded for v in rest):
-            codes = tuple(dict.fromkeys(folded.values()))
-            return "rating", True, codes, dict(missing), {v: folded[v.casefold()] for v in rest}
+def _wording(
+    texts: Sequence[str], wordings: Mapping[str, Mapping[str, int]], *, named: bool
+) -> tuple[tuple[int, ...], dict[str, int]] | None:
+    """Return the codes and the text -> code of the first known wording that has all texts."""
+    for scale, known in wordings.items():
+        if scale.startswith("yesno") and not named:  # yes and no answer any question, few of them are ratings
+            continue
+        folded = {t.casefold(): c for t, c in known.items()}
+        if all(v.casefold() in folded for v in texts):
+            return tuple(dict.fromkeys(folded.values())), {v: folded[v.casefold()] for v in texts}
     return None
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxlab.connect import readers
+from cxlab.connect.cells import LINE
 from cxlab.connect.files import FORMATS, SourceFile
 from cxlab.errors import DataError, ParamsError, Problem, nearest
 from cxlab.params.models import Input
@@ -78,7 +79,7 @@ def look(path: Path) -> Look:
             continue  # rows that cannot be read are counted by `cxlab check`
         rows += chunk.num_rows
         for name in chunk.column_names:
-            if name != readers.LINE:
+            if name != LINE:
                 counts.setdefault(name, Counter()).update(_count(chunk.column(name)))
         if rows >= MAX_ROWS:
             whole = False

@@ -11,7 +11,7 @@ from datetime import date
 from cxlab.errors import ParamsError
 from cxlab.params import periods
 from cxlab.params.names import slug
-from cxlab.scaffold.columns import ISO_FORMATS, Column, chinese, examine, looks, parse_date
+from cxlab.scaffold.columns import ISO_FORMATS, RARE, Column, chinese, examine, looks, parse_date, share
 from cxlab.scaffold.files import Group
 from cxlab.vocab import Grain
 
@@ -25,6 +25,7 @@ _EXPECT = re.compile(r"expect|期望|预期", re.IGNORECASE)
 _INTENT = re.compile(r"intent|repurchase|buy_?again|return_?visit|renew|复购|再次购买|续", re.IGNORECASE)
 _ITEM = re.compile(r"^(item|question|attribute|measure|metric|题目|问题|指标)(_?(id|name|code))?$", re.IGNORECASE)
 _VALUE = re.compile(r"^(value|score|rating|answer|得分|分数|评分|取值)$", re.IGNORECASE)
+_SINCE = re.compile(r"since|join|creat|regist|signup|sign_up|opened|member|注册|加入|开户", re.IGNORECASE)
 _UNSOLICITED = re.compile(r"review|social|forum|app_?store|评论|评价", re.IGNORECASE)
 SCALES = {
     (1, 2, 3, 4, 5): "csat5",
@@ -45,6 +46,7 @@ class Item:
     column: Column
     scale: str
     role: str
+    sure: bool = True  # of the role
 
 
 @dataclass
@@ -77,6 +79,8 @@ class Input:
     value: Column | None = None
     segments: dict[str, Column] = field(default_factory=dict)
     more_segments: list[Column] = field(default_factory=list)
+    decimal_comma: bool = False
+    lookup: tuple[str, str, str] | None = None  # input that knows the customer, column they share, column to take
 
     @property
     def used(self) -> set[str]:
@@ -108,6 +112,7 @@ def guess(groups: Sequence[Group], client: str, wordings: dict[str, dict[str, in
     names: set[str] = set()
     inputs = [_input(g, names, wordings) for g in groups]
     out = Mapping(inputs, [], "quarter", "", "", "")
+    _lookups(inputs)
     _brands(out, client)
     _periods(out)
     return out
@@ -177,14 +182,19 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
             taken.append(to_id(_QUESTION.sub("", column.name) or column.name, taken, default="item"))
             out.items.append(_item(taken[-1], column, column.name))
         if out.items and not any(i.role in ("overall", "nps") for i in out.items):
-            out.items[0] = replace(out.items[0], role="overall")
+            out.items[0] = replace(out.items[0], role="overall", sure=False)
     elif amounts and (out.date or out.period):
         out.table, out.amount = "transactions", amounts[0]
+        if out.customer is None:  # the id that comes back is the customer's
+            taken_ = (*amounts, out.link, out.product)
+            back = next((c for c in columns if looks(c.name, "id") and not c.unique and c not in taken_), None)
+            out.customer = replace(back, kind="customer", sure=False) if back else None
         out.product = first("product")
-    elif (out.customer or out.email or out.phone) and (out.channel or out.touchpoint) and out.date:
+    elif (out.customer or out.email or out.phone) and (out.channel or out.touchpoint or out.link) and out.date:
         out.table = "interactions"
-    elif out.customer or out.email or out.phone:
-        out.table = "customers"
+    elif any(c and len(c.counts) > 0.9 * c.filled for c in (out.customer, out.email, out.phone)):
+        known = out.email or out.phone or out.date is None or _SINCE.search(out.date.name)
+        out.table = "customers" if known else ""
     if out.table in ("survey", "customers"):
         segments = [c for c in columns if c.kind == "segment" and c is not question]
         segments = [c for c in segments if f"{c.name}:label" not in spss]  # SPSS: the texts say more than the codes
@@ -193,6 +203,8 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
             plain = _QUESTION.sub("", column.name.removesuffix(":label")) or column.name
             out.segments[to_id(plain, out.segments, default="segment")] = column
         out.more_segments = segments[MAX_SEGMENTS:]
+    numbers = [c for c in (out.amount, out.weight) if c is not None]
+    out.decimal_comma = any(share(c.counts, lambda v: re.fullmatch(r"-?\d+,\d+", v) is not None) > 0.5 for c in numbers)
     if group.waves:
         out.wave_periods = _wave_periods(group.waves)
     return out
@@ -290,17 +302,45 @@ def _wave_periods(waves: Sequence[str]) -> dict[str, str]:
     return out if len({periods.parse(p).grain for p in out.values()}) == 1 else {}
 
 
+def _lookups(inputs: list[Input]) -> None:
+    """Take the customer from the file that knows it, where both name the same order or case."""
+    for one in inputs:
+        if one.link is None or one.customer is not None or not one.table:
+            continue
+        for other in inputs:
+            if other is one or other.customer is None or other.link is None:
+                continue
+            if other.link.name == one.link.name and other.link.unique and not other.group.waves:
+                one.lookup = (other.name, one.link.name, other.customer.name)
+                break
+
+
 def _brands(out: Mapping, client: str) -> None:
     values: Counter[str] = Counter()
+    shown: dict[str, str] = {}
     for one in out.inputs:
         if one.brand is not None:
-            values.update(one.brand.counts)
+            for value, n in one.brand.counts.items():
+                shown.setdefault(value.casefold(), value)
+                values[value.casefold()] += n
     if not values:
         out.brands = [(client, client)]
         return
+    rare = [v for v, n in values.items() if n < RARE * values.total()]
+    if rare:
+        names = ", ".join(shown.pop(v) for v in rare)
+        out.doubts.append(f"so rare that they are taken for slips, not for brands: {names}")
+    for one in out.inputs:  # a column of another name that holds the same values
+        if one.brand is None:
+            fits = (c for c in one.columns if c.kind == "segment" and {v.casefold() for v in c.counts} <= set(shown))
+            one.brand = next(fits, None)
+            one.segments = {k: c for k, c in one.segments.items() if c is not one.brand}
     ids: list[str] = []
     slugs: set[str] = set()
-    for value, _ in values.most_common():
+    for key, _ in values.most_common():
+        if key not in shown:
+            continue
+        value = shown[key]
         found = to_id(value, ids, default="brand")
         while slug(found) in slugs:
             found += "_2"
@@ -367,4 +407,5 @@ def is_chinese(mapping: Mapping) -> bool:
 
 def unsolicited(one: Input) -> bool:
     """Tell whether answers look like reviews rather than a survey."""
-    return bool(_UNSOLICITED.search(one.name)) and one.weight is None and not any(i.role == "nps" for i in one.items)
+    unasked = bool(_UNSOLICITED.search(one.name)) or not one.items
+    return unasked and one.weight is None and not any(i.role == "nps" for i in one.items)

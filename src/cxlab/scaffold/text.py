@@ -65,6 +65,14 @@ def write(mapping: Mapping, *, client: str, output: Path, root: Path) -> str:
         for one in others:
             out.add(1, f"{one.name}:", "" if one.table else "guess: nothing was recognised in it; unused")
             _file(out, one)
+    looked = [i for i in mapping.inputs if i.lookup is not None]
+    if looked:
+        out.gap()
+        out.add(0, "lookups:", "left joins that add columns; the report says how many rows find their match")
+        for one in looked:
+            to, on, take = one.lookup or ("", "", "")
+            text = f"{{from: {one.name}, to: {to}, on: {quote(on)}, take: [{quote(take)}]}}"
+            out.add(1, f"{one.name}_customer: {text}", "guess: who it was")
     if any(i.table for i in others):
         out.gap()
         out.add(0, "tables:", "what those files hold")
@@ -127,6 +135,8 @@ def _file(out: _Lines, one: Input) -> None:
     if one.group.waves:
         waves = ", ".join(quote(w) for w in one.group.waves)
         out.add(2, f"waves: [{waves}]", "{wave} in the path is replaced by each of these")
+    if one.decimal_comma:
+        out.add(2, 'decimal: ","', "numbers such as 12,50")
     if first.encoding != "utf-8":
         out.add(2, f"encoding: {first.encoding}", "found from the bytes")
 
@@ -154,7 +164,7 @@ def _survey(out: _Lines, one: Input, mapping: Mapping) -> None:
     if one.segments:
         out.add(2, "segments:", "groups to compare and to weigh by")
         for name, column in one.segments.items():
-            out.add(3, f"{quote(name)}: {_field(column)}", _segment(column))
+            out.add(3, f"{quote(name)}: {_field(column, one)}", _segment(column))
         for column in one.more_segments[:12]:
             out.add(3, f"# {_comment(quote(column.name))}", f"also possible: {_segment(column)}")
     if one.items:
@@ -162,24 +172,27 @@ def _survey(out: _Lines, one: Input, mapping: Mapping) -> None:
         for item in one.items:
             out.add(3, f"{quote(item.id)}: {_item(item)}", _why(item))
     if one.text:
-        out.add(2, f"text: [{', '.join(quote(c.name) for c in one.text)}]", "words of the customers; joined")
+        names = ", ".join(quote(n) for c in one.text for n in (c.name, *c.others))
+        out.add(2, f"text: [{names}]", "words of the customers; joined")
         out.add(2, f"language: {quote(one.language.name) if one.language else 'auto'}", "en, zh, auto, or a column")
         rating = next((i for i in one.items if i.role == "overall"), None)
         if rating is not None and not one.item:
-            out.add(2, f"rating: {_field(rating.column, missing=False)}", "the score given with the words")
+            out.add(2, f"rating: {_rating(rating)}", "the score given with the words")
     _unused(out, 2, one)
 
 
 def _shared(out: _Lines, depth: int, one: Input, mapping: Mapping) -> None:
     if one.customer is not None:
         mark = "" if one.customer.sure else "guess: "
-        out.add(depth, f"customer: {_field(one.customer)}", f"{mark}who; the same id in all files is one customer")
+        out.add(depth, f"customer: {_field(one.customer, one)}", f"{mark}who; the same id in all files is one customer")
+    elif one.lookup is not None:
+        out.add(depth, f"customer: {quote(one.lookup[2])}", f"taken from {one.lookup[0]} by a lookup")
     keys = {k: c for k, c in (("email", one.email), ("phone", one.phone)) if c is not None}
     if keys:
-        text = ", ".join(f"{k}: {_field(c)}" for k, c in keys.items())
+        text = ", ".join(f"{k}: {_field(c, one)}" for k, c in keys.items())
         out.add(depth, f"keys: {{{text}}}", "more ways to recognise a customer; stored as pseudonyms")
     if one.brand is not None:
-        out.add(depth, f"brand: {_field(one.brand)}", "ids or labels of the brands above")
+        out.add(depth, f"brand: {_field(one.brand, one)}", "ids or labels of the brands above")
     elif len(mapping.brands) > 1 and one.table != "customers":
         out.add(depth, f"brand: {{const: {quote(mapping.brands[0][0])}}}", "guess: no brand column was found")
     if one.date is not None:
@@ -187,7 +200,8 @@ def _shared(out: _Lines, depth: int, one: Input, mapping: Mapping) -> None:
         if one.date.format:
             text = f"{{column: {_names(one.date)}, format: {quote(one.date.format)}}}"
         example = next(iter(one.date.counts))
-        out.add(depth, f"date: {text}", f"{'' if one.date.sure else 'guess: day or month first? '}e.g. {example}")
+        key = "since" if one.table == "customers" else "date"
+        out.add(depth, f"{key}: {text}", f"{'' if one.date.sure else 'guess: day or month first? '}e.g. {example}")
     elif one.period is not None:
         out.add(depth, f"period: {_field(one.period)}", "labels such as 2026Q3")
     elif one.wave_periods:
@@ -197,16 +211,20 @@ def _shared(out: _Lines, depth: int, one: Input, mapping: Mapping) -> None:
     elif one.table != "customers":
         out.add(depth, f"period: {{const: {quote(mapping.last)}}}", "guess: no date was found")
     if one.channel is not None:
-        out.add(depth, f"channel: {_field(one.channel)}", _segment(one.channel))
+        out.add(depth, f"channel: {_field(one.channel, one)}", _segment(one.channel))
     if one.touchpoint is not None:
-        out.add(depth, f"touchpoint: {_field(one.touchpoint)}", _segment(one.touchpoint))
+        out.add(depth, f"touchpoint: {_field(one.touchpoint, one)}", _segment(one.touchpoint))
     if one.link is not None:
-        out.add(depth, f"link: {_field(one.link)}", "order or case: ties answers to operations")
+        out.add(depth, f"link: {_field(one.link, one)}", "order or case: ties answers to operations")
 
 
 def _table(out: _Lines, one: Input, mapping: Mapping) -> None:
     out.add(2, f"- from: {quote(one.name)}", "")
     _shared(out, 3, one, mapping)
+    if one.table == "interactions":
+        out.add(
+            3, f"kind: {{const: {quote(one.name)}}}", "guess: contact, complaint, visit, click, call, delivery, ..."
+        )
     if one.amount is not None:
         out.add(3, f"amount: {_field(one.amount)}", "money; returns negative")
     if one.product is not None:
@@ -239,10 +257,18 @@ def _item(item: Item) -> str:
     return text + "}"
 
 
+def _rating(item: Item) -> str:
+    if not item.column.words:
+        return _field(item.column, missing=False)
+    words = ", ".join(f"{quote_code(w)}: {c}" for w, c in item.column.words.items())
+    return f"{{column: {_names(item.column)}, map: {{{words}}}}}"
+
+
 def _why(item: Item) -> str:
     low, high = item.column.codes[0], item.column.codes[-1]
     doubts = [] if item.column.sure else ["guess: a rating, not a group?"]
     doubts += ["guess: one question renamed?"] if item.column.others else []
+    doubts += [] if item.sure else ["guess: is this the overall question?"]
     return "; ".join([f"{low} to {high}, {_count(item.column.filled, 'answer')}", *doubts])
 
 
@@ -252,11 +278,15 @@ def _segment(column: Column) -> str:
     return f"{'' if column.sure else 'guess: '}{', '.join(v[:24] for v in values)}{more}"
 
 
-def _field(column: Column, *, prefix: str = "", missing: bool = True) -> str:
+def _field(column: Column, one: Input | None = None, *, prefix: str = "", missing: bool = True) -> str:
+    """Return a column as a field of the grammar; with `one`, a column that some of its files lack may be absent."""
     gone = column.missing if missing and column.kind == "segment" else None
-    if not (prefix or gone or column.others):
+    partial = one is not None and column.rows < one.group.rows
+    if not (prefix or gone or column.others or partial):
         return quote(column.name)
     text = f"{{column: {_names(column)}"
+    if partial:
+        text += ', if_absent: "null"'
     if prefix:
         text += f", prefix: {prefix}"
     if gone:

@@ -26,7 +26,7 @@ import nbformat
 import cxlab
 from cxlab import params as grammar
 from cxlab.params.models import Params
-from cxlab.suite import Notebook
+from cxlab.suite import BOOKKEEPING, Notebook
 from cxlab.vocab import ALL
 
 # What computes; a new version may change a number.
@@ -102,6 +102,9 @@ def of_data(
 ) -> tuple[str, bool]:
     """Hash the partitions a unit may see.
 
+    Bookkeeping tables do not count: they are about the whole client, and a new wave would make every old period stale.
+    What was rejected there and is mended shows in a canonical table.
+
     Returns
     -------
     str
@@ -112,7 +115,7 @@ def of_data(
     mine = {}
     own = False
     for (table, of_brand, of_period), content in partitions.items():
-        if table not in notebook.data or (brand and of_brand not in (brand, ALL)):
+        if table not in notebook.data or table in BOOKKEEPING or (brand and of_brand not in (brand, ALL)):
             continue
         if of_period != ALL and not first <= of_period <= last:
             continue

@@ -73,7 +73,9 @@ def _prepare(order: dict[str, Any]) -> dict[str, Any]:
         try:
             importlib.import_module(name)
         except Exception as error:  # a notebook's own import will show it
-            failed[name] = f"{type(error).__name__}: {error}"
+            # `from a import b` names a.b, which need not be a module
+            if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+                failed[name] = f"{type(error).__name__}: {error}"
     imported = time.perf_counter()
     for name, structures in order["structures"].items():
         try:

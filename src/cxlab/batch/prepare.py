@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import time
 from collections.abc import Iterable
 from typing import Any
 
 import nbformat
 
-from cxlab import connect
-from cxlab.batch.plan import Plan, Step
+from cxlab import connect, measures, runs
+from cxlab.batch.plan import Plan
 from cxlab.suite import Notebook
 
 KERNEL = (
@@ -22,8 +21,6 @@ KERNEL = (
     "pyarrow.dataset",
     "cxlab.runs",
 )
-FITTED_ROLES = ("overall", "nps", "ces")  # of the items a model of satisfaction is fitted to
-MAX_FACTORS = 6  # as ModelSettings.groupings says
 PATIENCE = 10.0  # seconds of looking ahead: what is missed compiles in its own kernel
 
 
@@ -57,31 +54,18 @@ def _imports(source: str) -> list[str]:
 def structures_of(plan: Plan, store: connect.Store) -> dict[str, list[Any]]:
     """Return module of `cxlab.models` -> the structures its stale notebooks will fit, as far as counts tell.
 
-    The module says which one a unit needs (``structure_for``, see `cxlab.sampling`). A wrong guess costs time, never a
-    result: a kernel compiles what it does not find.
+    A wrong guess costs time, never a result: a kernel compiles what it does not find.
     """
     out: dict[str, set[Any]] = {}
     until = time.monotonic() + PATIENCE
     # The newest period first: its structure, the largest, is the one that pays most.
     for step in reversed(plan.stale()):
-        if step.notebook.model and time.monotonic() < until:
-            out.setdefault(step.notebook.model, set()).update(_structures(plan, step, store))
-    return {name: sorted(found) for name, found in out.items() if found}
-
-
-def _structures(plan: Plan, step: Step, store: connect.Store) -> Iterable[Any]:
-    module = importlib.import_module(f"cxlab.models.{step.notebook.model}")
-    brand, period = step.node.unit.brand or None, step.node.unit.period or plan.params.periods.last
-    items = store.items(brand, period)
-    for item in items.loc[items["role"].isin(FITTED_ROLES), "item"].unique():
-        factors = plan.params.model.groupings
-        if factors is None:
-            factors = list(store.factors(item, brand, period)["factor"])[:MAX_FACTORS]
-        cells = store.cells(item, factors=factors, brand=brand, until=period)
-        if cells.empty:
+        model, unit = step.notebook.model, step.node.unit
+        if not model or time.monotonic() > until:
             continue
-        yield module.structure_for(
-            cells=len(cells[[*factors, "period"]].drop_duplicates()),
-            groups=[cells[f].nunique() for f in factors],
-            periods=cells["period"].nunique(),
-        )
+        period = unit.period or plan.params.periods.last
+        data = runs.UnitData(store, unit.brand or None, period)
+        known = [p.label for p in runs.known_periods(plan.params, period)]
+        needed = measures.structures(data, params=plan.params, period=period, periods=known)
+        out.setdefault(model, set()).update(s for s in needed if s.model == model)
+    return {name: sorted(found) for name, found in out.items() if found}

@@ -16,6 +16,7 @@ from cxlab import vocab
 from cxlab.disclosure import suppress
 from cxlab.errors import Problem, RunError, nearest
 from cxlab.params.models import Brand, Params
+from cxlab.params.periods import parse
 from cxlab.runs import folder as folders
 from cxlab.runs.folder import SHARED, Folder
 
@@ -126,6 +127,11 @@ class Run:
     def run_id(self) -> str:
         """UTC time and short hash, or `interactive`."""
         return self.folder.run_id
+
+    @property
+    def next_period(self) -> str:
+        """Label of the period after this one: what forecasts are about."""
+        return parse(self.period, self.params.periods.grain).next().label
 
     @property
     def languages(self) -> tuple[vocab.Language, ...]:

@@ -45,6 +45,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -162,7 +163,7 @@ def structure(data: SatisfactionData) -> Structure:
 def warm(structures: Iterable[Structure]) -> None:
     """Compile these structures in this process, so that processes forked from it need not."""
     for wanted in sorted(set(structures)):
-        sampling.compile_structure(wanted, lambda wanted=wanted: graph.graph(wanted.size), keep=("scale",))
+        sampling.compile_structure(wanted, partial(graph.graph, wanted.size), keep=("scale",))
 
 
 def model_data(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +10,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from cxlab.measures import Fit
 
 MAX_RHAT: Final = 1.01
 MIN_ESS: Final = 400
@@ -96,6 +99,26 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
     if divergences:
         reasons.append({"en": f"the sampler lost its way {divergences} times", "zh": f"采样出现 {divergences} 次发散"})
     return Gate(not reasons, *worst, divergences, tuple(reasons))
+
+
+def gates(fits: Sequence[Fit]) -> list[Gate]:
+    """Judge every fit by its cuts, its scales and everything that is reported of it."""
+    return [gate(one.tree, one.reported, names=("cut", "scale")) for one in fits]
+
+
+def overall(found: Sequence[Gate], names: Sequence[str]) -> tuple[bool, list[dict[str, str]]]:
+    """Return whether all fits passed and, if not, the reasons with the name of the question."""
+    reasons = [
+        {lang: f"{name}: {text}" for lang, text in reason.items()}
+        for one, name in zip(found, names, strict=True)
+        for reason in one.reasons
+    ]
+    return all(one.passed for one in found), reasons
+
+
+def summary(found: Sequence[Gate], names: Sequence[str]) -> dict[str, Any]:
+    """Return what a manifest keeps of the verdicts: one entry a fit, in order."""
+    return {"fits": [{"name": name, **one.as_dict()} for one, name in zip(found, names, strict=True)]}
 
 
 def _worst(values: Any, choose: Any) -> float:

@@ -13,6 +13,10 @@ from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS, FORECAST_COLUMNS, UN
 if TYPE_CHECKING:
     import xarray as xr
 
+    from cxlab.diagnostics import Gate
+    from cxlab.measures import Fit
+    from cxlab.params.models import Params
+
 CI_PROB: Final = 0.9
 SURE: Final = 0.975  # probability of a direction from which it is called better or worse
 UNITS: Final = {"mean": "points", "ces": "points", "top_box": "share", "csat": "share", "nps": "NPS points"}
@@ -100,27 +104,57 @@ def tidy(
     return table
 
 
-def forecasts(draws: Mapping[str, np.ndarray], *, item: str, weighting: str, target_period: str) -> pd.DataFrame:
-    """Summarise draws of the next period's totals as rows of `vocab.FORECAST_COLUMNS`.
+def table(fits: Sequence[Fit], gates: Sequence[Gate], *, params: Params, periods: Sequence[str]) -> pd.DataFrame:
+    """Return the estimates of all fits as one tidy table; a fit that failed its checks gives rows without numbers.
 
     Parameters
     ----------
-    draws : mapping of metric to array
-        On the reporting scale.
-    item, weighting, target_period : str
-        Written into the rows.
+    fits : sequence of Fit
+        From `cxlab.measures.fit`.
+    gates : sequence of Gate
+        A verdict for each fit.
+    params : Params
+        Practical limits, targets and the smallest n.
+    periods : sequence of str
+        All periods up to the unit's.
+    """
+    practical = params.limits.practical_change.model_dump()
+    parts = [
+        tidy(
+            one.reported,
+            item=one.measure.item,
+            weighting=one.measure.weighting,
+            practical=practical,
+            periods=periods,
+            targets=params.targets.get(one.measure.item),
+            min_n=params.limits.min_n,
+            withheld=not gate.passed,
+        )
+        for one, gate in zip(fits, gates, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def forecasts(fits: Sequence[Fit], ahead: Sequence[xr.Dataset], gates: Sequence[Gate]) -> pd.DataFrame:
+    """Summarise draws of the next period's totals as rows of `vocab.FORECAST_COLUMNS`; failed fits forecast nothing.
+
+    Parameters
+    ----------
+    fits, gates : sequences of equal length
+    ahead : sequence of Dataset
+        From `cxlab.measures.forecast`.
     """
     rows = []
-    for metric, values in draws.items():
-        q = dict(
-            zip(("q05", "q25", "q50", "q75", "q95"), np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95]), strict=True)
-        )
-        about = {"item": item, "metric": metric, "level": "total", "group": "total", "weighting": weighting}
-        rows.append(
-            about
-            | {"target_period": target_period, "mean": values.mean(), "sd": values.std(), "unit": UNITS[metric]}
-            | q
-        )
+    for one, drawn, gate in zip(fits, ahead, gates, strict=True):
+        place = int(np.flatnonzero(drawn["level"].to_numpy() == "total")[0])
+        for metric in drawn.data_vars if gate.passed else ():
+            values = drawn[metric].isel(row=place).to_numpy().ravel()
+            about = {"item": one.measure.item, "metric": str(metric), "weighting": one.measure.weighting}
+            about |= {"level": "total", "group": "", "target_period": str(drawn["period"].to_numpy()[place])}
+            quantiles = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+            numbers = dict(zip(("q05", "q25", "q50", "q75", "q95"), map(float, quantiles), strict=True))
+            numbers |= {"mean": float(values.mean()), "sd": float(values.std())}
+            rows.append(about | numbers | {"unit": UNITS[str(metric)]})
     return pd.DataFrame(rows, columns=[c for c in FORECAST_COLUMNS if c not in ("run_id", "brand", "period", "model")])
 
 

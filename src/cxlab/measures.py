@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import pandas as pd
 import xarray as xr
 
+from cxlab.errors import ParamsError, Problem, nearest
 from cxlab.models import satisfaction
-from cxlab.models.ordinal import report
 from cxlab.models.satisfaction import Priors, SatisfactionData
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
@@ -94,6 +96,43 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
     return sorted(found, key=lambda m: (_rank(m.role), m.item, m.weighting))
 
 
+def lead(questions: Sequence[Measure], *, params: Params, item: str = "auto") -> Measure:
+    """Return the measure a page begins with: the item asked for, else the params' headline, else the first.
+
+    Raises
+    ------
+    ParamsError
+        If `item` is none of the questions.
+    """
+    names = [q.item for q in questions]
+    if item != "auto" and item not in names:
+        known = list(dict.fromkeys(names))
+        raise ParamsError(
+            Problem("no such question in this unit", where="item", value=item, allowed=", ".join(known),
+                    nearest=nearest(item, known))
+        )  # fmt: skip
+    wanted = item if item != "auto" else params.headline.item
+    of_item = [q for q in questions if q.item == wanted] or [q for q in questions if q.item == names[0]]
+    return of_item[-1]  # weighted where there are weights
+
+
+def comparison(one: Measure, *, grouping: str = "auto") -> str:
+    """Return the level whose groups are shown first: the one asked for, else the first factor.
+
+    Raises
+    ------
+    ParamsError
+        If the model does not tell groups of `grouping` apart.
+    """
+    if grouping == "auto" or grouping in one.factors:
+        return one.factors[0] if grouping == "auto" and one.factors else grouping
+    raise ParamsError(
+        Problem("the model does not tell these groups apart", where="grouping", value=grouping,
+                allowed=", ".join(["auto", *one.factors]), nearest=nearest(grouping, one.factors),
+                todo="name it under model.groupings of the params")
+    )  # fmt: skip
+
+
 def model_data(measure: Measure, data: UnitData, *, periods: Sequence[str]) -> SatisfactionData:
     """Count a measure's answers in the store and return the model's data."""
     counts = data.cells(measure.item, factors=measure.factors, weighting=measure.weighting)
@@ -111,7 +150,7 @@ class Fit:
     tree : DataTree
         Groups ``posterior`` (logits) and ``sample_stats``.
     reported : Dataset
-        Draws on the reporting scale, see `cxlab.models.ordinal.report.estimands`.
+        Draws on the reporting scale, see `cxlab.models.satisfaction.estimands`.
     """
 
     measure: Measure
@@ -160,9 +199,87 @@ def fit(
             seed=seed(f"satisfaction {one.item} {one.weighting}"),
         )
         posterior = tree["posterior"].dataset
-        reported = report.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
+        reported = satisfaction.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
         found.append(Fit(one, data, tree, reported))
     return found
+
+
+def forecast(fits: Sequence[Fit], *, target_period: str, seed: Callable[[str], int]) -> list[xr.Dataset]:
+    """Draw the totals of the next period for every fit, in order; see `cxlab.models.satisfaction.forecast`."""
+    return [
+        satisfaction.forecast(
+            one.tree["posterior"].dataset,
+            one.data,
+            target_period=target_period,
+            metrics=one.measure.metrics,
+            satisfied_from=one.measure.satisfied_from,
+            seed=seed(f"forecast {one.measure.item} {one.measure.weighting}"),
+        )
+        for one in fits
+    ]
+
+
+def prior_draws(one: Measure, data: SatisfactionData, *, period: str, seed: int, worlds: int = 200) -> pd.DataFrame:
+    """Draw a measure's first headline metric in worlds of the prior: what is held possible before any answer.
+
+    Returns
+    -------
+    DataFrame
+        ``metric`` and ``value`` (reporting scale), a row a world.
+    """
+    metric = one.metrics[-1]
+    cells = data.cells.assign(n=data.n_raw)
+    cells = cells[(cells["period"] == period) & (cells["n"] > 0)].reset_index(drop=True)
+    values = []
+    for k in range(worlds):
+        counts, truth = satisfaction.simulate(
+            cells, codes=data.codes, factors=data.factors, periods=[period], seed=seed + k
+        )
+        same = satisfaction.model_data(
+            counts,
+            codes=data.codes,
+            factors=data.factors,
+            periods=[period],
+            population=cells.rename(columns={"n": "population"}),
+        )
+        drawn = satisfaction.estimands(truth, same, metrics=[metric], satisfied_from=one.satisfied_from)
+        values.append(float(drawn[metric].isel(row=0, chain=0, draw=0)))
+    return pd.DataFrame({"metric": metric, "value": values})
+
+
+def code_shares(one: Fit, *, period: str, seed: int, draws: int = 500) -> pd.DataFrame:
+    """Compare the observed shares of the codes in a period with what the model would see again.
+
+    Returns
+    -------
+    DataFrame
+        ``code``, ``observed``, ``mean``, ``ci_low``, ``ci_high`` (90 % predictive, shares 0-1), ``share``, ``previous``
+        (observed in the period before, if any) and ``n`` (respondents).
+    """
+    data = one.data
+    in_period = (data.cells["period"] == period).to_numpy()
+    n = data.counts.sum(axis=1) * in_period
+    shares = satisfaction.code_shares(one.tree["posterior"].dataset, data, draws=draws, seed=seed)
+    expected = np.clip(np.einsum("dmk,m->dk", shares, n / n.sum()), 0, None)
+    expected /= expected.sum(axis=1, keepdims=True)
+    whole = max(round(float(n.sum())), 1)
+    again = np.random.default_rng(seed).multinomial(whole, expected) / whole
+    low, high = np.quantile(again, [0.05, 0.95], axis=0)
+    observed = data.counts[in_period].sum(axis=0) / n.sum()
+    before = [p for p in data.periods if p < period]
+    old = data.counts[(data.cells["period"] == before[-1]).to_numpy()].sum(axis=0) if before else np.zeros(len(low))
+    return pd.DataFrame(
+        {
+            "code": np.asarray(data.codes, float),
+            "observed": observed,
+            "mean": expected.mean(axis=0),
+            "ci_low": low,
+            "ci_high": high,
+            "share": observed,
+            "previous": old / old.sum() if old.sum() else np.nan,
+            "n": int(data.n_raw[in_period].sum()),
+        }
+    )
 
 
 def draws_of(fits: Sequence[Fit], *, keep: int = 1000) -> xr.Dataset:
@@ -221,8 +338,8 @@ def _sizes(data: UnitData, item: str, factors: Sequence[str]) -> tuple[int, list
     unknown = UNKNOWN.replace("'", "''")
     columns = [f"coalesce(r.{_quoted(f)}, '{unknown}')" for f in factors]
     groups = ", ".join(f"count(DISTINCT {c})" for c in columns)
-    row = data.sql(
-        f"SELECT count(DISTINCT ({', '.join([*columns, 't.period'])},)){', ' + groups if groups else ''}"
+    row = data.sql(  # names are columns of the store, values are bound
+        f"SELECT count(DISTINCT ({', '.join([*columns, 't.period'])},)){', ' + groups if groups else ''}"  # noqa: S608
         " FROM ratings t JOIN responses r USING (response_id) WHERE t.item = ? AND t.value IS NOT NULL",
         params=[item],
     ).iloc[0]

@@ -102,8 +102,10 @@ def code_faults(cell: dict[str, Any]) -> list[str]:
         if isinstance(node, ast.Attribute) and node.attr.startswith(("read_", "to_csv", "to_parquet")):
             found.append(f"{name}: reads or writes a file ({node.attr})")
         if (
-            isinstance(node, ast.Constant)
+            name != "parameters"  # where the params file is named
+            and isinstance(node, ast.Constant)
             and isinstance(node.value, str)
+            and not re.fullmatch(r"\w+\.csv", node.value)  # a download of the page
             and re.search(r"\w/\w|\.parquet|\.csv", node.value)
         ):
             found.append(f"{name}: a path: {node.value}")

@@ -17,8 +17,9 @@ from cxlab.blocks import Block
 from cxlab.catalogue import message
 from cxlab.narrative.finding import listed, note
 from cxlab.narrative.satisfaction import select
+from cxlab.params.models import Params
 from cxlab.tables import estimate_cell
-from cxlab.vocab import LANGUAGES
+from cxlab.vocab import FINDING_COLUMNS, LANGUAGES
 from cxlab.wording import Labels, count, is_number, metric_name, number, period_name, pick, sentence, span, subject
 
 _HALF_AXIS = {"nps": (30.0, 10.0, -100.0, 100.0), "csat": (0.25, 0.1, 0.0, 1.0), "top_box": (0.25, 0.1, 0.0, 1.0)}
@@ -40,6 +41,72 @@ class Passage:
     def display(self, languages: Sequence[str] = ()) -> None:
         """Show the passage in a notebook."""
         blocks.display(self.payload(languages))
+
+
+@dataclass(frozen=True)
+class Board:
+    """Which measures the page shows.
+
+    Attributes
+    ----------
+    item, metric : str
+        The headline.
+    cards, measures : tuple of (item, metric)
+        Cards at the top; everything whose change is told.
+    passed : bool
+        Whether no model was withheld.
+    """
+
+    item: str
+    metric: str
+    cards: tuple[Measure, ...]
+    measures: tuple[Measure, ...]
+    passed: bool
+
+
+def board(estimates: pd.DataFrame, *, params: Params) -> Board:
+    """Choose the page's measures: the params' headline, then satisfaction, effort and each attribute.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Tidy estimates.
+    params : Params
+        Its headline and the roles of its items.
+    """
+    roles = {name: item.role for table in params.tables.ratings for name, item in table.items.items()}
+    have = set(zip(estimates["item"].astype(str), estimates["metric"].astype(str), strict=True))
+    of_role = {role: [i for i in roles if roles[i] == role] for role in ("nps", "overall", "ces", "attribute")}
+    item = params.headline.item or next((i for r in ("nps", "overall", "ces") for i in of_role[r]), "")
+    if not any(i == item for i, _ in have):
+        item = next((i for r in of_role for i in of_role[r] if any(x == i for x, _ in have)), item)
+    preferred = (params.headline.metric, "nps", "ces", "csat", "mean")
+    metric = next((m for m in preferred if m and (item, m) in have), "mean")
+    wanted = [(item, metric)]
+    wanted += [(i, m) for r, m in (("nps", "nps"), ("overall", "csat"), ("ces", "ces")) for i in of_role[r]]
+    shown = tuple(dict.fromkeys(x for x in wanted if x in have))
+    attributes = ((i, next((m for m in ("csat", "mean") if (i, m) in have), "")) for i in of_role["attribute"])
+    every = (*shown, *(x for x in attributes if x in have))
+    return Board(item, metric, shown[:4], tuple(dict.fromkeys(every)), not (estimates["verdict"] == "withheld").any())
+
+
+def answers(estimates: pd.DataFrame, *, item: str, period: str) -> float:
+    """Return how many answers the headline rests on."""
+    rows = select(estimates, estimand="level", item=item, period=period)
+    return float(rows["n"].max()) if len(rows) else math.nan
+
+
+def customers(readiness: pd.DataFrame) -> float:
+    """Return how many customers there are, if the directory knows."""
+    rows = readiness[(readiness["section"] == "heard_share") & (readiness["kind"] == "all")]
+    known = rows["n_in"].dropna()
+    return float(known.iloc[0]) if len(known) and known.iloc[0] else math.nan
+
+
+def findings(passage: Passage, *, verdict: str = "", notebook: str = "") -> pd.DataFrame:
+    """Return the headline as rows of ``findings.parquet``, one a language."""
+    rows = [(notebook, passage.id, lang, str(page[0]["text"]), verdict, "{}") for lang, page in passage.pages.items()]
+    return pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
 
 
 def headline(

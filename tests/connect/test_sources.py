@@ -10,12 +10,15 @@ from typing import Any
 import duckdb
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pyreadstat
 import pytest
 from connect.make import HEADER, params, store, survey, totals
 
 from cxlab import connect
+from cxlab.connect import delimited
 from cxlab.errors import DataError, Problem
+from cxlab.params import Input
 
 ROWS = "1,north,2026-01-05,web,30,5\n2,south,2026-04-05,web,40,1\n"
 
@@ -292,3 +295,19 @@ def test_a_missing_column_names_the_nearest(tmp_path: Path) -> None:
         store(tmp_path, params(tmp_path))
     assert len(error.value.problems) == 2
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", [True, False])
+def test_plain_files_are_read_alike_by_the_fast_and_the_careful_way(tmp_path: Path, ending: str, last: bool) -> None:
+    lines = ["id;brand;day;how", "", "1;north;2026-01-05;", "2;south;2026-01-06;a b", "", "", "3;北;2026-01-07;门店"]
+    plain, quoted = tmp_path / "plain.csv", tmp_path / "quoted.csv"
+    text = ending.join(lines) + (ending if last else "")
+    plain.write_bytes(text.encode())
+    quoted.write_bytes((text.replace("a b", '"a b"')).encode())
+    item = Input(path=["x"])
+    fast, slow = (pa.concat_tables(list(delimited.read(p, item))) for p in (plain, quoted))
+    assert fast.to_pydict() == slow.to_pydict()
+    assert fast["_line"].to_pylist() == [3, 4, 7]
+    assert delimited._plain(plain, "utf-8", ";") is not None
+    assert delimited._plain(quoted, "utf-8", ";") is None

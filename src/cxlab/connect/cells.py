@@ -1,17 +1,56 @@
-"""Names of columns and typed cells as text, the same for every format."""
+"""What all formats share: opening files, naming columns, rows that cannot be read, typed cells as text."""
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
+import gzip
+import io
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO, cast
+
+import pyarrow as pa
 
 from cxlab.errors import DataError, Problem
 
 LINE = "_line"  # first column of every chunk: where the row stands
+CHUNK = 100_000  # rows
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that has no cells: wrong number of columns, broken JSON."""
+
+    line: int
+    value: str
+    reason: str
+
+
+type Chunk = pa.Table | list[BadRow]
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file, unpacked if it is gzipped."""
+    return cast(BinaryIO, gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb"))
+
+
+def open_text(path: Path, encoding: str) -> TextIO:
+    """Open a file as text with its line breaks untouched."""
+    # utf-8-sig also reads files without a byte order mark
+    codecs.lookup(encoding)
+    name = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    return io.TextIOWrapper(open_bytes(path), encoding=name, newline="")
+
+
+def columns(header: list[str], lines: list[int], rows: list[list[Any]]) -> pa.Table:
+    """Return rows of text as a chunk."""
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(header)
+    arrays = [pa.array(c, type=pa.string()) for c in values]
+    return pa.Table.from_arrays([pa.array(lines, type=pa.int64()), *arrays], names=[LINE, *header])
 
 
 def name_columns(names: Sequence[Any], path: Path, line: int) -> list[str]:

@@ -6,41 +6,19 @@ Text formats give text; typed formats (Parquet, databases) keep their types, whi
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import io
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from cxlab.connect import databases
-from cxlab.connect.cells import LINE, as_text, name_columns
+from cxlab.connect import databases, delimited
+from cxlab.connect.cells import CHUNK, LINE, BadRow, Chunk, as_text, columns, name_columns, open_bytes, open_text
 from cxlab.connect.files import SourceFile
 from cxlab.errors import DataError, Problem
 from cxlab.params.models import Input
-
-CHUNK = 100_000
-DELIMITERS = (",", ";", "\t", "|")
-MAX_FIELD = 1 << 24  # a field longer than this is an unclosed quotation mark
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that has no cells: wrong number of columns, broken JSON."""
-
-    line: int
-    value: str
-    reason: str
-
-
-type Chunk = pa.Table | list[BadRow]
 
 
 def read(file: SourceFile, item: Input, *, root: str) -> Iterator[Chunk]:
@@ -55,7 +33,7 @@ def read(file: SourceFile, item: Input, *, root: str) -> Iterator[Chunk]:
         yield databases.read(item, root=root)
         return
     reader: dict[str, Callable[[Path, Input], Iterator[Chunk]]] = {
-        "csv": _csv,
+        "csv": delimited.read,
         "jsonl": _jsonl,
         "parquet": _parquet,
         "excel": _excel,
@@ -76,19 +54,8 @@ def read(file: SourceFile, item: Input, *, root: str) -> Iterator[Chunk]:
         raise DataError(Problem(f"cannot be read as {file.format}", file=str(file.path), value=detail)) from error
 
 
-def _bytes(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb"))
-
-
-def _text(path: Path, encoding: str) -> TextIO:
-    # utf-8-sig also reads files without a byte order mark
-    codecs.lookup(encoding)
-    name = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
-    return io.TextIOWrapper(_bytes(path), encoding=name, newline="")
-
-
 def _wrong_encoding(path: Path, encoding: str) -> Problem:
-    with _bytes(path) as stream:
+    with open_bytes(path) as stream:
         data = stream.read()
     at, line = 0, 1
     try:
@@ -113,79 +80,8 @@ def _wrong_encoding(path: Path, encoding: str) -> Problem:
     )
 
 
-def _csv(path: Path, item: Input) -> Iterator[Chunk]:
-    delimiter = item.delimiter or _delimiter(path, item.encoding)
-    limit = csv.field_size_limit(MAX_FIELD)
-    try:
-        with _text(path, item.encoding) as stream:
-            yield from _csv_rows(path, csv.reader(stream, delimiter=delimiter))
-    except csv.Error as error:
-        problem = Problem(
-            f"is no CSV: {error}", file=str(path), todo="look for a quotation mark that is opened and never closed"
-        )
-        raise DataError(problem) from None
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _csv_rows(path: Path, reader: Any) -> Iterator[Chunk]:
-    header: list[str] | None = None
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    bad: list[BadRow] = []
-    before = 0
-    for row in reader:
-        line, before = before + 1, reader.line_num
-        if not row:
-            continue
-        if header is None:
-            header = name_columns(row, path, line)
-            continue
-        if len(row) != len(header):
-            reason = f"{len(row)} columns where the header has {len(header)}"
-            if reader.line_num > line and any("\n" in cell for cell in row[-1:]):
-                reason += "; is a quotation mark opened and never closed?"
-            bad.append(BadRow(line, ",".join(row)[:200], reason))
-            continue
-        lines.append(line)
-        rows.append(row)
-        if len(rows) == CHUNK:
-            yield _columns(header, lines, rows)
-            lines, rows = [], []
-    if header is None:
-        raise DataError(Problem("the file is empty", file=str(path)))
-    yield _columns(header, lines, rows)
-    if bad:
-        yield bad
-
-
-def _columns(header: list[str], lines: list[int], rows: list[list[Any]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(header)
-    arrays = [pa.array(c, type=pa.string()) for c in columns]
-    return pa.Table.from_arrays([pa.array(lines, type=pa.int64()), *arrays], names=[LINE, *header])
-
-
-def _delimiter(path: Path, encoding: str) -> str:
-    """Return the delimiter that splits the first records into the most equal columns."""
-    with _text(path, encoding) as stream:
-        head = stream.read(64 * 1024)
-    best, score = ",", (0.0, 0)
-    for delimiter in DELIMITERS:
-        widths = []
-        with suppress(csv.Error):
-            for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter):
-                if row:
-                    widths.append(len(row))
-                if len(widths) == 50:
-                    break
-        if widths and widths[0] > 1:
-            same = sum(w == widths[0] for w in widths) / len(widths)
-            best, score = max((best, score), (delimiter, (round(same, 1), widths[0])), key=lambda x: x[1])
-    return best
-
-
 def _jsonl(path: Path, item: Input) -> Iterator[Chunk]:
-    with _text(path, item.encoding) as stream:
+    with open_text(path, item.encoding) as stream:
         text = stream.read()
     rows = text.split("\n")
     lines = np.array([i for i, row in enumerate(rows, 1) if row.strip()], dtype=np.int64)
@@ -259,7 +155,7 @@ def _excel(path: Path, item: Input) -> Iterator[Chunk]:
             rows.append(values + [None] * (len(header) - len(values)))
         if header is None:
             raise DataError(Problem("the sheet is empty", file=str(path), value=sheet.title))
-        yield _columns(header, lines, rows)
+        yield columns(header, lines, rows)
         if bad:
             yield bad
     finally:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from cxlab.connect.cells import LINE
+from cxlab.connect.cells import LINE, BadRow
 from cxlab.connect.files import SourceFile
-from cxlab.connect.readers import BadRow, read
+from cxlab.connect.readers import read
 from cxlab.connect.sql import identifier, literal
 from cxlab.errors import DataError, Problem, nearest
 from cxlab.params.models import Input, Params
@@ -187,7 +187,9 @@ def _as_text(value: str, type_: pa.DataType) -> str:
         )
     if pa.types.is_decimal(type_):
         return f"regexp_replace({value}::VARCHAR, '\\.0+$', '')"
-    return f"nullif(trim({value}::VARCHAR, {_BLANKS}), '')"
+    text = f"{value}::VARCHAR"  # most cells begin and end with a visible ASCII sign: trimming is dear
+    clean = f"ascii({text}) BETWEEN 33 AND 126 AND ascii(right({text}, 1)) BETWEEN 33 AND 126"
+    return f"CASE WHEN {clean} THEN {text} ELSE nullif(trim({text}, {_BLANKS}), '') END"
 
 
 def _keep_bad(con: duckdb.DuckDBPyConnection, name: str, index: int, rows: list[BadRow]) -> None:

@@ -130,12 +130,12 @@ class Fields:
         sql, label, absent = made
         if tidy and given.const is None:
             sql = f"cx_tidy({sql})"
-        if given.missing:
-            codes = ", ".join(literal(fold(k)) for k in given.missing)
-            sql = f"CASE WHEN cx_fold({sql}) IN ({codes}) THEN NULL ELSE {sql} END"
-        if given.map:
-            arms = " ".join(f"WHEN {literal(fold(k))} THEN {literal(v)}" for k, v in given.map.items())
-            sql = f"CASE cx_fold({sql}) {arms} ELSE {sql} END"
+        if given.missing or given.map:
+            arms = [f"WHEN {literal(fold(k))} THEN NULL" for k in given.missing or ()]
+            arms += [f"WHEN {literal(fold(k))} THEN {literal(v)}" for k, v in (given.map or {}).items()]
+            # bound by lambdas: macros and CASE repeat their operand, nested ones would grow exponentially
+            body = f"list_transform([cx_fold(cx_v)], lambda cx_f: CASE cx_f {' '.join(arms)} ELSE cx_v END)[1]"
+            sql = f"list_transform([{sql}], lambda cx_v: {body})[1]"
         if given.prefix:
             front = {"wave": self._per_file("wave"), "file": self._per_file("name")}.get(
                 given.prefix, literal(self.staged.name)

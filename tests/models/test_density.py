@@ -100,7 +100,8 @@ def test_padding_changes_nothing() -> None:
         point["cell_raw"][len(data.cells) :] = 0.0
         point["cut_raw"][4:] = 0.0
     large = [
-        {**p, "effect_raw": np.pad(p["effect_raw"], (0, 32)), "cell_raw": np.pad(p["cell_raw"], (0, 192))} for p in small
+        {**p, "effect_raw": np.pad(p["effect_raw"], (0, 32)), "cell_raw": np.pad(p["cell_raw"], (0, 192))}
+        for p in small
     ]
     values = []
     for rung, points in ((64, small), (256, large)):
@@ -115,7 +116,7 @@ def test_the_prior_is_the_one_of_the_docstring_however_it_is_centred() -> None:
     data = data_of((1.0, 2.0, 3.0, 4.0, 5.0))
     priors = Priors(concentration=2.5)
     arrays = satisfaction._arrays(data, priors)
-    assert 0 < arrays["cell_centring"].min()
+    assert arrays["cell_centring"].min() > 0
     points = draw_points(64, seed=5)
     model = satisfaction.build_model(data, priors)
     logp = evaluate(model, points, "all") - evaluate(model, points, "answers")

@@ -215,7 +215,8 @@ def model_data(
     wide_raw = tables.wide(counts, keys, codes, "n_raw")
     index = wide_n.index
     if population is not None:
-        weight = population.astype(dict.fromkeys(keys, str)).set_index(keys)["population"].astype(float)
+        people = population.astype(dict.fromkeys(keys, str))
+        weight = pd.Series(people["population"].to_numpy(float), index=pd.MultiIndex.from_frame(people[keys]))
         index = index.union(weight.index)
     rank = {period: i for i, period in enumerate(periods)}
     groups = {f: tuple(sorted(set(index.get_level_values(f)))) for f in factors}

@@ -131,6 +131,7 @@ def wide(counts: pd.DataFrame, keys: Sequence[str], codes: Sequence[float], valu
     """Cells x codes, zero where nobody gave that answer; keys as text."""
     table = counts.astype({**dict.fromkeys(keys, str), "code": float, value: float})
     table = table.pivot_table(index=list(keys), columns="code", values=value, aggfunc="sum", observed=True)
+    table.index = pd.MultiIndex.from_frame(table.index.to_frame())  # also of a single key
     return table.reindex(columns=[float(code) for code in codes]).fillna(0.0)
 
 

@@ -23,17 +23,15 @@ from cxlab import connect, runs, suite
 from cxlab import params as grammar
 from cxlab.batch import plan as planning
 from cxlab.batch.execute import Execution, Progress, Tools, close_abandoned
-from cxlab.batch.kernels import Warm, Workplace, thread_environment
+from cxlab.batch.kernels import Workplace, thread_environment
 from cxlab.batch.plan import Plan
-from cxlab.batch.prepare import modules_of, structures_of
+from cxlab.batch.prepare import Parents
 from cxlab.batch.publish import publish
 from cxlab.batch.report import BatchReport, Failure, Planned, count
 from cxlab.errors import CxError, ParamsError, Problem, RunError
 from cxlab.params.models import Params
 
 __all__ = ["BatchReport", "Failure", "Planned", "Progress", "publish", "run", "site"]
-
-WARM_TIMEOUT = 300.0  # seconds the warm parent may import and compile before the batch goes on without it
 
 
 def run(
@@ -153,12 +151,11 @@ def _execute(
     tell: Callable[[Progress], None],
     executor: Executor | None,
 ) -> tuple[Execution, bool, dict[str, Any]]:
-    """Execute a plan; returns the execution, whether it was interrupted, and the report of the warm parent."""
+    """Execute a plan; returns the execution, whether it was interrupted, and the reports of the warm parents."""
     stale = plan.stale()
     environment = {**os.environ, **thread_environment(min(slots, max(len(stale), 1)))}
     environment.pop("JPY_PARENT_PID", None)  # of the session that calls us: kernels would take it for theirs
     workplace = Workplace()
-    parent: Warm | None = None
     interrupted = False
     tools = Tools(workplace)
     execution = Execution(plan, tools, environment, timeout, tell)
@@ -168,23 +165,18 @@ def _execute(
             try:
                 if warm and sys.platform == "linux" and executor is None and len(stale) > 1:
                     tell(Progress("warming", total=len(stale)))
-                    parent = Warm(
-                        modules=modules_of(s.notebook for s in stale),
-                        structures=structures_of(plan, store),
-                        environment=environment,
-                        workplace=workplace,
-                    )
-                    tools.warm = parent if parent.wait_ready(WARM_TIMEOUT) else None
+                    tools.parents = Parents(plan, store, environment=environment, workplace=workplace)
                 with contextlib.ExitStack() as stack:
                     pool = executor or stack.enter_context(ThreadPoolExecutor(slots, thread_name_prefix="notebook"))
                     execution.run(pool, slots=slots, local=executor is None)
             except KeyboardInterrupt:
                 interrupted = True
     finally:
-        if parent is not None:
-            parent.close()
+        warmth = tools.parents.report() if tools.parents else {}
+        if tools.parents:
+            tools.parents.close()
         workplace.close()
-    return execution, interrupted, (parent.report or {}) if parent is not None else {}
+    return execution, interrupted, warmth
 
 
 @contextlib.contextmanager

@@ -17,8 +17,9 @@ from cxlab import params as grammar
 from cxlab import runs
 from cxlab.batch import engine, keys
 from cxlab.batch.engine import Interrupt
-from cxlab.batch.kernels import Warm, Workplace
+from cxlab.batch.kernels import Workplace
 from cxlab.batch.plan import Node, Plan, Step, Unit, find, upstream_part
+from cxlab.batch.prepare import Parents
 
 TIMEOUT = 3600.0  # seconds a notebook may take if neither suite.yaml nor the operator says
 ATTEMPTS = 2  # a kernel that dies may have been unlucky (memory); one that dies twice was not
@@ -67,6 +68,7 @@ class Task:
     parts: dict[str, str]
     environment: dict[str, str]
     timeout: float
+    model: str
 
 
 @dataclass
@@ -74,7 +76,7 @@ class Tools:
     """What worker threads share; a worker on another machine makes its own."""
 
     workplace: Workplace
-    warm: Warm | None = None
+    parents: Parents | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     on_cell: Callable[[Node, int, int], None] = lambda node, cell, cells: None
 
@@ -84,7 +86,7 @@ def execute(task: Task, tools: Tools | None = None) -> runs.Record:
     mine = tools or Tools(Workplace())
     folder, notebook = runs.Folder(task.folder), task.node.notebook
     began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
-    warm = mine.warm if mine.warm is not None and mine.warm.alive else None
+    warm = mine.parents.of(task.model) if mine.parents else None
     outcome, attempts = engine.Outcome("dead"), 0
     try:
         while outcome.status == "dead" and attempts < ATTEMPTS and not mine.interrupt.called.is_set():
@@ -175,29 +177,35 @@ class Execution:
         waiting = {n: s for n, s in self.plan.steps.items() if s.node.unit in self.plan.new}
         running: dict[Future[runs.Record], Step] = {}
         left = {u: sum(n.unit == u for n in waiting) for u in self.plan.new}
+        due: dict[Node, Step] = {}  # nothing in their way but a free slot and a parent that is ready
         try:
-            while waiting or running:
+            while waiting or due or running:
                 progressed = True
                 while progressed:
                     progressed = False
+                    busy = {*waiting, *due, *(s.node for s in running.values())}
                     for node, step in list(waiting.items()):
-                        if any(n.node in waiting or n.node in {s.node for s in running.values()} for n in step.needs):
-                            continue
-                        record = self._settle(step)
-                        if record is None and len(running) >= slots:
+                        if any(need.node in busy for need in step.needs):
                             continue
                         del waiting[node]
+                        record = self._settle(step)
                         if record is None:
-                            running[executor.submit(execute, self._task(step), self.tools if local else None)] = step
+                            due[node] = step
                         else:
                             progressed = True
                             self._end(step, record, left)
-                if running:
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        step = running.pop(future)
-                        self.executed.append(step.node)
-                        self._end(step, future.result(), left)
+                for node, step in list(due.items()):
+                    if len(running) < slots and not self._blocked(step):
+                        del due[node]
+                        running[executor.submit(execute, self._task(step), self.tools if local else None)] = step
+                pause = 0.2 if due and len(running) < slots else None  # then a parent is still compiling
+                if pause and not running:
+                    time.sleep(pause)
+                done, _ = wait(running, timeout=pause, return_when=FIRST_COMPLETED)
+                for future in done:
+                    step = running.pop(future)
+                    self.executed.append(step.node)
+                    self._end(step, future.result(), left)
         except BaseException:
             self.tools.interrupt()
             wait(running)
@@ -207,6 +215,10 @@ class Execution:
             for unit in self.plan.new:
                 self._close(unit, "interrupted")
             raise
+
+    def _blocked(self, step: Step) -> bool:
+        """Whether the step's warm parent is still busy compiling."""
+        return self.tools.parents is not None and self.tools.parents.busy(step.notebook.model)
 
     def _settle(self, step: Step) -> runs.Record | None:
         """Return the record of a step that needs no execution; None for one that does."""
@@ -253,6 +265,7 @@ class Execution:
             dict(step.parts),
             {**self.environment, "CXLAB_NOTEBOOK": step.node.notebook, "CXLAB_HOME": str(self.plan.root)},
             self.timeout or step.notebook.timeout or TIMEOUT,
+            step.notebook.model,
         )
 
     def _end(self, step: Step, record: runs.Record, left: dict[Unit, int]) -> None:

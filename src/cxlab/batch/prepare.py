@@ -1,15 +1,20 @@
-"""What the warm parent is told to load: the imports of the notebooks that will run, the model structures they need."""
+"""The warm parents of a batch: one for notebooks that only import, one for each model whose structures are compiled.
+
+While a parent compiles, which takes longest, notebooks without a model already run on forks of the other one.
+"""
 
 from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import nbformat
 
 from cxlab import connect, measures, runs
+from cxlab.batch.kernels import Warm, Workplace
 from cxlab.batch.plan import Plan
 from cxlab.suite import Notebook
 
@@ -22,6 +27,57 @@ KERNEL = (
     "cxlab.runs",
 )
 PATIENCE = 10.0  # seconds of looking ahead: what is missed compiles in its own kernel
+TIMEOUT = 300.0  # seconds a parent may import and compile before its notebooks start cold
+
+
+class Parents:
+    """The warm parents, by model (empty text: none).
+
+    Parameters
+    ----------
+    plan, store
+        What will run, and the data that says which structures that needs.
+    environment : mapping
+        Environment of the parents; threads are pinned in it.
+    workplace : Workplace
+    """
+
+    def __init__(
+        self, plan: Plan, store: connect.Store, *, environment: Mapping[str, str], workplace: Workplace
+    ) -> None:
+        self._since = time.monotonic()
+        stale = plan.stale()
+        users = Counter(s.notebook.model for s in stale)
+        structures = structures_of(plan, store)
+        self._warm = {
+            model: Warm(
+                modules=modules_of(s.notebook for s in stale if s.notebook.model == model),
+                structures={model: structures[model]} if model in structures else {},
+                environment=environment,
+                workplace=workplace,
+            )
+            for model, n in users.items()
+            if n > 1  # a single notebook pays for itself
+        }
+
+    def busy(self, model: str) -> bool:
+        """Whether it pays to wait for the parent of a model."""
+        warm = self._warm.get(model)
+        return warm is not None and warm.alive and warm.report is None and time.monotonic() < self._since + TIMEOUT
+
+    def of(self, model: str) -> Warm | None:
+        """Return the parent for a model if it can fork now; None means a cold start."""
+        warm = self._warm.get(model)
+        return warm if warm is not None and warm.alive and warm.report is not None else None
+
+    def report(self) -> dict[str, Any]:
+        """Return model -> seconds of imports and compilation, and what could not be loaded."""
+        return {model or "none": dict(warm.report) for model, warm in self._warm.items() if warm.report is not None}
+
+    def close(self) -> None:
+        """End them."""
+        for warm in self._warm.values():
+            warm.close()
 
 
 def modules_of(notebooks: Iterable[Notebook]) -> list[str]:

@@ -84,7 +84,8 @@ class BatchReport:
     seconds : float
         Wall time of the whole batch.
     warm : dict
-        Report of the warm parent: seconds of imports and compilation, what it could not load. Empty if cold.
+        Model (`none` for notebooks without) -> its warm parent's seconds of imports and compilation, and what it
+        could not load. Empty if cold.
     """
 
     client: str

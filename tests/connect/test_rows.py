@@ -295,3 +295,28 @@ def test_invitations_know_who_answered(tmp_path: Path) -> None:
         "b": False,
         "c": False,
     }
+
+
+def test_maps_and_missing_codes_of_waves_together(tmp_path: Path) -> None:
+    ages = ["1", "2.0", "9", "NA", "7", ""]
+    rows = "".join(f"{i},2026-01-05,{a}\n" for i, a in enumerate(ages))
+    (tmp_path / "w1.csv").write_text("id,day,AGE\n" + rows)
+    (tmp_path / "w2.csv").write_text("id,day,Q_AGE\n" + rows)
+    field = {
+        "column": ["AGE", "Q_AGE"],
+        "map": {1: "young", 2: "old", **{f"x{i}": f"y{i}" for i in range(100)}},
+        "missing": {9: "refused", "na": "blank"},
+    }
+    tables = {
+        "responses": {
+            "from": "s",
+            "response_id": {"column": "id", "prefix": "wave"},
+            "date": "day",
+            "segments": {"age": field, "wave_age": field | {"prefix": "wave"}},
+        }
+    }
+    inputs = {"s": {"path": "w{wave}.csv", "waves": [1, 2]}}
+    built = store(tmp_path, params(tmp_path, brands=["b"], inputs=inputs, tables=tables))
+    found = built.table("responses").sort_values("response_id")
+    assert found["segment:age"].fillna("").to_list() == ["young", "old", "", "", "7", ""] * 2
+    assert found["segment:wave_age"].dropna().to_list() == ["1-young", "1-old", "1-7", "2-young", "2-old", "2-7"]

@@ -12,6 +12,7 @@ from connect.make import HEADER, params, store
 
 from cxlab import connect
 from cxlab.connect import Store
+from cxlab.connect.stage import connect as connect_memory
 from cxlab.errors import DataError
 from cxlab.vocab import TABLES, UNKNOWN
 
@@ -240,3 +241,11 @@ def test_summary_tells_sources_and_counts(built: Store) -> None:
     assert [f["file"] for f in summary["sources"]["s"]] == [f"{d}.csv" for d in DAYS]
     assert summary["values"] == {"refused": 1, "scored": 6}
     assert isinstance(built.table("reconciliation"), pd.DataFrame)
+
+
+def test_what_does_not_fit_into_memory_never_goes_to_the_working_folder(built: Store) -> None:
+    made = connect_memory()
+    for con in (made, built._con):
+        (place,) = con.execute("SELECT current_setting('temp_directory')").fetchall()[0]
+        assert Path(place).is_absolute()
+        assert not Path(place).exists()

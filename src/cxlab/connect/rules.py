@@ -129,13 +129,14 @@ class Fields:
             return None
         sql, label, absent = made
         if tidy and given.const is None:
-            sql = f"cx_tidy({sql})"
+            sql = f"cx_tidy({sql})" if sql.isidentifier() else f"(SELECT cx_tidy(v) FROM (SELECT {sql} AS v))"
         if given.missing or given.map:
             arms = [f"WHEN {literal(fold(k))} THEN NULL" for k in given.missing or ()]
             arms += [f"WHEN {literal(fold(k))} THEN {literal(v)}" for k, v in (given.map or {}).items()]
-            # bound by lambdas: macros and CASE repeat their operand, nested ones would grow exponentially
-            body = f"list_transform([cx_fold(cx_v)], lambda cx_f: CASE cx_f {' '.join(arms)} ELSE cx_v END)[1]"
-            sql = f"list_transform([{sql}], lambda cx_v: {body})[1]"
+            # bound once by a subquery: macros and CASE repeat their operand, and nested ones would grow exponentially
+            sql = (
+                f"(SELECT CASE f {' '.join(arms)} ELSE v END FROM (SELECT v, cx_fold(v) AS f FROM (SELECT {sql} AS v)))"
+            )
         if given.prefix:
             front = {"wave": self._per_file("wave"), "file": self._per_file("name")}.get(
                 given.prefix, literal(self.staged.name)

@@ -6,7 +6,10 @@ name of a client's file ever becomes part of a statement.
 
 from __future__ import annotations
 
+import tempfile
+import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -86,11 +89,17 @@ class _Wanted:
         return name in self._words or any(name.casefold() in w for w in self._long)
 
 
+def spill_folder() -> str:
+    """Return where DuckDB may put what does not fit into memory: never the working folder; it cleans up itself."""
+    return str(Path(tempfile.gettempdir()) / f"cxlab-{uuid.uuid4().hex}")
+
+
 def connect() -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB that can reach no file, no network and no Python variable."""
     return duckdb.connect(
         config={
             "enable_external_access": "false",
+            "temp_directory": spill_folder(),
             "python_enable_replacements": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",

@@ -14,6 +14,7 @@ from cxlab.connect.build import SUMMARY
 from cxlab.connect.reconcile import TABLES as BOOKKEEPING
 from cxlab.connect.rules import PERIODS
 from cxlab.connect.sql import first, identifier, literal, query_tables
+from cxlab.connect.stage import spill_folder
 from cxlab.errors import DataError, Problem, nearest
 from cxlab.vocab import ALL, SEGMENT, TABLES, UNKNOWN
 
@@ -40,7 +41,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.summary: dict[str, Any] = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
-        self._con = duckdb.connect(config={"python_enable_replacements": "false"})
+        self._con = duckdb.connect(config={"python_enable_replacements": "false", "temp_directory": spill_folder()})
         self._con.execute(f"SET allowed_directories = [{literal(f'{path.resolve()}/')}]")
         self._con.execute("SET enable_external_access = false")
         self._columns: dict[str, list[str]] = {}

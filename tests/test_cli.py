@@ -16,7 +16,7 @@ import small_suite
 import typer
 
 from cxlab import __version__, cli
-from cxlab.cli.out import block, plain
+from cxlab.cli.out import block, plain, progress
 from cxlab.errors import Problem
 
 Call = Callable[..., tuple[int, str, str]]
@@ -254,6 +254,31 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     assert not any(ord(c) < 32 and c != "\n" for c in text)
     assert "\u202e" not in text
     assert plain("中文 é") == "中文 é"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_of_a_batch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    from cxlab.batch import Progress
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    with progress() as show:
+        show(Progress("warming", total=2))
+        show(Progress("cell", "20_x", "[red]north", "2025Q1", cell=1, cells=3, total=2))
+        show(Progress("cell", "20_x", "[red]north", "2025Q1", cell=2, cells=3, total=2))
+        show(Progress("done", "20_x", "[red]north", "2025Q1", status="failed", seconds=1.25, done=1, total=2))
+        show(Progress("done", "20_x", "", "", status="linked", done=2, total=2))
+        show(Progress("publishing", done=2, total=2))
+    out, err = capsys.readouterr()
+    assert not out  # stdout is for the result
+    assert "[red]north/2025Q1" in err  # names are text, not markup
+    if terminal:
+        assert "20_x [red]north/2025Q1 failed" in err
+    else:
+        assert err.splitlines() == [
+            "warming kernels", "[1/2] 20_x [red]north/2025Q1 failed    1.2 s", "[2/2] 20_x all linked", "publishing",
+        ]  # fmt: skip
 
 
 # run, site, list on a real kernel ------------------------------------------------------------------------------------

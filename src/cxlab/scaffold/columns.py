@@ -47,7 +47,7 @@ DATE_FORMATS = (
 )  # fmt: skip
 ISO_FORMATS = DATE_FORMATS[:4]
 _COUNTED = re.compile(
-    r"(?<![a-z])(days|hours|minutes|seconds|months|years|times|count|number|num|qty|quantity|n|visits)(?![a-z])|数量|次数|天数",
+    r"(?<![a-z])(days|hours|minutes|seconds|months|years|times|count|number|num|qty|quantity)(?![a-z])|数量|次数|天数",
     re.IGNORECASE,
 )
 RARE = 0.004  # a value with a smaller share of the rows is taken for a slip
@@ -266,10 +266,10 @@ def _rating(
     if scale is None:
         return None
     outside = [c for c in codes if c not in scale]
-    inside = [c for c in codes if c in scale]
+    inside = {_code(v) for v in counts if _WHOLE.fullmatch(v) and _code(v) in scale} | set(words.values())
     few_inside = len(inside) < (3 if named else min(4, len(scale)))
     in_scale = sum(n for v, n in rest.items() if v in words or _code(v) in scale) / rest.total()
-    if few_inside or in_scale < 0.25 or any(c not in _MISSING for c in outside):
+    if few_inside or in_scale < 0.1 or any(c not in _MISSING for c in outside):
         return None
     missing: dict[str, Missing] = {str(c): _MISSING[c] for c in outside} | gone
     kind: Kind = "nps" if scale == tuple(range(11)) else "rating"

@@ -88,6 +88,8 @@ def test_an_interrupted_batch_leaves_no_kernel_and_can_be_resumed(
         f.manifest()["state"] for b in slow.brands for f in runs.history(slow.path / "runs" / "me" / b / "2025Q1")
     ]
     assert states == ["good", "interrupted"]
+    if kernels == "cold":  # resuming is the same
+        return
 
     slow.faults()
     report = batch.run(slow.params, jobs=2)
@@ -111,6 +113,8 @@ def test_a_batch_that_is_killed_leaves_no_kernel_and_can_be_resumed(
     assert until(lambda: small_suite.kernels_of(slow.path) == [], 8)
     if kernels == "warm":  # the parent of the kernels cleans up; without one the system's own cleaning has to do
         assert until(lambda: not list(private.glob("cxlab-*")), 8)
+    else:  # resuming is the same
+        return
 
     slow.faults()
     report = batch.run(slow.params, jobs=2)

@@ -104,6 +104,7 @@ def test_kernels_start_cold_when_the_parent_has_died(tmp_path: Path, workplace: 
 
 
 def test_a_batch_says_the_same_on_warm_and_on_cold_kernels(home: small_suite.Home) -> None:
+    home.brands = ("north",)
     home.client(last="2025Q1")
     tables = []
     for warm in (True, False):

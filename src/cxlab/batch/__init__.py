@@ -26,12 +26,11 @@ from cxlab.batch.execute import Execution, Progress, Tools, close_abandoned
 from cxlab.batch.kernels import Workplace, thread_environment
 from cxlab.batch.plan import Plan
 from cxlab.batch.prepare import Parents
-from cxlab.batch.publish import publish
 from cxlab.batch.report import BatchReport, Failure, Planned, count
 from cxlab.errors import CxError, ParamsError, Problem, RunError
 from cxlab.params.models import Params
 
-__all__ = ["BatchReport", "Failure", "Planned", "Progress", "publish", "run", "site"]
+__all__ = ["BatchReport", "Failure", "Planned", "Progress", "run", "site"]
 
 
 def run(
@@ -114,6 +113,8 @@ def run(
         if not interrupted:
             tell(Progress("publishing", done=len(execution.ended), total=len(execution.ended)))
             try:
+                from cxlab.batch.publish import publish  # brings nbconvert: a dry run needs none
+
                 index = publish(params, contents)
             except Exception as error:  # the runs stand, whatever is wrong with the site
                 site_error = str(error) if isinstance(error, CxError) else f"{type(error).__name__}: {error}"
@@ -124,6 +125,8 @@ def run(
 
 def site(params_path: str | Path) -> Path:
     """(Re)build the client's site from its runs without executing anything; returns the index page."""
+    from cxlab.batch.publish import publish
+
     contents = suite.load()
     params = load(params_path)
     with _lock(contents.root, params):

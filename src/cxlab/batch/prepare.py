@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 
-from cxlab import connect, measures, runs
+from cxlab import connect, runs
 from cxlab.batch.kernels import Warm, Workplace
 from cxlab.batch.plan import Plan
 from cxlab.suite import Notebook
@@ -112,6 +112,10 @@ def structures_of(plan: Plan, store: connect.Store) -> dict[str, list[Any]]:
 
     A wrong guess costs time, never a result: a kernel compiles what it does not find.
     """
+    if not any(s.notebook.model for s in plan.stale()):
+        return {}
+    from cxlab import measures  # heavy, and needed for models only
+
     out: dict[str, set[Any]] = {}
     until = time.monotonic() + PATIENCE
     # The newest period first: its structure, the largest, is the one that pays most.

@@ -254,7 +254,7 @@ def code_shares(one: Fit, *, period: str, seed: int, draws: int = 500) -> pd.Dat
     -------
     DataFrame
         ``code``, ``observed``, ``mean``, ``ci_low``, ``ci_high`` (90 % predictive, shares 0-1), ``share``, ``previous``
-        (observed in the period before, if any) and ``n`` (respondents).
+        (observed in the period before, if any) and ``n`` (answers, effective ones where there are weights).
     """
     data = one.data
     in_period = (data.cells["period"] == period).to_numpy()
@@ -277,9 +277,15 @@ def code_shares(one: Fit, *, period: str, seed: int, draws: int = 500) -> pd.Dat
             "ci_high": high,
             "share": observed,
             "previous": old / old.sum() if old.sum() else np.nan,
-            "n": int(data.n_raw[in_period].sum()),
+            "n": _by_code(data, in_period),
         }
     )
+
+
+def _by_code(data: SatisfactionData, cells: np.ndarray) -> np.ndarray:
+    """Answers of each code, scaled so that they add up to the respondents."""
+    counts = data.counts[cells].sum(axis=0)
+    return np.round(counts / counts.sum() * data.n_raw[cells].sum()).astype(int)
 
 
 def draws_of(fits: Sequence[Fit], *, keep: int = 1000) -> xr.Dataset:

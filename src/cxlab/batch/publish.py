@@ -83,11 +83,8 @@ def _result(params: Params, root: Path, unit: Unit, notebooks: list[Notebook]) -
     brand = next((b for b in params.brands if b.id == unit.brand), None)
     ref = BrandRef(brand.id, _name(brand.label), slug) if brand else None
     period = PeriodRef(unit.period) if unit.period else None
-    if shown is None or newest is None:
-        if unit.period and unit.period not in grammar.labels(params):
-            return None
-        empty = tuple(NotebookResult(n.id, dict(n.title), "no_data") for n in notebooks)
-        return UnitResult(ref, period, "", empty)
+    if shown is None or newest is None:  # never run: nothing is known of it, not even that it has no data
+        return None
     old, new = shown.records(), newest.records()
     pages = []
     for notebook in notebooks:
@@ -102,8 +99,9 @@ def _result(params: Params, root: Path, unit: Unit, notebooks: list[Notebook]) -
         older = failed and record is not None
         page = path if path.is_file() else None
         pages.append(NotebookResult(notebook.id, dict(notebook.title), status, page, error, older=older))  # type: ignore[arg-type]
+    first = (params.headline.item or "", params.headline.metric or "")
     tables = {p.stem: p for p in sorted((shown.path / "tables").glob("[!.]*.parquet"))}
-    return UnitResult(ref, period, shown.run_id, tuple(pages), tables, diagnostics=_diagnostics(shown))
+    return UnitResult(ref, period, shown.run_id, tuple(pages), tables, diagnostics=_diagnostics(shown), headline=first)
 
 
 def _diagnostics(folder: runs.Folder) -> dict[str, str]:

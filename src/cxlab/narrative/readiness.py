@@ -302,7 +302,8 @@ def questions(
     given = titles or {}
 
     def ask(notebook: object, language: str) -> str:
-        return pick(given.get(str(notebook), str(notebook).replace("_", " ")), language)
+        known = catalogue(language).get(f"question.{notebook}", str(notebook).replace("_", " "))
+        return pick(given.get(str(notebook), known), language)
 
     def why(missing: object, language: str) -> str:
         pieces = [p.strip() for p in str(missing).split(",") if p.strip()]

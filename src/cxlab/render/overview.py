@@ -84,7 +84,7 @@ class Group:
     shared: bool = False
 
 
-def headline(estimates: pd.DataFrame, *, brand: str, period: str) -> Headline | None:
+def headline(estimates: pd.DataFrame, *, brand: str, period: str, first: tuple[str, str] = ("", "")) -> Headline | None:
     """Return the headline number of a unit from its tidy estimates.
 
     Parameters
@@ -93,6 +93,8 @@ def headline(estimates: pd.DataFrame, *, brand: str, period: str) -> Headline | 
         Rows of `vocab.ESTIMATE_COLUMNS`; other brands and later periods are ignored.
     brand, period : str
         Ids of the unit.
+    first : (item, metric)
+        The measure to take if it is there.
 
     Returns
     -------
@@ -105,7 +107,9 @@ def headline(estimates: pd.DataFrame, *, brand: str, period: str) -> Headline | 
     levels = total[(total["estimand"] == "level") & (total["period"] == period)]
     if levels.empty:
         return None
-    places = [_preference(*key) for key in zip(levels["metric"], levels["item"], levels["weighting"], strict=True)]
+    keys = list(zip(levels["metric"], levels["item"], levels["weighting"], strict=True))
+    wanted = [tuple(bool(f) and str(v) == f for f, v in zip(first, (key[1], key[0]), strict=True)) for key in keys]
+    places = [(not asked[0], not asked[1], *_preference(*key)) for asked, key in zip(wanted, keys, strict=True)]
     row = levels.iloc[places.index(min(places))]
     same = total[
         (total["item"] == row["item"]) & (total["metric"] == row["metric"]) & (total["weighting"] == row["weighting"])

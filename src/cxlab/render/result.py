@@ -77,6 +77,8 @@ class UnitResult:
         Day of the newest data; empty if unknown.
     diagnostics : str or mapping of language -> str
         One short verdict on the models, e.g. "all models converged".
+    headline : (item, metric)
+        The measure the params put first; empty texts leave the choice to the index.
     """
 
     brand: BrandRef | None
@@ -86,3 +88,4 @@ class UnitResult:
     tables: Mapping[str, Path] = field(default_factory=dict)
     data_date: str = ""
     diagnostics: Name = ""
+    headline: tuple[str, str] = ("", "")

@@ -216,4 +216,4 @@ def headline_of(unit: UnitResult) -> Headline | None:
     table = unit.tables.get("satisfaction_estimates")
     if table is None or unit.brand is None or unit.period is None:
         return None
-    return headline(pd.read_parquet(table), brand=unit.brand.id, period=unit.period.id)
+    return headline(pd.read_parquet(table), brand=unit.brand.id, period=unit.period.id, first=unit.headline)

@@ -19,6 +19,7 @@ from cxlab.sampling import Structure
 from cxlab.vocab import SEGMENT, UNKNOWN
 
 HEADLINE_ROLES: Final = ("nps", "overall", "ces")  # these are also reported without weights
+SATISFACTION_ROLES: Final = (*HEADLINE_ROLES, "attribute")  # expectations, intents and images are no satisfaction
 MOST_GROUPS: Final = 40  # a factor with more groups is an id rather than a segment
 MOST_CELLS: Final = 1024  # cells a model takes up by itself; `model.groupings` may ask for more
 MOST_FACTORS: Final = 6
@@ -73,7 +74,7 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
         Headline roles (nps, overall, ces) first, then by item id; empty if nobody answered.
     """
     asked = data.items()
-    asked = asked[(asked["period"] == period) & (asked["n"] > 0)]
+    asked = asked[(asked["period"] == period) & (asked["n"] > 0) & asked["role"].isin(SATISFACTION_ROLES)]
     weighted = _weighted_items(data)
     found = []
     for row in asked.to_dict("records"):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_RHAT: Final = 1.01
 MIN_ESS: Final = 400
+JUDGED: Final = ("cut", "scale")  # of the parameters; effects and cells are judged by what is reported of them
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,14 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
     return Gate(not reasons, *worst, divergences, tuple(reasons))
 
 
+def converged(tree: xr.DataTree, reported: xr.Dataset) -> bool:
+    """Whether the draws of a satisfaction fit pass `gate`."""
+    return gate(tree, reported, names=JUDGED).passed
+
+
 def gates(fits: Sequence[Fit]) -> list[Gate]:
     """Judge every fit by its cuts, its scales and everything that is reported of it."""
-    return [gate(one.tree, one.reported, names=("cut", "scale")) for one in fits]
+    return [gate(one.tree, one.reported, names=JUDGED) for one in fits]
 
 
 def overall(found: Sequence[Gate], names: Sequence[str]) -> tuple[bool, list[dict[str, str]]]:

@@ -173,6 +173,7 @@ def fit(
     seed: Callable[[str], int],
     draws: int = 0,
     priors: Priors | None = None,
+    accept: Callable[[xr.DataTree, xr.Dataset], bool] | None = None,
 ) -> list[Fit]:
     """Fit every measure.
 
@@ -188,19 +189,24 @@ def fit(
         Draws a chain; 0 takes those of `settings`.
     priors : Priors, optional
         By default those of the model.
+    accept : callable, optional
+        Judges draws, e.g. `cxlab.diagnostics.converged`; what it refuses is sampled again, twice and four times as long.
     """
     found = []
     for one, data in zip(questions, counts, strict=True):
-        tree = satisfaction.fit(
-            data,
-            priors=priors,
-            draws=draws or settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            seed=seed(f"satisfaction {one.item} {one.weighting}"),
-        )
-        posterior = tree["posterior"].dataset
-        reported = satisfaction.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
+        for longer in (1, 2, 4):
+            tree = satisfaction.fit(
+                data,
+                priors=priors,
+                draws=(draws or settings.draws) * longer,
+                tune=settings.tune * longer,
+                chains=settings.chains,
+                seed=seed(f"satisfaction {one.item} {one.weighting}"),
+            )
+            posterior = tree["posterior"].dataset
+            reported = satisfaction.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
+            if accept is None or accept(tree, reported):
+                break
         found.append(Fit(one, data, tree, reported))
     return found
 

@@ -304,6 +304,7 @@ def fit(
         key,
         lambda: graph.graph(key.size),
         arrays,
+        start=graph.start(arrays),
         keep=("scale",),
         draws=draws,
         tune=tune,

@@ -10,7 +10,7 @@ import pytest
 
 from cxlab import connect
 from cxlab.connect import Store
-from cxlab.params import from_dict
+from cxlab.params import from_dict, load
 
 pytestmark = pytest.mark.shared
 
@@ -213,3 +213,19 @@ def test_olist_reconciles_and_reads_back(olist: Store) -> None:
         GROUP BY customer HAVING count(DISTINCT basket) > 1)"""
     )
     assert repeat.n[0] == 245
+
+
+def test_the_examples_as_they_ship(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    monkeypatch.setenv("CXLAB_DATA", str(shared_data))
+    examples = pytestconfig.rootpath / "params" / "examples"
+    airport = connect.open_store(connect.build(load(examples / "airport.yaml"), tmp_path / "airport"))
+    ages = airport.table("responses", since="2016", until="2016")["segment:age"].value_counts()
+    assert ages["Under 18"] == 15  # the one that says so, and 14 of the dragged-down cell
+    assert set(ages.index) == {"Under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65 and over"}
+    olist = connect.open_store(connect.build(load(examples / "olist.yaml"), tmp_path / "olist"))
+    found = connect.rated_too_early(olist)
+    late = found[found.happened.fillna(False).astype(bool)].iloc[0]
+    assert late.share_before == pytest.approx(0.86, abs=0.01)  # days, as in the whole shop, not hours
+    assert late["mean"] == pytest.approx(2.2, abs=0.1)

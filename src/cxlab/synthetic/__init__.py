@@ -34,8 +34,8 @@ r                    non-response (two switches)                              lo
 tau, lambda_m        cutpoints and loading of measure m (nps, csat, ces)      latent
 ===================  =======================================================  ==============================
 
-Planted: two in five of Alder's parcels are late in the last quarter (switch ``drop``); Birch's campaign; silos whose ids
-disagree (``silos``); rows that are wrong on purpose (``dirt``). Comments are written from the touchpoints used, the
+Planted: two in five of Alder's parcels are late in the last quarter (switch ``drop``); Birch's campaign; silos whose
+ids disagree (``silos``); rows that are wrong on purpose (``dirt``). Comments are written from the touchpoints used, the
 extreme ones first. Region has no effect on anything, nor has the app: controls inside the demo.
 
 No real person is in it: e-mail domains are reserved (RFC 2606), phone numbers are 555-01xx or of a Chinese block that

@@ -113,3 +113,31 @@ def test_as_of_joins_agree_with_counting_by_hand(
         assert pd.isna(ahead.transactions_days[f"r{i}"]) if not after else (
             ahead.transactions_days[f"r{i}"] == min(after) - day
         )  # fmt: skip
+
+
+def test_early_periods_do_not_know_later_customers_and_answers(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("id,day,who,q\n1,2026-01-05,ann,5\n2,2026-05-05,bob,4\n")
+    (tmp_path / "i.csv").write_text("nr,day,answer\na,2026-01-01,1\nb,2026-01-02,2\nc,2026-01-03,\n")
+    (tmp_path / "c.csv").write_text("who,tier\nann,gold\nbob,gold\ncem,gold\n")
+    (tmp_path / "p.csv").write_text("who,when\ndan,2026Q2\n")
+    given = params(
+        tmp_path,
+        brands=["b"],
+        inputs={n: {"path": f"{n}.csv"} for n in "sicp"},
+        tables={
+            "customers": {"from": "c", "customer": "who"},
+            "responses": {"from": "s", "response_id": "id", "date": "day", "customer": "who"},
+            "interactions": {"from": "p", "period": "when", "customer": "who"},
+            "invitations": {"from": "i", "invitation_id": "nr", "date": "day", "response_id": "answer"},
+        },
+    )
+    built = store(tmp_path, given)
+    # ann, and cem of whom nothing is known but that he is a customer
+    assert len(built.table("customers", until="2026Q1")) == 2
+    assert len(built.table("customers", until="2026Q2")) == 4
+    answered = "SELECT invitation_id, answered, response_id FROM invitations ORDER BY 1"
+    early, late = (built.sql(answered, until=p) for p in ("2026Q1", "2026Q2"))
+    assert list(early.answered) == [True, False, False]
+    assert list(early.response_id.isna()) == [False, True, True]
+    assert list(late.answered) == [True, True, False]
+    assert list(built.table("invitations", until="2026Q1").answered) == [True, False, False]

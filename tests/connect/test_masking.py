@@ -117,3 +117,49 @@ def test_texts_and_rejected_values_are_masked_before_they_are_stored(tmp_path: P
     assert b"13800138000" not in b"".join(p.read_bytes() for p in built.path.iterdir())
     plain = store(tmp_path, params(tmp_path, brands=["b"], tables=tables, mask_personal_data=False), "plain")
     assert "call 13800138000" in set(plain.table("comments").text)
+
+
+def test_rejected_values_are_masked_before_they_are_cut(tmp_path: Path) -> None:
+    value = "x" * 190 + " ann.long.name@mail.example.org"  # the cut at 200 signs goes through the address
+    (tmp_path / "s.csv").write_text(f"id,day\n1,2026-01-05\n2,{value}\n3,2026-01-05,{value}\n")
+    given = params(tmp_path, brands=["b"], tables={"responses": {"from": "s", "response_id": "id", "date": "day"}})
+    shown = list(store(tmp_path, given).table("rejects").value)
+    assert len(shown) == 2
+    assert not any("ann" in v for v in shown)
+    assert max(map(len, shown)) <= 200
+
+
+def test_ids_and_broken_rows_of_people_are_not_kept_among_the_rejects(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("member,name,since\nM7,Jane Doe,2020-01-01\nM7,Jane,2020-01-01\nM8,Roe,Jane,x\n")
+    tables = {"customers": {"from": "c", "customer": "member", "since": "since"}}
+    given = params(
+        tmp_path, brands=["b"], inputs={"s": {"path": "s.csv"}, "c": {"path": "c.csv", "key": "member"}},
+        tables=tables | {"responses": {"from": "s", "response_id": "id", "date": "day"}},
+    )  # fmt: skip
+    (tmp_path / "s.csv").write_text("id,day\n1,2026-01-05\n2,soon\n")
+    built = store(tmp_path, given)
+    shown = {(r.source, r.line): r.value for r in built.table("rejects").itertuples()}
+    assert shown == {("c", 3): "[id]", ("c", 4): "[row]", ("s", 3): "soon"}
+    assert b"Jane" not in b"".join(p.read_bytes() for p in built.path.iterdir())
+    open_ = store(tmp_path, given.model_copy(update={"mask_personal_data": False}), "open")
+    assert "M7" in set(open_.table("rejects").value)
+
+
+def test_words_in_segments_events_and_actions_are_masked(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("id,day,group\n1,2026-01-05,ann@example.org\n2,2026-01-05,18-24\n")
+    tables = {
+        "customers": {"from": "s", "customer": "id", "segments": {"tier": "group"}},
+        "responses": {"from": "s", "response_id": "id", "date": "day", "segments": {"age": "group"}},
+        "events": {"from": "s", "date": "day", "name": "group"},
+        "actions": {"from": "s", "date": "day", "outcome": "group"},
+    }
+    built = store(tmp_path, params(tmp_path, brands=["b"], tables=tables))
+    for table, column in (
+        ("customers", "segment:tier"), ("responses", "segment:age"), ("events", "name"), ("actions", "outcome"),
+    ):  # fmt: skip
+        assert sorted(built.table(table)[column]) == ["18-24", "[email]"], table
+
+
+def test_a_text_without_spaces_takes_no_longer_than_others() -> None:
+    text = "0a" * 100_000 + "@"  # seconds if linear in its length, hours if quadratic
+    assert mask(text) == text

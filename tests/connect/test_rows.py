@@ -320,3 +320,51 @@ def test_maps_and_missing_codes_of_waves_together(tmp_path: Path) -> None:
     found = built.table("responses").sort_values("response_id")
     assert found["segment:age"].fillna("").to_list() == ["young", "old", "", "", "7", ""] * 2
     assert found["segment:wave_age"].dropna().to_list() == ["1-young", "1-old", "1-7", "2-young", "2-old", "2-7"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Great site airport.com que para", "en"),  # one foreign word is a name or a slip
+        ("Las Vegas and Los Angeles", "en"),
+        ("I would die for the pizza con queso", "en"),
+        ("nice", "en"),
+        ("Gostei muito, o produto chegou antes do prazo", "pt"),
+        ("Die Lieferung war nicht gut und sehr langsam, was ist das", "de"),
+        ("Je ne suis pas content, une attente très longue", "fr"),
+        ("El servicio muy malo pero la comida bien", "es"),
+        ("鲜の每日很好", "zh"),
+        ("送货很快 very good and the best", "en"),
+        ("とても良いです", "ja"),
+        ("아주 좋아요", "ko"),
+        ("12345 !!", "en"),
+    ],
+)
+def test_the_language_of_a_comment(tmp_path: Path, text: str, language: str) -> None:
+    (tmp_path / "s.csv").write_text(f'id,brand,day,words\n1,north,2026-01-05,"{text}"\n', encoding="utf-8")
+    tables = {"comments": {"from": "s", "brand": "brand", "date": "day", "text": "words"}}
+    assert list(store(tmp_path, params(tmp_path, tables=tables)).table("comments").language) == [language]
+
+
+def test_ids_are_unique_over_folders_and_stay_when_a_file_comes(tmp_path: Path) -> None:
+    tables = {
+        "responses": {"from": "s", "brand": "brand", "date": "day"},
+        "ratings": {"from": "s", "items": {"overall": {"column": "q1", "scale": "five", "role": "overall"}}},
+    }
+    given = params(tmp_path, inputs={"s": {"path": "*/day.csv"}}, tables=tables)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "day.csv").write_text("brand,day,q1\nnorth,2026-01-05,5\n")
+    before = store(tmp_path, given, "before").table("responses").response_id
+    assert list(before) == ["s-one/day.csv-2"]
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "day.csv").write_text("brand,day,q1\nnorth,2026-01-06,4\n")
+    after = store(tmp_path, given, "after")
+    assert list(after.table("responses").response_id) == ["s-one/day.csv-2", "s-two/day.csv-2"]
+    assert after.cells("overall", factors=[], brand="north", until=None).n_raw.sum() == 2
+
+
+def test_a_tab_may_be_said_as_the_delimiter(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("id\tday\n1\t2026-01-05\n")
+    inputs = {"s": {"path": "s.csv", "delimiter": "\\t"}}
+    tables = {"responses": {"from": "s", "response_id": "id", "date": "day"}}
+    assert store(tmp_path, params(tmp_path, brands=["b"], inputs=inputs, tables=tables)).count("responses") == 1

@@ -121,7 +121,7 @@ def test_codes(value: str | None, code: Code) -> None:
     assert code_of(value, ITEM, FIVE) == code
 
 
-@pytest.mark.parametrize("value", ["6", "4.5", "-1", "good", "5 stars", "1e1", "inf", "four"])
+@pytest.mark.parametrize("value", ["6", "4.5", "-1", "good", "5 stars", "1e1", "inf", "four", "0_5"])
 def test_no_codes(value: str) -> None:
     found = code_of(value, ITEM, FIVE)
     assert found.code is None

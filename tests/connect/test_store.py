@@ -38,15 +38,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def test_cells_count_answers_by_groups_period_and_code(built: Store) -> None:
     cells = built.cells("overall", factors=["segment:age", "channel"], brand="north", until="2026Q2")
-    assert (
-        cells.values.tolist()
-        == [
+    assert sorted(cells.values.tolist()) == sorted(
+        [
             [UNKNOWN, "shop", "2026Q1", 4, 1, 1.0],
             ["30", "web", "2026Q1", 5, 1, 1.0],
             ["30", "web", "2026Q2", 2, 1, 1.0],
             ["40", "web", "2026Q1", 5, 1, 1.0],
         ]
-        or cells.n_raw.sum() == 4
     )
     assert list(cells.columns) == ["segment:age", "channel", "period", "code", "n_raw", "n"]
     assert set(built.cells("overall", factors=[], brand="north", until="2026Q1").period) == {"2026Q1"}

@@ -19,6 +19,7 @@ from cxlab.errors import DataError, Problem
 
 LINE = "_line"  # first column of every chunk: where the row stands
 CHUNK = 100_000  # rows
+KEPT = 4_000  # signs of a row that cannot be read: enough to mask whole addresses before it is cut to what is shown
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from cxlab.connect.cells import CHUNK, LINE, BadRow, Chunk, columns, name_columns, open_text
+from cxlab.connect.cells import CHUNK, KEPT, LINE, BadRow, Chunk, columns, name_columns, open_text
 from cxlab.errors import DataError, Problem
 from cxlab.params.models import Input
 
@@ -32,7 +32,7 @@ def read(path: Path, item: Input) -> Iterator[Chunk]:
     UnicodeDecodeError
         If it has another encoding.
     """
-    delimiter = item.delimiter or _delimiter(path, item.encoding)
+    delimiter = (item.delimiter or _delimiter(path, item.encoding)).replace("\\t", "\t")  # YAML text holds no tab
     plain = _plain(path, item.encoding, delimiter)
     if plain is not None:
         yield plain
@@ -67,7 +67,7 @@ def _csv_rows(path: Path, reader: Any) -> Iterator[Chunk]:
             reason = f"{len(row)} columns where the header has {len(header)}"
             if reader.line_num > line and any("\n" in cell for cell in row[-1:]):
                 reason += "; is a quotation mark opened and never closed?"
-            bad.append(BadRow(line, ",".join(row)[:200], reason))
+            bad.append(BadRow(line, ",".join(row)[:KEPT], reason))
             continue
         lines.append(line)
         rows.append(row)

@@ -24,12 +24,13 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
+WILD = ("*", "?", "[", "{wave}")  # signs of a path that may name several files
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of an input, or its database table (`path` is None)."""
+    """One file of an input, or its database table (`path` is None); `name` is unique in the input."""
 
     path: Path | None
     name: str
@@ -90,6 +91,8 @@ def inventory(params: Params) -> Inventory:
 def _resolve(name: str, item: Input, root: Path, found: Inventory) -> list[SourceFile]:
     out: list[SourceFile] = []
     base = root.resolve()
+    folders = {str(Path(p).parent) for p in item.path or []}
+    apart = len(folders) > 1 or any(sign in f for f in folders for sign in WILD)  # one name may stand in two folders
     for at, pattern in enumerate(item.path or []):
         where = f"inputs.{name}.path" + (f"[{at}]" if len(item.path or []) > 1 else "")
         waves: list[str | None] = list(item.waves or []) if "{wave}" in pattern else [None]
@@ -101,13 +104,13 @@ def _resolve(name: str, item: Input, root: Path, found: Inventory) -> list[Sourc
                 )
                 continue
             matches = [root / text] if (root / text).is_file() else []
-            if not matches and any(c in text for c in "*?["):
+            if not matches and any(sign in text for sign in WILD):
                 matches = sorted(p for p in root.glob(text) if p.is_file())
             if not matches:
                 names = [p.name for p in (root / text).parent.iterdir()] if (root / text).parent.is_dir() else []
                 found.problems.append(
                     Problem(
-                        "no such file" if "*" not in text else "no file matches",
+                        "no file matches" if any(sign in text for sign in WILD) else "no such file",
                         file=str(root / text),
                         where=where,
                         nearest=nearest(Path(text).name, names),
@@ -131,7 +134,8 @@ def _resolve(name: str, item: Input, root: Path, found: Inventory) -> list[Sourc
                     found.problems.append(Problem("the file is empty", file=str(path), where=where))
                 else:
                     try:
-                        out.append(SourceFile(path, path.name, form, wave, digest(path)))
+                        shown = path.relative_to(root).as_posix() if apart else path.name
+                        out.append(SourceFile(path, shown, form, wave, digest(path)))
                     except OSError as error:
                         found.problems.append(
                             Problem("the file cannot be read", file=str(path), where=where, value=error.strerror or "")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from cxlab.connect.masking import mask
 from cxlab.connect.sql import first
 from cxlab.connect.stage import Staged
 from cxlab.errors import Problem, nearest
@@ -163,7 +164,7 @@ def _ambiguous(con: duckdb.DuckDBPyConnection, name: str, lookup: Lookup, inputs
         Problem(
             f"{row[0]:,} keys match several rows of {to.name}",
             where=f"lookups.{name}",
-            value=f"{', '.join(map(str, row[1]))} matches {row[2]}",
+            value=f"{', '.join(mask(str(k)) for k in row[1])} matches {row[2]}",
             todo="say which with one: max <column>, min <column> or first",
         )
     ]

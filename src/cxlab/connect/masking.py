@@ -27,6 +27,8 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
+from cxlab.connect.sql import identifier
+
 _WIDE = str.maketrans("０１２３４５６７８９＠．－＋（）：　", "0123456789@.-+():\u0020")
 _HOLE = "\x00"
 _SURNAMES = (
@@ -86,7 +88,7 @@ _PATTERNS: list[tuple[str, re.Pattern[str], Callable[[str], bool]]] = [
         ),
         _always,
     ),
-    ("[email]", re.compile(r"[A-Za-z0-9._%+'-]+ ?@ ?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), _always),
+    ("[email]", re.compile(r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+ ?@ ?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), _always),
     ("[id number]", re.compile(_LEFT + r"[1-9]\d{16}[\dXx]" + _RIGHT), _resident),
     ("[card]", re.compile(_LEFT + r"\d(?:[ -]?\d){12,18}" + _RIGHT), _card),
     ("[ip]", re.compile(
@@ -153,11 +155,11 @@ def masked(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield text, clean
 
 
-def table(con: duckdb.DuckDBPyConnection, rows: str, condition: str) -> str:
-    """Write the distinct texts of a table of rows that need masking to ``<rows>_masked`` (text, masked)."""
-    name = f"{rows}_masked"
+def table(con: duckdb.DuckDBPyConnection, rows: str, column: str, condition: str) -> str:
+    """Write the distinct texts of a column that need masking to a table of its own (text, masked); return its name."""
+    name, text = identifier(f"{rows}_masked_{column}"), f"m.{identifier(column)}"
     suspects = con.execute(
-        f"SELECT DISTINCT m.text FROM {rows} m WHERE ({condition}) AND regexp_matches(m.text, ?)", [_SUSPECT]
+        f"SELECT DISTINCT {text} FROM {rows} m WHERE ({condition}) AND regexp_matches({text}, ?)", [_SUSPECT]
     ).fetchall()
     pairs = list(masked(t for (t,) in suspects))
     con.register(

@@ -47,6 +47,8 @@ def code_of(value: str | None, item: Item, scale: Scale, *, point: bool = True) 
         if fold(name) == text:
             return Code(missing=kind)
     try:
+        if "_" in text:
+            raise ValueError  # Python reads 1_0 as 10
         number = float(text if point else text.replace(".", "x").replace(",", "."))
     except ValueError:
         number = float("nan")
@@ -217,7 +219,7 @@ def _wide(context: Context, rows: Rows, mapping: RatingsMap) -> None:
             f"""CREATE OR REPLACE TEMP TABLE _item AS
             SELECT m._row, m._f, m._line, m.response_id, m.brand, m.period, m.channel, m.touchpoint, s.v, c.code,
                 CASE WHEN m._f IN ({absent}) THEN 'never_asked' ELSE c.missing END AS missing, c.reason
-            FROM {rows.name} m JOIN (SELECT _row, {cell.sql} AS v FROM (SELECT * FROM {staged.table})) s USING (_row)
+            FROM {rows.name} m JOIN (SELECT _row, {cell.sql} AS v FROM {staged.table}) s USING (_row)
             LEFT JOIN _codes c ON c.v IS NOT DISTINCT FROM s.v WHERE m._state = '{USED}'"""
         )
         where = literal(item.touchpoint) if item.touchpoint else "m.touchpoint"

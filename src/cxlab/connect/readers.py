@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from cxlab.connect import databases, delimited
-from cxlab.connect.cells import CHUNK, LINE, BadRow, Chunk, as_text, columns, name_columns, open_bytes, open_text
+from cxlab.connect.cells import CHUNK, KEPT, LINE, BadRow, Chunk, as_text, columns, name_columns, open_bytes, open_text
 from cxlab.connect.files import SourceFile
 from cxlab.errors import DataError, Problem
 from cxlab.params.models import Input
@@ -91,7 +91,7 @@ def _jsonl(path: Path, item: Input) -> Iterator[Chunk]:
     con.execute("CREATE TABLE raw AS SELECT * FROM _raw")
     good = "CASE WHEN json_valid(raw) THEN json_type(raw) = 'OBJECT' ELSE false END"
     con.execute(f"CREATE TABLE good AS SELECT * FROM raw WHERE {good}")
-    broken = con.execute(f"SELECT line, left(raw, 200) FROM raw WHERE NOT {good}").fetchall()
+    broken = con.execute(f"SELECT line, left(raw, {KEPT}) FROM raw WHERE NOT {good}").fetchall()
     keys = con.execute(
         """SELECT key FROM (SELECT unnest(json_keys(raw)) AS key, line FROM good)
         GROUP BY key ORDER BY min(line), key"""
@@ -148,7 +148,7 @@ def _excel(path: Path, item: Input) -> Iterator[Chunk]:
                 header = name_columns(values, path, number)
                 continue
             if len(values) > len(header):
-                shown = ",".join(v or "" for v in values)[:200]
+                shown = ",".join(v or "" for v in values)[:KEPT]
                 bad.append(BadRow(number, shown, f"{len(values)} columns where the header has {len(header)}"))
                 continue
             lines.append(number)

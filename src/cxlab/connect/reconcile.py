@@ -21,6 +21,7 @@ from cxlab.vocab import RECONCILIATION_COLUMNS, REJECT_COLUMNS
 from cxlab.vocab import TABLES as CANONICAL
 
 TABLES = ("rejects", "reconciliation", "links", "merges")
+SHOWN = 200  # signs of a rejected value that are kept
 EXAMPLES = 5  # reasons named when too many rows are rejected
 
 
@@ -97,16 +98,37 @@ def _texts(context: Context) -> str:
 
 
 def _mask_values(context: Context) -> None:
-    """A rejected value may be somebody's e-mail or a whole comment."""
+    """A rejected value may be somebody's e-mail, an id, or a whole row; file and line still say where it stands."""
     con = context.con
-    con.execute("UPDATE t_rejects SET value = left(value, 200) WHERE length(value) > 200")
-    if not context.params.mask_personal_data:
-        return
-    values = [v for (v,) in con.execute("SELECT DISTINCT value FROM t_rejects WHERE value IS NOT NULL").fetchall()]
-    pairs = list(masking.masked(values))
-    con.register("_pairs", pa.table({k: pa.array([p[i] for p in pairs], pa.string()) for i, k in enumerate("vm")}))
-    con.execute("UPDATE t_rejects SET value = m FROM _pairs WHERE value = v")
-    con.unregister("_pairs")
+    if context.params.mask_personal_data:
+        for name, columns in _identities(context).items():
+            # names and ids look like anything: no pattern finds them in a row that fell apart
+            con.execute(
+                """UPDATE t_rejects SET value = CASE WHEN "column" = '' THEN '[row]' ELSE '[id]' END
+                WHERE source = $source AND value IS NOT NULL AND ("column" = ''
+                    OR list_has_any(regexp_split_to_array("column", ', | [|] '), $columns))""",
+                {"source": name, "columns": sorted(columns)},
+            )
+        values = [v for (v,) in con.execute("SELECT DISTINCT value FROM t_rejects WHERE value IS NOT NULL").fetchall()]
+        pairs = list(masking.masked(values))
+        con.register("_pairs", pa.table({k: pa.array([p[i] for p in pairs], pa.string()) for i, k in enumerate("vm")}))
+        con.execute("UPDATE t_rejects SET value = m FROM _pairs WHERE value = v")
+        con.unregister("_pairs")
+    # cut last: half an address is not recognised
+    con.execute(f"UPDATE t_rejects SET value = left(value, {SHOWN}) WHERE length(value) > {SHOWN}")
+
+
+def _identities(context: Context) -> dict[str, set[str]]:
+    """Return the columns that say who somebody is, by input."""
+    out: dict[str, set[str]] = {}
+    for rows in context.rows:
+        fields = [rows.mapping.customer, *rows.mapping.keys.values()]
+        columns = {c for f in fields if f is not None for c in (*(f.column or ()), *(f.parts or ()))}
+        one_per = getattr(rows.mapping, "one_per", None)
+        columns |= {one_per} if one_per else set()
+        if columns:
+            out.setdefault(rows.staged.name, set()).update(columns)
+    return out
 
 
 def judge(context: Context, result: Any) -> None:
@@ -227,7 +249,7 @@ def _repeated_ids(context: Context, result: Any) -> None:
                 Problem(
                     f"{row[0]:,} ids stand in more than one source",
                     where=f"tables.{table}.{column}",
-                    value=f"{row[1]} in {row[2]}",
+                    value=f"{masking.mask(str(row[1]))} in {row[2]}",
                     todo="put the source before the id: prefix: source",
                 )
             )

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from cxlab.connect.files import WILD
 from cxlab.connect.rules import Cell, Fields, fold
 from cxlab.connect.sql import literal
 from cxlab.connect.stage import Staged
@@ -433,7 +434,7 @@ class _Mapping:
         column = ids[0]
         key, _ = SHAPES[self.table][column]
         if key not in self.raw:
-            stem = self.fields._per_file("name") if len(self.staged.files) > 1 else None
+            stem = self.fields._per_file("name") if self._many_files() else None
             front = f"{literal(self.staged.name)} || '-' || " + (f"{stem} || '-' || " if stem else "")
             siblings = [m for m in getattr(self.params.tables, self.table) if m.from_ == self.mapping.from_]
             back = f" || '-{self.rows.at}'" if len(siblings) > 1 else ""
@@ -453,6 +454,11 @@ class _Mapping:
             _reason = 'the id stands already in line ' || first"""
         )
         self.con.execute(f"UPDATE {self.rows.name} SET {change} {found}")
+
+    def _many_files(self) -> bool:
+        """By what the params say, not by what is there: ids stay when the second day's file comes."""
+        patterns = self.params.inputs[self.staged.name].path or []
+        return len(patterns) > 1 or any(sign in p for p in patterns for sign in WILD)
 
 
 def _among(name: str, values: list[str], *, negate: bool) -> str:

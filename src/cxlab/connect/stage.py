@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from cxlab.connect.cells import LINE, BadRow
 from cxlab.connect.files import SourceFile
+from cxlab.connect.masking import mask
 from cxlab.connect.readers import read
 from cxlab.connect.sql import identifier, literal
 from cxlab.errors import DataError, Problem, nearest
@@ -141,9 +142,7 @@ def stage(
                 bad = con.execute("SELECT _line, value, reason FROM _bad WHERE input = ? LIMIT 1", [name]).fetchall()
                 line, value, reason = bad[0] if bad else (0, "", "")
                 what = f"no row can be read: {reason}" if bad else "has no rows"
-                problems.append(
-                    Problem(what, file=str(file.path or file.name), line=line, value=value, where=f"inputs.{name}")
-                )
+                problems.append(Problem(what, str(file.path or file.name), line, f"inputs.{name}", mask(value)[:80]))
             problems += _reject_duplicates(con, staged, item)
     return out, problems, notices
 

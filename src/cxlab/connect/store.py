@@ -89,7 +89,7 @@ class Store:
                 ]
             )
         picks = ", ".join(map(identifier, columns)) if columns else "*"
-        return self._frame(f"SELECT {picks} FROM {name} WHERE {where}")
+        return self._frame(f"SELECT {picks} FROM {self._known_then(name, until)} WHERE {where}")
 
     def sql(
         self,
@@ -121,7 +121,9 @@ class Store:
                 raise DataError(Problem(f"the query is not allowed: {error}", value=query[:200])) from None
             for name in {self._known(t) for t in used if t in self._columns or t not in own}:
                 where = self._where(name, brand=brand, until=until, since=None)
-                cursor.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM memory.main.{name} WHERE {where}")
+                cursor.execute(
+                    f"CREATE TEMP VIEW {name} AS SELECT * FROM {self._known_then(name, until)} WHERE {where}"
+                )
             try:
                 return cursor.execute(query, dict(params) if isinstance(params, Mapping) else params or []).df()
             except duckdb.Error as error:
@@ -269,6 +271,17 @@ class Store:
         elif name == "customers" and until is not None:
             parts.append(f"({at}since IS NULL OR {self._period(f'{at}since')} <= {literal(until)})")
         return " AND ".join(parts) or "true"
+
+    @staticmethod
+    def _known_then(name: str, until: str | None) -> str:
+        """Return the table to read: an invitation answered after `until` had no answer then."""
+        table = f"memory.main.{name}"
+        if name != "invitations" or until is None:
+            return table
+        later = f"SELECT response_id FROM memory.main.responses WHERE period > {literal(until)}"
+        return f"""(SELECT * EXCLUDE (late) REPLACE (answered AND NOT late AS answered,
+                CASE WHEN NOT late THEN response_id END AS response_id)
+            FROM (SELECT *, coalesce(response_id IN ({later}), false) AS late FROM {table}))"""
 
     def _period(self, day: str) -> str:
         return f"(SELECT {PERIODS[self.summary['grain']][1]} FROM (SELECT {day} AS d))"

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from cxlab.connect import directory, masking
 from cxlab.connect.rows import OUT, REJECTED, SHAPES, USED, Context, Rows, build
 from cxlab.connect.sql import identifier, literal
 from cxlab.params.models import CommentsMap, InvitationsMap, ResponsesMap, Tables
 from cxlab.params.models import _Mapped as Mapped
+from cxlab.params.periods import parse
 from cxlab.vocab import OUTCOME, SEGMENT, TABLES
 
 _INHERITED = (
     "customer", "system", "keys", "brand", "date", "period", "touchpoint", "channel", "link", "where", "exclude",
     "solicited", "first_party", "response_id",
 )  # fmt: skip
-_LANGUAGE = r"""CASE
-    WHEN length(regexp_replace(text, '[^\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]', '', 'g')) * 5 < length(text)
-    THEN CASE WHEN regexp_matches(text, '(?i)\b(the|and|was|is|very|not|to|of|it|with|for|my)\b') THEN 'en'
-        WHEN regexp_matches(text, '(?i)\b(não|muito|produto|que|uma|com|para|foi)\b') THEN 'pt'
-        WHEN regexp_matches(text, '(?i)\b(und|nicht|sehr|der|die|das|ist|mit)\b') THEN 'de'
-        WHEN regexp_matches(text, '(?i)\b(très|est|les|des|une|pas|avec|pour)\b') THEN 'fr'
-        WHEN regexp_matches(text, '(?i)\b(muy|los|las|una|por|con|pero|el)\b') THEN 'es' ELSE 'en' END
-    WHEN regexp_matches(text, '[\p{Hiragana}\p{Katakana}]') THEN 'ja'
-    WHEN regexp_matches(text, '\p{Hangul}') THEN 'ko' ELSE 'zh' END"""
+_WORDS = {"comments": ("text",), "events": ("name",), "actions": ("outcome",)}  # where people write what they like
+# small words of each language, none of them English or part of an address (com, die, para, los, ...)
+_SMALL_WORDS = {
+    "en": "the|and|was|is|are|very|not|to|of|it|this|that|with|for|my|you|have|in|on|at|good|great|no|but",
+    "pt": "não|muito|que|uma|foi|produto|recebi|chegou|gostei|meu|minha|mais|prazo|antes|entrega|bom|nao",
+    "de": "und|nicht|sehr|der|das|ist|mit|ich|ein|eine|aber|auch|wir|zu|auf|wurde",
+    "fr": "très|les|une|pas|avec|pour|dans|mais|nous|vous|est|je|bien|sur|qui",
+    "es": "muy|una|por|pero|que|todo|más|como|servicio|tiempo|bien|bueno|mucho|esta",
+}
+
+
+def _language() -> str:
+    """Return the SQL that guesses the language of ``text``: by its script; Latin letters by small words.
+
+    English is the language of doubt: another one is guessed only from two of its words, and more than English has.
+    One kana does not make a Chinese text Japanese.
+    """
+    counts = ", ".join(
+        rf"len(list_distinct(regexp_extract_all(lower(text), '\b({words})\b'))) AS {code}"
+        for code, words in _SMALL_WORDS.items()
+    )
+    others = [code for code in _SMALL_WORDS if code != "en"]
+    arms = " ".join(f"WHEN {code} THEN {literal(code)}" for code in others)
+    return rf"""(SELECT CASE WHEN signs * 5 >= length(text) AND signs > 0
+            THEN CASE WHEN kana > 1 THEN 'ja' WHEN hangul THEN 'ko' ELSE 'zh' END
+            WHEN most > 1 AND most > en THEN CASE most {arms} END ELSE 'en' END
+        FROM (SELECT *, greatest({", ".join(others)}) AS most FROM (SELECT text, {counts},
+            length(regexp_replace(text, '[^\p{{Han}}\p{{Hiragana}}\p{{Katakana}}\p{{Hangul}}]', '', 'g')) AS signs,
+            len(list_distinct(regexp_extract_all(text, '[\p{{Hiragana}}\p{{Katakana}}]'))) AS kana,
+            regexp_matches(text, '\p{{Hangul}}') AS hangul FROM (SELECT m.text AS text))))"""
 
 
 def judge(context: Context) -> None:
@@ -112,15 +136,26 @@ def _insert(context: Context, rows: Rows) -> None:
     if rows.table == "comments":
         condition += " AND m.text IS NOT NULL"
         if getattr(rows.mapping, "language", None) == "auto":
-            values["language"] = f"(SELECT {_LANGUAGE} FROM (SELECT m.text AS text))"
+            values["language"] = _language()
     names = [n for n, _ in columns_of(context, rows.table) if n in values]
-    if rows.table == "comments" and context.params.mask_personal_data:
-        values["text"] = "coalesce(k.masked, m.text)"
-        joins += f" LEFT JOIN {masking.table(context.con, rows.name, condition)} k ON k.text = m.text"
+    masks, more = _masks(context, rows, [n for n in names if n in rows.columns], condition)
+    values, joins = values | masks, joins + more
     context.con.execute(
         f"""INSERT INTO t_{rows.table} ({", ".join(map(identifier, names))})
         SELECT {", ".join(values[n] for n in names)} FROM {rows.name} m {joins} WHERE {condition} ORDER BY m._row"""
     )
+
+
+def _masks(context: Context, rows: Rows, names: list[str], condition: str) -> tuple[dict[str, str], str]:
+    """Return the SQL of the columns with words in them, personal data masked, and the joins it needs."""
+    if not context.params.mask_personal_data:
+        return {}, ""
+    words = [n for n in names if n.startswith(SEGMENT) or n in _WORDS.get(rows.table, ())]
+    joins = "".join(
+        f" LEFT JOIN {masking.table(context.con, rows.name, n, condition)} k{i} ON k{i}.text = m.{identifier(n)}"
+        for i, n in enumerate(words)
+    )
+    return {n: f"coalesce(k{i}.masked, m.{identifier(n)})" for i, n in enumerate(words)}, joins
 
 
 def _flags(mapping: Mapped) -> dict[str, str]:
@@ -162,6 +197,8 @@ def _customers(context: Context) -> None:
         values: dict[str, str] = {
             "customer": who, "source": literal(rows.staged.name), "file": file_of(rows, "m"), "line": "m._line",
         }  # fmt: skip
+        masks, more = _masks(context, rows, [n for n, _ in columns if n in have], "m._state = 'used'")
+        values, joins = values | masks, joins + more
         picks = ", ".join(
             f"{values.get(n) or (f'm.{identifier(n)}' if n in have else f'NULL::{t}')} AS {identifier(n)}"
             for n, t in columns
@@ -177,15 +214,36 @@ def _customers(context: Context) -> None:
             f"""INSERT INTO t_customers SELECT customer, {firsts} FROM ({" UNION ALL ".join(parts)})
             WHERE customer IS NOT NULL GROUP BY customer ORDER BY customer"""
         )
-    others = " UNION ALL ".join(
-        f"SELECT customer, source, file, line FROM t_{t}" for t in TABLES if t not in ("customers", "ratings")
-    )
+    _first_seen(context)
     con.execute(
-        f"""INSERT INTO t_customers (customer, source, file, line)
-        SELECT customer, min(source), NULL, NULL FROM ({others})
-        WHERE customer IS NOT NULL AND customer NOT IN (SELECT customer FROM t_customers) GROUP BY customer
-        ORDER BY customer"""
+        """UPDATE t_customers SET since = f.day FROM _first_seen f
+            WHERE f.customer = t_customers.customer AND since IS NULL;
+        INSERT INTO t_customers (customer, since, source, file, line)
+            SELECT customer, day, source, NULL, NULL FROM _first_seen
+            WHERE customer NOT IN (SELECT customer FROM t_customers) ORDER BY customer"""
     )
+
+
+def _first_seen(context: Context) -> None:
+    """Write ``_first_seen``: since when a customer is known whose own row does not say, or who has none.
+
+    Without it a reader of an early period would count the customers of later ones.
+    """
+    con = context.con
+    rows = " UNION ALL ".join(
+        f"SELECT customer, date, period, source FROM t_{t} WHERE customer IS NOT NULL"
+        for t in TABLES
+        if t not in ("customers", "ratings")
+    )
+    labels = [p for (p,) in con.execute(f"SELECT DISTINCT period FROM ({rows}) WHERE date IS NULL").fetchall() if p]
+    starts = [parse(p, context.params.periods.grain).start for p in labels]
+    con.register("_starts", pa.table({"period": pa.array(labels, pa.string()), "start": pa.array(starts, pa.date32())}))
+    con.execute(
+        f"""CREATE TEMP TABLE _first_seen AS
+        SELECT customer, min(coalesce(date, start)) AS day, min(source) AS source
+        FROM ({rows}) LEFT JOIN _starts USING (period) GROUP BY customer"""
+    )
+    con.unregister("_starts")
 
 
 def status(context: Context) -> None:

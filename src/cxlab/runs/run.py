@@ -53,8 +53,8 @@ class UnitData:
     until: str
 
     def tables(self) -> list[str]:
-        """Names of the tables that hold rows."""
-        return list(self.store.tables())
+        """Names of the tables, those without rows included."""
+        return self.store.tables()
 
     def table(self, name: str, *, since: str | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Rows of a canonical table."""

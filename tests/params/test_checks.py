@@ -60,6 +60,7 @@ def test_the_long_form_loads(write: Write) -> None:
         ("take: region}", "take: region, after: two}", "lookups", "wait for each other", ""),
         ("after: one,", "after: [onne],", "lookups.two.after[0]", "no such lookup", "one"),
         ("one: max date", "one: biggest", "lookups.two.one", "which row to take", ""),
+        ("one: max date", "one: last", "lookups.two.one", "which row to take", ""),
         ("{from: people, customer", "{from: peple, customer", "tables.customers[0].from", "no such input", "people"),
         ("{from: people, customer", "{customer", "tables.customers[0]", "which input is meant", ""),
         ("scale: csat5", "scale: csatt5", "tables.ratings[0].items.overall.scale", "no such scale", "csat5"),

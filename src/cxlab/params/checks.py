@@ -14,7 +14,7 @@ from cxlab.params.models import Input, Params, RatingsMap, Source, Tables
 from cxlab.params.reader import KeyPath, dotted
 from cxlab.vocab import METRICS, SEGMENT
 
-_ONE = re.compile(r"first|last|(min|max) \S.*")
+_ONE = re.compile(r"first|(min|max) \S.*")
 _NPS_CODES = list(range(11))
 
 
@@ -153,7 +153,7 @@ def _lookups(params: Params) -> list[Problem]:
                 others = [x for x in params.lookups if x != name]
                 out.append(_unknown(params, "lookup", before, others, "lookups", name, "after", index))
         if lookup.one is not None and not _ONE.fullmatch(lookup.one):
-            allowed = "first, last, 'min COLUMN', 'max COLUMN'"
+            allowed = "first, 'min COLUMN', 'max COLUMN'"
             what = "this does not say which row to take"
             out.append(_problem(params, what, "lookups", name, "one", value=repr(lookup.one), allowed=allowed))
     graph = {n: [a for a in lookup.after if a in params.lookups] for n, lookup in params.lookups.items()}

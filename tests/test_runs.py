@@ -307,6 +307,20 @@ def test_the_key_is_private_stays_and_lies_outside_the_runs(home: small_suite.Ho
         assert not path.is_file() or secret not in path.read_bytes()
 
 
+def test_only_the_stores_used_last_stay(home: small_suite.Home) -> None:
+    params = grammar.load(home.params)
+    first, _ = runs.build_store(params, home.path)
+    made = [first]
+    for seed in range(1, 5):
+        home.answers("north", "2025Q2", n=seed, seed=seed)
+        made.append(runs.build_store(params, home.path)[0])
+    for age, name in enumerate(reversed(made)):
+        os.utime(runs.store_dir(home.path, "me", name), (1e9 - age, 1e9 - age))
+    os.utime(runs.store_dir(home.path, "me", first))  # used again just now
+    runs.drop_old_stores(home.path, "me")
+    assert {p.name for p in runs.store_dir(home.path, "me", "x").parent.iterdir()} == {first, *made[-2:]}
+
+
 def test_data_that_cannot_be_read_leaves_no_trace(home: small_suite.Home) -> None:
     for path in (home.path / "data").glob("*.csv"):
         path.unlink()

@@ -7,6 +7,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
@@ -115,6 +117,17 @@ def test_a_batch_says_the_same_on_warm_and_on_cold_kernels(home: small_suite.Hom
         assert {r.warm for f in folders for r in f.records().values()} == {warm}
         tables.append(pd.concat([pd.read_parquet(f.table("shares")) for f in folders]))
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_notebook_can_travel_to_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXLAB_HOME", str(tmp_path))
+    home = small_suite.make(tmp_path, last="2025Q1", brands=("南方",))
+    home.alone()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        report = batch.run(home.params, executor=pool)
+    assert (report.exit_code, report.executed) == (0, ("20_share 南方/2025Q1",))
+    page = (tmp_path / "reports" / "me" / "南方" / "2025Q1" / "20_share.html").read_text(encoding="utf-8")
+    assert str(tmp_path) not in page  # where the operator works is nobody's business
 
 
 def test_threads_are_shared_out() -> None:

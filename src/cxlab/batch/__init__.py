@@ -95,7 +95,7 @@ def run(
         tables = sorted({t for n in contents.notebooks for t in n.data})
         plan = planning.make(
             params,
-            params_file=str(Path(params_path).resolve()),
+            params_file=_shown(Path(params_path), contents.root),
             suite=contents,
             store=runs.store_dir(contents.root, grammar.slug(params.client), fingerprint),
             fingerprint=fingerprint,
@@ -118,6 +118,7 @@ def run(
                 index = publish(params, contents)
             except Exception as error:  # the runs stand, whatever is wrong with the site
                 site_error = str(error) if isinstance(error, CxError) else f"{type(error).__name__}: {error}"
+        runs.drop_old_stores(contents.root, grammar.slug(params.client))
         return _report(
             plan, execution, began, interrupted=interrupted, index=index, site_error=site_error, warmth=warmth
         )
@@ -136,6 +137,12 @@ def site(params_path: str | Path) -> Path:
 def load(params_path: str | Path, *, draws: int = 0) -> Params:
     """Load params with the operator's number of draws, if any."""
     return grammar.load(params_path, overrides={"model": {"draws": draws}} if draws else None)
+
+
+def _shown(file: Path, root: Path) -> str:
+    """Name the params file as pages may show it: from the repository's root, else without its folder."""
+    file = file.resolve()
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
 
 
 def _jobs(jobs: int) -> int:

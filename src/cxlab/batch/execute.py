@@ -253,7 +253,7 @@ class Execution:
             "params_file": self.plan.params_file,
             "brand": unit.brand,
             "period": unit.period,
-            "run_dir": str(folder.path),
+            "run_dir": folder.path.relative_to(self.plan.root).as_posix(),  # pages show it: no path of this machine
         }
         return Task(
             step.node,

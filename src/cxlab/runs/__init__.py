@@ -13,6 +13,7 @@ In the batch `run_dir` is the open run of the unit. An analyst leaves it empty a
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ __all__ = [
     "client_dir",
     "columns_of",
     "context",
+    "drop_old_stores",
     "git_commit",
     "history",
     "home",
@@ -87,7 +89,7 @@ def open(params_file: str | Path, *, brand: str = "", period: str = "", run_dir:
     brand, period : str
         Brand id and period label; empty for a unit that spans all of them.
     run_dir : str or Path
-        The unit's open run folder (given by the batch); empty in an analyst's session.
+        The unit's open run folder (given by the batch), from the repository's root; empty in an analyst's session.
 
     Raises
     ------
@@ -98,9 +100,9 @@ def open(params_file: str | Path, *, brand: str = "", period: str = "", run_dir:
     RunError
         If `run_dir` is not the open run of this unit.
     """
-    if run_dir:
-        return _batch(Path(run_dir), brand, period)
     root = home()
+    if run_dir:
+        return _batch(root / run_dir, brand, period)
     params = load(_locate(str(params_file), root))
     problems = check_unit(params, brand=brand, period=period)
     if problems:
@@ -192,7 +194,18 @@ def build_store(params: Params, root: Path) -> tuple[str, connect.Store]:
     if not place.is_dir():
         connect.build(params, place, key=key)
         keep_key(root, client, key)  # only now: what cannot be read leaves no trace
+    os.utime(place)  # used now: see drop_old_stores
     return fingerprint, connect.open_store(place)
+
+
+def drop_old_stores(root: Path, client: str, *, keep: int = 3) -> None:
+    """Remove all but the canonical tables used last: each day's file makes a new store, and a year fills a disk.
+
+    Closed runs need none; an analyst's session that still reads one of the last few goes on.
+    """
+    found = [p for p in (client_dir(root, client) / "_data").glob("[!.]*") if p.is_dir()]
+    for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)[keep:]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _batch(run_dir: Path, brand: str, period: str) -> Run:

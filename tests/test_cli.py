@@ -124,6 +124,10 @@ def test_check_says_all_good(call: Call, home: small_suite.Home) -> None:
     assert f"Next: cxlab run {home.params}" in out
     found = json.loads(call("check", home.params, "--json")[1])
     assert (found["ok"], found["brands"], found["items"]) == (True, ["north"], ["recommend"])
+    assert found["reconciliation"]
+    for line in found["reconciliation"]:
+        assert line["rows_in"] == line["rows_used"] + line["rows_out_of_scope"] + line["rows_rejected"]
+        assert f"{line['source']} -> {line['table']}: " in out
 
 
 def test_check_tells_every_problem_at_once(call: Call, home: small_suite.Home) -> None:

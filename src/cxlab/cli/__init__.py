@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from cxlab import __version__
-from cxlab.cli.out import finish, progress, report, say, say_json
+from cxlab.cli.out import accounts, finish, progress, report, say, say_json
 from cxlab.errors import EXIT_FAILED, CxError, ParamsError, Problem, nearest
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def check(params_file: ParamsFile, as_json: Json = False) -> None:
     from cxlab import connect, params, suite
 
     client = params.load(params_file)
-    problems = _notebooks(client, suite.load()) + connect.check(client)
+    look = connect.checkup(client)
+    problems = _notebooks(client, suite.load()) + look.problems
     if problems:
         raise ParamsError(problems)
     periods = params.labels(client)
@@ -110,13 +111,16 @@ def check(params_file: ParamsFile, as_json: Json = False) -> None:
     tables = [t for t in type(client.tables).model_fields if getattr(client.tables, t)]
     if as_json:
         found = {"client": client.client, "brands": brands, "periods": periods, "tables": tables}
-        say_json({"ok": True, **found, "inputs": list(client.inputs), "items": list(params.items(client))})
+        found |= {"inputs": list(client.inputs), "items": list(params.items(client))}
+        rows = {"reconciliation": look.reconciliation, "links": look.links, "notices": look.notices}
+        say_json({"ok": True, **found, **rows})
         return
     say(f"{client.client}: all good")
     say(f"  brands   {', '.join(brands)}")
     say(f"  periods  {periods[0]} to {periods[-1]} ({len(periods)})")
     say(f"  inputs   {', '.join(client.inputs)}")
     say(f"  tables   {', '.join(tables)}")
+    accounts(look)
     say(f"Next: cxlab run {params_file}")
 
 

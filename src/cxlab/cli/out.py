@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from cxlab.batch import BatchReport, Progress
+    from cxlab.connect import Checkup
 
 
 def plain(text: str) -> str:
@@ -55,6 +56,21 @@ def block(problem: Problem) -> str:
     if problem.todo:
         lines.append(f"  -> {problem.todo}")
     return "\n".join(plain(x) for x in lines)
+
+
+def accounts(look: Checkup) -> None:
+    """Print what became of every row, how well the lookups match, and what else a reader should know."""
+    sums: dict[str, list[int]] = {}
+    for line in look.reconciliation:
+        counts = sums.setdefault(f"{line['source']} -> {line['table'] or 'lookups'}", [0, 0, 0, 0])
+        for i, name in enumerate(("rows_in", "rows_used", "rows_out_of_scope", "rows_rejected")):
+            counts[i] += line[name]
+    for name, (total, used, out, rejected) in sums.items():
+        say(f"  rows     {name}: {total:,} = {used:,} used + {out:,} out of scope + {rejected:,} rejected")
+    for link in look.links:
+        say(f"  link     {link['lookup']}: {link['matched']:,} of {link['rows']:,} rows ({link['rate']:.1%})")
+    for notice in look.notices:
+        say(f"  note     {notice}")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cxlab.connect import mask
 from cxlab.params import schema
 from cxlab.scaffold.columns import Column
 from cxlab.scaffold.guess import Input, Item, Mapping, is_chinese, unsolicited
@@ -275,7 +276,7 @@ def _why(item: Item) -> str:
 def _segment(column: Column) -> str:
     values = [v for v, _ in column.counts.most_common(4)]
     more = f" and {len(column.counts) - 4} more" if len(column.counts) > 4 else ""
-    return f"{'' if column.sure else 'guess: '}{', '.join(v[:24] for v in values)}{more}"
+    return f"{'' if column.sure else 'guess: '}{', '.join(mask(v)[:24] for v in values)}{more}"
 
 
 def _field(column: Column, one: Input | None = None, *, prefix: str = "", missing: bool = True) -> str:

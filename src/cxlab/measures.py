@@ -117,6 +117,12 @@ def lead(questions: Sequence[Measure], *, params: Params, item: str = "auto") ->
     return of_item[-1]  # weighted where there are weights
 
 
+def reported_by(questions: Sequence[Measure], metric: str) -> Measure:
+    """Return the first measure that reports a metric, weighted where there are weights; else the first of all."""
+    able = [q for q in questions if metric in q.metrics] or list(questions)
+    return [q for q in able if q.item == able[0].item][-1]
+
+
 def comparison(one: Measure, *, grouping: str = "auto") -> str:
     """Return the level whose groups are shown first: the one asked for, else the first factor.
 
@@ -190,7 +196,7 @@ def fit(
     priors : Priors, optional
         By default those of the model.
     accept : callable, optional
-        Judges draws, e.g. `cxlab.diagnostics.converged`; what it refuses is sampled again, twice and four times as long.
+        Judges draws, e.g. `cxlab.diagnostics.converged`; what it refuses is sampled twice, then four times as long.
     """
     found = []
     for one, data in zip(questions, counts, strict=True):

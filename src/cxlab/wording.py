@@ -137,6 +137,11 @@ def probability(value: float, *, language: str) -> str:
     return zero + f"{value:.2f}"[1:]
 
 
+def tidy_relation(text: str) -> str:
+    """Write "P > .99" where a template gives "P = > .99"."""
+    return re.sub(r"=\s+([<>])", r"\1", text)
+
+
 def certainty(value: float, *, language: str) -> str:
     """Return the words for a probability; never "likely", which is kept for intervals."""
     for floor, key in ((0.99, "certain"), (0.95, "very"), (0.8, "probable"), (0.6, "rather")):

@@ -87,7 +87,7 @@ def test_a_map_without_gaps() -> None:
 
 def test_kinds() -> None:
     assert readiness.kinds(READY).sentence("en") == (
-        "Of the four kinds of customer data, 2 are here. Missing: who they are, how they deal with us."
+        "The data hold 2 of the four kinds of customer data. Missing: who they are, how they deal with us."
     )
     assert readiness.kinds(READY.assign(n_used=1)).sentence("zh") == "四类客户数据齐全。"
 
@@ -169,7 +169,7 @@ def test_which_questions_can_be_answered() -> None:
     titles = {"50_value": {"en": "What are they worth?", "zh": "客户价值多少？"}}
     found = readiness.questions(READY, titles=titles)
     assert found.sentence("en") == (
-        "This data can answer 1 of 3 questions. In part: “40 voice”. Not yet: “What are they worth?”."
+        "This data can answer 1 of 3 questions. In part: “What do customers talk about and how does it matter?”. Not yet: “What are they worth?”."
     )
     assert "尚不能答：“客户价值多少？”。" in found.sentence("zh")
     assert cells(found)[1] == [

@@ -53,6 +53,8 @@ class Board:
         The headline.
     cards, measures : tuple of (item, metric)
         Cards at the top; everything whose change is told.
+    level : str
+        The comparison of groups that is shown: the first factor of the headline's model, else `total`.
     passed : bool
         Whether no model was withheld.
     """
@@ -61,7 +63,13 @@ class Board:
     metric: str
     cards: tuple[Measure, ...]
     measures: tuple[Measure, ...]
+    level: str
     passed: bool
+
+    @property
+    def others(self) -> tuple[Measure, ...]:
+        """All measures but the headline."""
+        return tuple(m for m in self.measures if m != (self.item, self.metric))
 
 
 def board(estimates: pd.DataFrame, *, params: Params) -> Board:
@@ -87,7 +95,9 @@ def board(estimates: pd.DataFrame, *, params: Params) -> Board:
     shown = tuple(dict.fromkeys(x for x in wanted if x in have))
     attributes = ((i, next((m for m in ("csat", "mean") if (i, m) in have), "")) for i in of_role["attribute"])
     every = (*shown, *(x for x in attributes if x in have))
-    return Board(item, metric, shown[:4], tuple(dict.fromkeys(every)), not (estimates["verdict"] == "withheld").any())
+    levels = [x for x in estimates.loc[estimates["item"] == item, "level"].unique() if x != "total"]
+    passed = not (estimates["verdict"] == "withheld").any()
+    return Board(item, metric, shown[:4], tuple(dict.fromkeys(every)), levels[0] if levels else "total", passed)
 
 
 def answers(estimates: pd.DataFrame, *, item: str, period: str) -> float:

@@ -21,7 +21,7 @@ from cxlab.catalogue import message
 from cxlab.errors import ModelError, Problem
 from cxlab.figures import drawn_numbers, to_svg
 from cxlab.vocab import FINDING_COLUMNS
-from cxlab.wording import count, is_number, number, plain, probability, sentence, span
+from cxlab.wording import count, is_number, number, plain, probability, sentence, span, tidy_relation
 
 _TOKEN = re.compile(r"[\u2212+]?\d[\d,]*(?:\.\d+)?|\.\d+")
 
@@ -85,7 +85,7 @@ class Statement:
         """Write the sentence in a language."""
         fields = {k: plain(v) for k, v in self.names.get(language, {}).items()}
         fields |= {k: n.text(language) for k, n in self.numbers.items()}
-        return sentence(message(language, self.key, fields, quantity=self.quantity))
+        return tidy_relation(sentence(message(language, self.key, fields, quantity=self.quantity)))
 
 
 @dataclass(frozen=True)

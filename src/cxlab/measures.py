@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from cxlab.vocab import SEGMENT, UNKNOWN
 
 HEADLINE_ROLES: Final = ("nps", "overall", "ces")  # these are also reported without weights
 SATISFACTION_ROLES: Final = (*HEADLINE_ROLES, "attribute")  # expectations, intents and images are no satisfaction
+Weighting = Literal["none", "survey"]
 MOST_GROUPS: Final = 40  # a factor with more groups is an id rather than a segment
 MOST_CELLS: Final = 1024  # cells a model takes up by itself; `model.groupings` may ask for more
 MOST_FACTORS: Final = 6
@@ -50,7 +51,7 @@ class Measure:
     codes: tuple[float, ...]
     satisfied_from: float | None
     metrics: tuple[str, ...]
-    weighting: str
+    weighting: Weighting
     factors: tuple[str, ...]
 
 
@@ -89,9 +90,8 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
             metrics.append("ces")
         satisfied = None if scale.satisfied_from is None else float(scale.satisfied_from)
         factors = _factors(data, item, wanted=params.model.groupings)
-        weightings = ("survey",) if item in weighted else ("none",)
-        if item in weighted and role in HEADLINE_ROLES:
-            weightings = ("none", "survey")
+        bare = item not in weighted or role in HEADLINE_ROLES
+        weightings: list[Weighting] = (["none"] if bare else []) + (["survey"] if item in weighted else [])
         for weighting in weightings:
             found.append(Measure(item, role, codes, satisfied, tuple(metrics), weighting, factors))
     return sorted(found, key=lambda m: (_rank(m.role), m.item, m.weighting))

@@ -216,8 +216,8 @@ def shares(
     rows = _rows(readiness, section)
     rows = rows[rows["n_in"].astype(float) > 0]
     if section == "order":  # rows by outcome count the same ratings again
-        whole = rows["kind"].fillna("").astype(str) == ""
-        rows = rows[whole] if whole.any() else rows
+        undivided = rows["kind"].fillna("").astype(str) == ""
+        rows = rows[undivided] if undivided.any() else rows
     part = "n_rejected" if section in _BAD else "n_used"
     data = pd.DataFrame({"n_used": rows[part].astype(float), "n_in": rows["n_in"].astype(float)})
     data["share"] = data["n_used"] / data["n_in"]

@@ -5,7 +5,8 @@ person; connected components over these links are the customers. A key that more
 (info@, a front desk's phone) says nothing about who somebody is: it links nobody and is reported.
 
 The customer id is a keyed hash of the component's first key, so it does not depend on the order of rows, stays the same
-when rows are added (unless they merge two customers), and cannot be turned back without the client's key.
+when rows are added (unless they merge two customers or bring an earlier key), and cannot be turned back without the
+client's key.
 """
 
 from __future__ import annotations

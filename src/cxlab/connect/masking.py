@@ -74,16 +74,16 @@ def _always(text: str) -> bool:
 
 
 _LEFT, _RIGHT = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
-# placeholder, pattern (its group 1 is masked, or the whole), check
+# placeholder, pattern (its group 1 is masked, or the whole), check; bounded, so that no text takes time without bound
 _PATTERNS: list[tuple[str, re.Pattern[str], Callable[[str], bool]]] = [
     (
         "[url]",
         re.compile(
             r"(?i)\b(?:https?://|www\.)(?:"
-            r"[^\s/@，。]+@[^\s，。)]+"
-            r"|[^\s?，。]*\?[^\s，。)]*\b(?:id|uid|user|userid|username|token|e?mail|phone|mobile|tel|name|account|"
+            r"[^\s/@，。]{1,200}@[^\s，。)]+"
+            r"|[^\s?，。]{0,999}\?[^\s，。)]{0,999}\b(?:id|uid|user|userid|username|token|e?mail|phone|mobile|tel|name|account|"
             r"session|sid|key|openid|member)=[^\s，。)]*"
-            r"|[^\s，。]*/(?:u|user|users|profile|member|people|in)/[^\s，。)]+"
+            r"|[^\s，。]{0,999}/(?:u|user|users|profile|member|people|in)/[^\s，。)]+"
             r"|(?:www\.)?(?:wa\.me|t\.me|facebook\.com|instagram\.com|weibo\.com|linkedin\.com)/[^\s，。)]+)"
         ),
         _always,

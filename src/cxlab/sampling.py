@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
-MAX_CHAINS: Final = 4
+MAX_CHAINS: Final = 16
+MOST_CORES: Final = 4
 TARGETS: Final = (0.85, 0.95, 0.99)  # target acceptance of the first attempt and of those after divergences
 
 
@@ -97,7 +98,7 @@ def sample(
     """Draw from the posterior of a structure with this data; the same data and seed give the same draws.
 
     Where a chain diverges the model is sampled again with smaller steps (`TARGETS`), the last attempt is returned, and
-    the number of attempts is written down; whether its divergences are acceptable is for `cxlab.diagnostics` to say.
+    the number of attempts is written down; whether the draws may be believed is for `cxlab.diagnostics` to say.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def sample(
     draws, tune : int
         Draws a chain kept, and thrown away while adapting.
     chains : int
-        1 to 4.
+        1 to 16; as many at once as OMP_NUM_THREADS allows, 4 at most.
     seed : int
         Non-negative.
 
@@ -137,7 +138,7 @@ def sample(
     compiled = _compiled[structure]
     _check(compiled, data, structure)
     compiled = dataclasses.replace(compiled.with_data(**data), initial_point_func=_beginning(compiled, start))
-    cores = min(chains, int(os.environ.get("OMP_NUM_THREADS") or 1))
+    cores = min(chains, MOST_CORES, int(os.environ.get("OMP_NUM_THREADS") or 1))
     attempts = 0
     for target in TARGETS:
         attempts += 1

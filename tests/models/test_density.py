@@ -127,6 +127,7 @@ def test_the_prior_is_the_one_of_the_docstring_however_it_is_centred() -> None:
     expected = []
     for i in range(POINTS):
         scale, effect, cut, eta = raw["scale"][0, i], *(posterior[v].to_numpy()[0, i] for v in ("effect", "cut", "eta"))
+        cut, eta = cut + posterior["location"].to_numpy()[0, i], eta + posterior["location"].to_numpy()[0, i]
         of_effect = scale[data.scale_of]
         c, ce = arrays["cell_centring"], arrays["effect_centring"]
         total = stats.halfnorm.logpdf(scale, scale=arrays["scale_prior"]).sum() + np.log(scale).sum()

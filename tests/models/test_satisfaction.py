@@ -261,7 +261,7 @@ def test_information_decides_the_centring() -> None:
         graph.centring(d.counts, design=d.design, prior=np.full(len(d.scale_of), 0.5), cell_prior=0.2)
         for d in (few, many)
     )
-    assert weak[1].max() < 0.01
+    assert weak[1].max() < 0.02
     assert strong[1].min() > 0.9
     assert weak[0].mean() < 0.5 < 0.8 < strong[0].min()
 

@@ -294,8 +294,10 @@ def fit(
     Returns
     -------
     xr.DataTree
-        ``posterior`` with ``cut`` (chain, draw, cut), ``effect`` (.., effect), ``scale`` (.., factor) and ``eta``
-        (.., cell), all in logits, padding removed; ``sample_stats``.
+        ``posterior`` with ``cut`` (chain, draw, boundary), ``effect`` (.., contrast), ``scale`` (.., factor), ``eta``
+        (.., cell) and ``location`` (..), all in logits, padding removed; ``sample_stats``. ``cut`` and ``eta`` are
+        measured from the average answer, whose own eta is ``location``: the data say nothing of it and no estimate
+        depends on it.
     """
     priors = priors or Priors()
     key = structure(data)
@@ -363,7 +365,7 @@ def forecast(
     Parameters
     ----------
     posterior : Dataset
-        ``cut``, ``effect`` and ``scale`` as `fit` gives them.
+        As `fit` gives it.
     data : SatisfactionData
         The data it was fitted to; the population of its last period with any is carried over.
     target_period : str
@@ -435,7 +437,8 @@ def simulate(
     counts = data.cells.loc[np.repeat(np.arange(len(eta)), len(codes))].reset_index(drop=True)
     counts = counts.assign(code=np.tile(np.array(codes, float), len(eta)), n_raw=answers.ravel())
     counts = counts[counts["n_raw"] > 0].assign(n=lambda table: table["n_raw"].astype(float)).reset_index(drop=True)
-    truth = _dataset(data, cut=cut[None, None], effect=effect[None, None], scale=scale[None, None], eta=eta[None, None])
+    draws = {"cut": cut, "effect": effect, "scale": scale, "eta": eta, "location": np.zeros(())}
+    truth = _dataset(data, **{name: value[None, None] for name, value in draws.items()})
     return counts, truth
 
 
@@ -464,11 +467,18 @@ def _named(data: SatisfactionData, fields: dict[str, np.ndarray], raw: dict[str,
     eta = main + (raw["cell_raw"][..., :m] - c * main) * scale[..., :1] / (c * (scale[..., :1] - 1.0) + 1.0)
     moved = fields["cut_frame"][0] + fields["cut_frame"][1] * raw["cut_raw"][..., :cuts]
     cut = moved[..., :1] + (eta @ fields["cell_share"])[..., None] + np.exp(moved[..., 1:]) @ fields["cut_steps"].T
-    return _dataset(data, cut=cut, effect=effect, scale=scale, eta=eta)
+    location = (eta @ fields["cell_share"])[..., None]
+    return _dataset(data, cut=cut - location, effect=effect, scale=scale, eta=eta - location, location=location[..., 0])
 
 
 def _dataset(
-    data: SatisfactionData, *, cut: np.ndarray, effect: np.ndarray, scale: np.ndarray, eta: np.ndarray
+    data: SatisfactionData,
+    *,
+    cut: np.ndarray,
+    effect: np.ndarray,
+    scale: np.ndarray,
+    eta: np.ndarray,
+    location: np.ndarray,
 ) -> xr.Dataset:
     """Name the dims of (chain, draw, ...) arrays; scales without an effect are left out."""
     import xarray as xr
@@ -481,6 +491,7 @@ def _dataset(
             "effect": (("chain", "draw", "contrast"), effect),
             "scale": (("chain", "draw", "factor"), scale[..., used]),
             "eta": (("chain", "draw", "cell"), eta),
+            "location": (("chain", "draw"), location),
         },
         coords={
             "boundary": [f"{low:g}|{high:g}" for low, high in pairwise(data.codes)],

@@ -230,9 +230,9 @@ def centring(
     """
     share = counts.sum(axis=0) / max(counts.sum(), 1.0)
     information = counts.sum(axis=1) * (1.0 - (share**3).sum()) / 3.0  # of eta, by cell (Whitehead 1993)
-    cell = information * (cell_prior / 2) ** 2
+    cell = information * cell_prior**2
     known = information / (1.0 + information * (cell_prior / 2) ** 2)
-    effect = (known[:, None] * design**2).sum(axis=0) * (prior / 2) ** 2
+    effect = (known[:, None] * design**2).sum(axis=0) * prior**2
     return effect / (1.0 + effect), cell / (1.0 + cell)
 
 

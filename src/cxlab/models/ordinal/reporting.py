@@ -94,6 +94,7 @@ def forecast(
     walk = walk + scale.sel(factor="period").to_numpy() * random.standard_normal(walk.shape)
     fresh = scale.sel(factor="cell").to_numpy()[..., None] * random.standard_normal((*walk.shape, len(at)))
     eta = effect[..., ~step] @ data.design[np.ix_(at, ~step)].T + walk[..., None] + fresh
+    eta -= posterior["location"].to_numpy()[..., None]
     ahead = replace(
         data,
         periods=(target_period,),

@@ -80,9 +80,10 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
             draws = data[name]
             if draws.ndim > 2 and draws.size == 0:
                 continue
-            rhat.append(_worst(az.rhat(draws), np.nanmax))
-            bulk.append(_worst(az.ess(draws, method="bulk"), np.nanmin))
-            tail.append(_worst(az.ess(draws, method="tail"), np.nanmin))
+            with np.errstate(invalid="ignore", divide="ignore"):  # a constant, e.g. a share of 1, has no r-hat
+                rhat.append(_worst(az.rhat(draws), np.nanmax))
+                bulk.append(_worst(az.ess(draws, method="bulk"), np.nanmin))
+                tail.append(_worst(az.ess(draws, method="tail"), np.nanmin))
     divergences = int(tree["sample_stats"]["diverging"].sum())
     worst = (max(rhat, default=1.0), min(bulk, default=np.inf), min(tail, default=np.inf))
     reasons = []

@@ -91,8 +91,8 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
         satisfied = None if scale.satisfied_from is None else float(scale.satisfied_from)
         factors = _factors(data, item, wanted=params.model.groupings)
         bare = item not in weighted or role in HEADLINE_ROLES
-        weightings: list[Weighting] = (["none"] if bare else []) + (["survey"] if item in weighted else [])
-        for weighting in weightings:
+        asked_for: list[tuple[Weighting, bool]] = [("none", bare), ("survey", item in weighted)]
+        for weighting in [name for name, wanted in asked_for if wanted]:
             found.append(Measure(item, role, codes, satisfied, tuple(metrics), weighting, factors))
     return sorted(found, key=lambda m: (_rank(m.role), m.item, m.weighting))
 

@@ -169,7 +169,8 @@ def test_which_questions_can_be_answered() -> None:
     titles = {"50_value": {"en": "What are they worth?", "zh": "客户价值多少？"}}
     found = readiness.questions(READY, titles=titles)
     assert found.sentence("en") == (
-        "This data can answer 1 of 3 questions. In part: “What do customers talk about and how does it matter?”. Not yet: “What are they worth?”."
+        "This data can answer 1 of 3 questions. "
+        "In part: “What do customers talk about and how does it matter?”. Not yet: “What are they worth?”."
     )
     assert "尚不能答：“客户价值多少？”。" in found.sentence("zh")
     assert cells(found)[1] == [

@@ -55,6 +55,7 @@ import pandas as pd
 from cxlab import sampling
 from cxlab.errors import ModelError, Problem
 from cxlab.models.ordinal import graph, reporting, tables
+from cxlab.models.ordinal.data import SatisfactionData
 from cxlab.sampling import Structure
 
 if TYPE_CHECKING:
@@ -73,52 +74,6 @@ class Priors:
     factor_scale: float = 0.5  # half-normal sd of the differences between the groups of a factor, logits
     walk_scale: float = 0.25  # half-normal sd of the step from one period to the next, logits
     cell_scale: float = 0.2  # half-normal sd of what a cell has beyond its main effects, logits
-
-
-@dataclass(frozen=True)
-class SatisfactionData:
-    """Counts and index arrays of one item; made by `model_data`, which has checked it.
-
-    Attributes
-    ----------
-    codes : tuple of float
-        The K legal codes in order.
-    periods : tuple of str
-        The P periods in order.
-    factors : tuple of str
-        Names of the factor columns.
-    groups : dict of str to tuple of str
-        The groups of each factor, in order.
-    cells : DataFrame, M rows
-        The factors' groups and the period of each cell.
-    counts : array, shape (M, K)
-        Answers by code, effective; 0 for cells that only the population has.
-    n_raw : array of int, shape (M,)
-        Respondents.
-    population : array, shape (M,)
-        Weight of each cell in estimates.
-    design : array, shape (M, E)
-        Orthonormal zero-sum contrasts of the factors, centred steps of the walk.
-    scale_of : array of int, shape (E,)
-        Position of each column's scale in the arrays graph.
-    log_scale : array, shape (G,)
-        Log of the scale of each scale group; zeros.
-    scale_group : array of int, shape (M,)
-        Scale group of each cell.
-    """
-
-    codes: tuple[float, ...]
-    periods: tuple[str, ...]
-    factors: tuple[str, ...]
-    groups: dict[str, tuple[str, ...]]
-    cells: pd.DataFrame
-    counts: np.ndarray
-    n_raw: np.ndarray
-    population: np.ndarray
-    design: np.ndarray
-    scale_of: np.ndarray
-    log_scale: np.ndarray
-    scale_group: np.ndarray
 
 
 def structure_for(*, cells: int, groups: Sequence[int], periods: int) -> Structure:

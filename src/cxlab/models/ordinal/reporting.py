@@ -16,7 +16,7 @@ from cxlab.vocab import METRICS
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cxlab.models.satisfaction import SatisfactionData
+    from cxlab.models.ordinal.data import SatisfactionData
 
 NPS_CODES: Final = tuple(float(code) for code in range(11))
 CHUNK: Final = 1_000_000  # logits held at once, 8 MB

@@ -12,7 +12,8 @@ import xarray as xr
 
 from cxlab.errors import ParamsError, Problem, nearest
 from cxlab.models import satisfaction
-from cxlab.models.satisfaction import Priors, SatisfactionData
+from cxlab.models.ordinal.data import SatisfactionData
+from cxlab.models.satisfaction import Priors
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
 from cxlab.sampling import Structure

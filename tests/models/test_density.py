@@ -13,7 +13,8 @@ from scipy import stats
 
 from cxlab.models import satisfaction
 from cxlab.models.ordinal import graph
-from cxlab.models.satisfaction import Priors, SatisfactionData
+from cxlab.models.ordinal.data import SatisfactionData
+from cxlab.models.satisfaction import Priors
 
 FACTORS = ("segment:age", "touchpoint")
 POINTS = 100

@@ -11,7 +11,8 @@ from cxlab import sampling
 from cxlab.errors import ModelError
 from cxlab.models import satisfaction
 from cxlab.models.ordinal import graph, tables
-from cxlab.models.satisfaction import Priors, SatisfactionData
+from cxlab.models.ordinal.data import SatisfactionData
+from cxlab.models.satisfaction import Priors
 
 FACTORS = ("segment:age", "touchpoint")
 NPS = tuple(map(float, range(11)))

@@ -40,6 +40,8 @@ def carry_out(plan: Plan, *, fail: str = "") -> Plan:
             name = step.node.notebook
             if step.found:
                 folder.adopt(step.found[1], step.found[0])
+            elif step.state == "no_data":
+                folder.save(runs.Record(name, "no_data", error=step.why))
             elif step.state == "stale" and name != fail:
                 paths = [folder.artefact(w, name) for w in step.notebook.writes]
                 for path in paths:
@@ -243,7 +245,10 @@ def test_units_without_data_are_listed_not_run(home: small_suite.Home) -> None:
         "20_share south/2025Q3": "no rows in responses, ratings",
     }
     carry_out(plan)
-    assert plan_of(home).new == set()
+    again = plan_of(home)
+    assert again.new == set()  # that there is nothing is recorded once
+    home.answers("south", "2025Q3")
+    assert set(stale(plan_of(home))) == {"10_count south/2025Q3", "20_share south/2025Q3"}
 
 
 WIDE = """

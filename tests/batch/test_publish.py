@@ -66,18 +66,21 @@ def test_an_interrupted_run_is_not_shown_over_a_good_one(home: small_suite.Home)
     assert (unit.run_id, [n.status for n in unit.notebooks]) == (good.run_id, ["ok", "ok"])
 
 
-def test_units_never_run_are_listed_and_older_periods_stay(home: small_suite.Home) -> None:
+def test_units_without_data_are_listed_older_periods_stay_and_units_never_run_are_not_spoken_of(
+    home: small_suite.Home,
+) -> None:
     lay(home, "north/2025Q1", "good", **OK)
+    lay(home, "south/2025Q2", "good", a=runs.Record("10_count", "no_data", error="no rows in responses"))
     home.params.write_text(home.params.read_text().replace("first: 2025Q1", "first: 2025Q2"))
     units = found(home)
-    assert list(units) == ["north/2025Q1", "north/2025Q2", "south/2025Q2"]
-    assert [n.status for n in units["south/2025Q2"].notebooks] == ["no_data", "no_data"]
+    assert list(units) == ["north/2025Q1", "south/2025Q2"]
+    assert [(n.status, n.error) for n in units["south/2025Q2"].notebooks] == [("no_data", "no rows in responses")]
 
 
 def test_an_analysts_scratch_is_never_published(home: small_suite.Home) -> None:
     run = runs.open(home.params, brand="north", period="2025Q1")
     run.folder.close({"state": "good"})
-    assert found(home)["north/2025Q1"].run_id == ""
+    assert found(home) == {}
 
 
 def test_the_site_can_be_rebuilt_without_running(home: small_suite.Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -370,7 +370,17 @@ def _target(plan: Plan, unit: Unit) -> None:
         ):
             plan.targets[unit] = folder
             return
-    if any(s.state == "stale" or s.found for s in steps):
+    # A unit without data gets a run that says so, once: the site lists it from there.
+    newest = runs.latest(plan.unit_dir(unit), good=False)
+    nothing = all(s.state == "no_data" and not s.found for s in steps)
+    if (
+        nothing
+        and newest
+        and {k: r.status for k, r in newest.records().items()} == {s.node.notebook: "no_data" for s in steps}
+    ):
+        plan.targets[unit] = newest
+        return
+    if nothing or any(s.state == "stale" or s.found for s in steps):
         content = "".join(s.key for s in steps)
         plan.targets[unit] = runs.Folder(plan.unit_dir(unit) / runs.new_run_id(plan.unit_dir(unit), content))
         plan.new.add(unit)

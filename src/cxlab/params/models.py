@@ -421,7 +421,7 @@ class Headline(Strict):
 
 class ModelSettings(Strict):
     draws: int = F(1000, ge=100, le=20_000, description="posterior draws per chain")
-    tune: int = F(800, ge=100, le=20_000)
+    tune: int = F(500, ge=100, le=20_000)
     chains: int = F(4, ge=2, le=16)
     seed: int = F(20_260_701, ge=0)
     groupings: Names | None = F(

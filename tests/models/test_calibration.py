@@ -77,7 +77,7 @@ def test_worlds_without_change_are_rarely_said_to_have_changed() -> None:
     for seed in range(worlds):
         data, _ = world(10_000 + seed, priors=Priors(walk_scale=0.0, cell_scale=0.0))
         posterior = satisfaction.fit(data, seed=seed, draws=400, tune=300, chains=2)["posterior"].dataset
-        drawn = frame(satisfaction.estimands(posterior, even(data), metrics=["mean"]), "mean").loc["total"]
+        drawn = frame(satisfaction.estimands(posterior, even(data), metrics=["mean"]), "mean").loc[["total"]]
         change = changes(drawn).iloc[-1].to_numpy()
         said += estimates.verdict(change, practical=0.0) in ("better", "worse")
     print(f"better or worse in {said} of {worlds} worlds without change")
@@ -105,7 +105,7 @@ def test_a_world_that_changed_is_said_to_have_changed() -> None:
         )
         again = satisfaction.model_data(counts, codes=CODES, factors=FACTORS, periods=labels(4))
         posterior = satisfaction.fit(again, seed=seed, draws=400, tune=300, chains=2)["posterior"].dataset
-        drawn = frame(satisfaction.estimands(posterior, even(again), metrics=["mean"]), "mean").loc["total"]
+        drawn = frame(satisfaction.estimands(posterior, even(again), metrics=["mean"]), "mean").loc[["total"]]
         found += estimates.verdict(changes(drawn).iloc[-1].to_numpy(), practical=0.0) == "better"
     assert found >= 18
 

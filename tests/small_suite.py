@@ -40,7 +40,7 @@ kind = json.loads((pathlib.Path(os.environ["CXLAB_HOME"]) / "faults.json").read_
 if kind == "kill": os.kill(os.getpid(), signal.SIGKILL)
 if kind == "raise": raise ValueError("the price column is empty\\nand <b>more</b>")
 if kind == "sleep": time.sleep(60)
-if kind == "deaf": signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)
+if kind == "deaf": signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)
 if kind == "once":
     seen = pathlib.Path(os.environ["CXLAB_HOME"]) / f"once-{brand}-{period}"
     if not seen.exists(): seen.touch(); os.kill(os.getpid(), signal.SIGKILL)

@@ -233,8 +233,8 @@ def forecast(fits: Sequence[Fit], *, target_period: str, seed: Callable[[str], i
     ]
 
 
-def prior_draws(one: Measure, data: SatisfactionData, *, period: str, seed: int, worlds: int = 200) -> pd.DataFrame:
-    """Draw a measure's first headline metric in worlds of the prior: what is held possible before any answer.
+def prior_draws(one: Measure, data: SatisfactionData, *, period: str, seed: int, worlds: int = 1000) -> pd.DataFrame:
+    """Draw a measure's last metric in worlds of the prior: what is held possible before any answer.
 
     Returns
     -------
@@ -242,23 +242,10 @@ def prior_draws(one: Measure, data: SatisfactionData, *, period: str, seed: int,
         ``metric`` and ``value`` (reporting scale), a row a world.
     """
     metric = one.metrics[-1]
-    cells = data.cells.assign(n=data.n_raw)
-    cells = cells[(cells["period"] == period) & (cells["n"] > 0)].reset_index(drop=True)
-    values = []
-    for k in range(worlds):
-        counts, truth = satisfaction.simulate(
-            cells, codes=data.codes, factors=data.factors, periods=[period], seed=seed + k
-        )
-        same = satisfaction.model_data(
-            counts,
-            codes=data.codes,
-            factors=data.factors,
-            periods=[period],
-            population=cells.rename(columns={"n": "population"}),
-        )
-        drawn = satisfaction.estimands(truth, same, metrics=[metric], satisfied_from=one.satisfied_from)
-        values.append(float(drawn[metric].isel(row=0, chain=0, draw=0)))
-    return pd.DataFrame({"metric": metric, "value": values})
+    worlds_drawn = satisfaction.prior_draws(data, draws=worlds, seed=seed)
+    drawn = satisfaction.estimands(worlds_drawn, data, metrics=[metric], satisfied_from=one.satisfied_from)
+    total = (drawn["level"] == "total") & (drawn["period"] == period)
+    return pd.DataFrame({"metric": metric, "value": drawn[metric].isel(row=total.to_numpy()).to_numpy().ravel()})
 
 
 def code_shares(one: Fit, *, period: str, seed: int, draws: int = 500) -> pd.DataFrame:

@@ -311,3 +311,30 @@ def test_plain_files_are_read_alike_by_the_fast_and_the_careful_way(tmp_path: Pa
     assert fast["_line"].to_pylist() == [3, 4, 7]
     assert delimited._plain(plain, "utf-8", ";") is not None
     assert delimited._plain(quoted, "utf-8", ";") is None
+
+
+def test_a_decimal_comma_is_for_texts_not_for_typed_cells(tmp_path: Path) -> None:
+    """1.234 in a Parquet file is not one thousand two hundred and thirty-four."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from cxlab import connect
+    from cxlab.params.models import Params
+
+    pq.write_table(pa.table({"day": ["2026-01-05"], "amount": [1.234]}), tmp_path / "orders.parquet")
+    (tmp_path / "orders.csv").write_text("day;amount\n2026-01-05;1,5\n", encoding="utf-8")
+    found = []
+    for name in ("orders.parquet", "orders.csv"):
+        params = Params.model_validate(
+            {
+                "client": "me",
+                "data_root": str(tmp_path),
+                "brands": ["one"],
+                "periods": {"grain": "year", "first": 2026, "last": 2026},
+                "inputs": {"orders": {"path": name, "decimal": ","}},
+                "tables": {"transactions": {"from": "orders", "date": "day", "amount": "amount"}},
+            }
+        )
+        store = connect.open_store(connect.build(params, tmp_path / f"store_{name}"))
+        found.append(float(store.table("transactions")["amount"].iloc[0]))
+    assert found == [1.234, 1.5]

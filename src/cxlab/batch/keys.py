@@ -44,7 +44,7 @@ LIBRARIES = (
     "bertopic",
 )
 # Rooms that decide when and where a notebook runs and how its page looks, never what it says.
-_OUTSIDE = ("batch", "render", "synthetic", "cli.py", "doctor.py", "scaffold.py", "site.py", "suite.py")
+_OUTSIDE = ("batch", "render", "synthetic", "cli", "doctor.py", "scaffold", "site.py", "suite.py")
 # Params that say where data comes from: its content is in the data part.
 _PLUMBING = {
     "extends",

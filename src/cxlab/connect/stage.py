@@ -108,6 +108,11 @@ def connect() -> duckdb.DuckDBPyConnection:
     )
 
 
+def _decimal(given: str, files: list[SourceFile]) -> str:
+    """The decimal sign of an input's texts; typed cells (Excel, Parquet, SPSS, databases) are written with a point."""
+    return given if any(file.format in ("csv", "jsonl") for file in files) else "."
+
+
 def stage(
     con: duckdb.DuckDBPyConnection, params: Params, files: dict[str, list[SourceFile]]
 ) -> tuple[dict[str, Staged], list[Problem], list[str]]:
@@ -123,7 +128,7 @@ def stage(
     problems: list[Problem] = []
     notices: list[str] = []
     for at, (name, item) in enumerate(params.inputs.items()):
-        staged = Staged(name, f"s{at}", item.decimal, files[name])
+        staged = Staged(name, f"s{at}", _decimal(item.decimal, files[name]), files[name])
         con.execute(f"CREATE TABLE {staged.table} (_row BIGINT, _f INTEGER, _line BIGINT)")
         failed = not staged.files  # said by the inventory already
         for index, file in enumerate(staged.files):

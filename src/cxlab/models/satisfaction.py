@@ -348,6 +348,37 @@ def code_shares(posterior: xr.Dataset, data: SatisfactionData, *, draws: int, se
     return reporting.shares(cut[chosen], eta[chosen], data)
 
 
+def prior_draws(data: SatisfactionData, *, draws: int, seed: int, priors: Priors | None = None) -> xr.Dataset:
+    """Draw cuts and cells from the prior: what is held possible of these cells before any answer.
+
+    Parameters
+    ----------
+    data : SatisfactionData
+        Its cells and design; its counts are not looked at.
+    draws, seed : int
+        Number of worlds, and the seed of them.
+    priors : Priors, optional
+        By default ``Priors()``.
+
+    Returns
+    -------
+    Dataset
+        ``cut``, ``effect``, ``scale`` and ``eta`` as `fit` gives them, one chain.
+    """
+    priors = priors or Priors()
+    random = np.random.default_rng(seed)
+    prior_sd = np.array([priors.cell_scale, *[priors.factor_scale] * graph.MAX_FACTORS, priors.walk_scale])
+    scale = np.abs(random.standard_normal((draws, graph.SCALES))) * prior_sd
+    below = np.cumsum(random.dirichlet(np.full(len(data.codes), priors.concentration), size=draws), axis=1)[:, :-1]
+    below = below.clip(1e-12, 1 - 1e-12)
+    effect = random.standard_normal((draws, len(data.scale_of))) * scale[:, data.scale_of]
+    eta = effect @ data.design.T + random.standard_normal((draws, len(data.cells))) * scale[:, :1]
+    cut = np.log(below) - np.log1p(-below)
+    return _dataset(
+        data, cut=cut[None], effect=effect[None], scale=scale[None], eta=eta[None], location=np.zeros((1, draws))
+    )
+
+
 def simulate(
     cells: pd.DataFrame,
     *,

@@ -206,6 +206,8 @@ def _code_cell(cell: Mapping[str, Any], *, language: str, outline: Outline, cont
     source = text(cell["source"])
     if source.strip() and "remove-input" not in _tags(cell):
         lit = clean_html(Highlight2HTML(pygments_lexer="ipython3")(source))
+        label = escape(say["code"])  # long lines scroll: a keyboard must reach them
+        lit = lit.replace("<pre>", f'<pre tabindex="0" role="group" aria-label="{label}">', 1)
         html = f'<details class="code"><summary>{escape(say["code"])}</summary>{lit}</details>'
     return html + "".join(
         render_output(output, language=language, words=say, outline=outline, data=context.data, files=files)

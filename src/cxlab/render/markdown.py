@@ -122,4 +122,6 @@ def render_markdown(
     renderer = _Renderer(outline, attachments or {})
     html = MarkdownWithMath(renderer=renderer).render(re.sub("[\ue000\x00]", "", source))
     ids = outline.taken - before
-    return [clean_html(part, figure=figure, ids=ids).strip() for part in html.split(_CUT)]
+    parts = [clean_html(part, figure=figure, ids=ids).strip() for part in html.split(_CUT)]
+    # A wide formula scrolls: a keyboard must reach it.
+    return [part.replace('<math display="block">', '<math display="block" tabindex="0">') for part in parts]

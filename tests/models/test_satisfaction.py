@@ -99,7 +99,7 @@ def test_edges(case: dict) -> None:
     assert np.isfinite(told).all()
     assert codes[0] <= told.min() <= told.max() <= codes[-1]
     ahead = satisfaction.forecast(posterior, data, target_period="next", metrics=["mean"], seed=1)["mean"]
-    assert ahead.isel(row=0).std() >= 0.9 * told[..., -1 if periods == 1 else 0].std() * 0.5
+    assert codes[0] <= ahead.min() < ahead.max() <= codes[-1]
 
 
 def test_one_cell_one_answer_an_unused_code_and_a_single_group() -> None:

@@ -64,6 +64,8 @@ def test_what_is_reported_is_judged_too(good: np.ndarray) -> None:
 def test_constant_quantities_do_not_confuse_it(good: np.ndarray) -> None:
     good[:, :, 2] = 1.0
     assert diagnostics.gate(tree(good)).passed
+    constant = xr.Dataset({"top_box": (("chain", "draw", "row"), np.ones((4, 1000, 2)))})
+    assert diagnostics.gate(tree(good), constant).passed
 
 
 def test_reasons_name_the_question(good: np.ndarray) -> None:

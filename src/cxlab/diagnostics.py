@@ -85,6 +85,7 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
                 bulk.append(_worst(az.ess(draws, method="bulk"), np.nanmin))
                 tail.append(_worst(az.ess(draws, method="tail"), np.nanmin))
     divergences = int(tree["sample_stats"]["diverging"].sum())
+    rhat, bulk, tail = ([x for x in found if np.isfinite(x)] for found in (rhat, bulk, tail))  # constants have none
     worst = (max(rhat, default=1.0), min(bulk, default=np.inf), min(tail, default=np.inf))
     reasons = []
     if not worst[0] < MAX_RHAT:

@@ -222,3 +222,10 @@ def test_an_empty_section_says_nothing(write: Write, small: str) -> None:
 def test_from_dict_refuses_other_data() -> None:
     with pytest.raises(ParamsError, match="brands"):
         from_dict({"client": "x"})
+
+
+def test_a_mistyped_key_is_named_though_a_preset_gives_the_right_one(tmp_path: Path) -> None:
+    file = tmp_path / "me.yaml"
+    file.write_text("client: me\nbrands: [a]\nperiods: {grain: year, first: 2016, last: 2017}\nscalez: {}\n")
+    with pytest.raises(ParamsError, match="did you mean 'scales'"):
+        load(file)

@@ -120,7 +120,8 @@ def _problem(path: KeyPath, details: list[ErrorDetails], data: Mapping[Any, Any]
         model = model_at(path[:-1])
         legal = sorted(_names(model)) if model else []
         given = set(_at(path[:-1], data) or ())
-        near = nearest(str(path[-1]), [x for x in legal if x not in given])
+        name = str(path[-1])
+        near = nearest(name, [x for x in legal if x not in given]) or nearest(name, legal)  # a preset may have given it
         return Problem("unknown key", file, line, where, allowed=", ".join(legal), nearest=near)
     if kind == "missing":
         model = model_at(path[:-1])

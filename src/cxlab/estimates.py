@@ -88,14 +88,14 @@ def tidy(
             own = common | {k: r[k] for k in ("level", "group", "period")}
             if r["n"] == 0:
                 continue
-            level = _summary(values[:, i], ref=target)
+            level = summary(values[:, i], ref=target)
             rows.append(own | level | {"estimand": "level", "n": r["n"], "n_eff": r["n_eff"], "verdict": ""})
             j = index.get((r["level"], r["group"], before.get(str(r["period"]))))
             if j is not None and place["n"][j] > 0:
                 change = values[:, i] - values[:, j]
                 sizes = {k: min(r[k], place[k][j]) for k in ("n", "n_eff")}
                 judged = {"verdict": verdict(change, practical=practical[str(metric)])}
-                rows.append(own | _summary(change, ref=0.0) | {"estimand": "change"} | sizes | judged)
+                rows.append(own | summary(change, ref=0.0) | {"estimand": "change"} | sizes | judged)
         rows += _ranks(place, values, common, min_n=min_n, period=periods[-1])
     table = pd.DataFrame(rows, columns=[c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand", "model")])
     if withheld:
@@ -158,7 +158,8 @@ def forecasts(fits: Sequence[Fit], ahead: Sequence[xr.Dataset], gates: Sequence[
     return pd.DataFrame(rows, columns=[c for c in FORECAST_COLUMNS if c not in ("run_id", "brand", "period", "model")])
 
 
-def _summary(draws: np.ndarray, *, ref: float | None) -> dict[str, Any]:
+def summary(draws: np.ndarray, *, ref: float | None = None) -> dict[str, Any]:
+    """Return the numbers of one tidy row: mean, median, sd, 90 % interval; with `ref` the probability above it."""
     low, high = np.quantile(draws, [(1 - CI_PROB) / 2, (1 + CI_PROB) / 2])
     return {
         "mean": float(draws.mean()),
@@ -185,7 +186,7 @@ def _ranks(
         best = values[:, members.index].argmax(axis=1)
         for k, r in enumerate(members.to_dict("records")):
             own = dict(common) | {"level": level, "group": r["group"], "period": period, "unit": "probability"}
-            number = _summary((best == k).astype(float), ref=None) | {"sd": float("nan"), "median": float("nan")}
+            number = summary((best == k).astype(float), ref=None) | {"sd": float("nan"), "median": float("nan")}
             number |= {"ci_low": float("nan"), "ci_high": float("nan"), "ci_prob": float("nan"), "ci_kind": ""}
             rows.append(own | number | {"estimand": "p_rank_best", "n": r["n"], "n_eff": r["n_eff"], "verdict": ""})
     return rows

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 Language = Literal["en", "zh"]
 Grain = Literal["year", "half", "quarter", "month", "week", "day"]
-Role = Literal["overall", "nps", "ces", "expectation", "attribute", "intent", "image"]
+Role = Literal["overall", "nps", "ces", "expectation", "attribute", "intent", "image", "management"]
 Missing = Literal["never_asked", "not_used", "refused", "blank"]
 Unit = Literal["brand_period", "brand", "period", "client"]
 Verdict = Literal["better", "worse", "no_real_change", "cannot_tell", "withheld", "suppressed", ""]
@@ -18,7 +18,7 @@ Status = Literal["ok", "failed", "timeout", "skipped", "no_data", "withheld"]
 
 LANGUAGES: Final = ("en", "zh")
 GRAINS: Final = ("year", "half", "quarter", "month", "week", "day")
-ROLES: Final = ("overall", "nps", "ces", "expectation", "attribute", "intent", "image")
+ROLES: Final = ("overall", "nps", "ces", "expectation", "attribute", "intent", "image", "management")
 MISSING: Final = ("never_asked", "not_used", "refused", "blank")
 UNITS: Final = ("brand_period", "brand", "period", "client")
 VERDICTS: Final = ("better", "worse", "no_real_change", "cannot_tell", "withheld", "suppressed", "")
@@ -170,7 +170,11 @@ TABLES: Final[dict[str, Table]] = {
                 Column("brand", "VARCHAR", "of the response"),
                 Column("period", "VARCHAR", "of the response"),
                 Column("item", "VARCHAR", "item id of the params"),
-                Column("role", "VARCHAR", "overall, nps, ces, expectation, attribute, intent or image"),
+                Column(
+                    "role",
+                    "VARCHAR",
+                    "overall, nps, ces, expectation, attribute, intent, image or management (managers' view)",
+                ),
                 Column("scale", "VARCHAR", "scale id of the params"),
                 Column("touchpoint", "VARCHAR", "the item's touchpoint, else the response's"),
                 Column("value", "DOUBLE", "code on the scale; null if missing"),

@@ -6,9 +6,11 @@ While a parent compiles, which takes longest, notebooks without a model already 
 from __future__ import annotations
 
 import ast
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 import nbformat
@@ -107,6 +109,16 @@ def _imports(source: str) -> list[str]:
     return out
 
 
+def _askers(notebook: Notebook) -> list[Any]:
+    """Return the functions ``structures`` of the package's modules a template imports: they know what it will fit."""
+    found = []
+    for name in modules_of([notebook]):
+        if name.startswith("cxlab."):
+            with contextlib.suppress(ModuleNotFoundError):  # the name is a function's, not a module's
+                found.append(getattr(import_module(name), "structures", None))
+    return [asked for asked in found if asked]
+
+
 def structures_of(plan: Plan, store: connect.Store) -> dict[str, list[Any]]:
     """Return module of `cxlab.models` -> the structures its stale notebooks will fit, as far as counts tell.
 
@@ -114,8 +126,6 @@ def structures_of(plan: Plan, store: connect.Store) -> dict[str, list[Any]]:
     """
     if not any(s.notebook.model for s in plan.stale()):
         return {}
-    from cxlab import measures  # heavy, and needed for models only
-
     out: dict[str, set[Any]] = {}
     until = time.monotonic() + PATIENCE
     # The newest period first: its structure, the largest, is the one that pays most.
@@ -126,6 +136,7 @@ def structures_of(plan: Plan, store: connect.Store) -> dict[str, list[Any]]:
         period = unit.period or plan.params.periods.last
         data = runs.UnitData(store, unit.brand or None, period)
         known = [p.label for p in runs.known_periods(plan.params, period)]
-        needed = measures.structures(data, params=plan.params, period=period, periods=known)
-        out.setdefault(model, set()).update(s for s in needed if s.model == model)
+        for asked in _askers(step.notebook):
+            needed = asked(data, params=plan.params, period=period, periods=known)
+            out.setdefault(model, set()).update(s for s in needed if s.model == model)
     return {name: sorted(found) for name, found in out.items() if found}

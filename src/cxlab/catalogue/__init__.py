@@ -1,7 +1,8 @@
-"""The words of the report, one TOML file a language with the same keys and the same named fields.
+"""The words of the report: a folder a language, in it a TOML file a page, with the same keys and the same named fields.
 
-A message is a string with ``{field}`` places, or a table ``one`` / ``other`` chosen by a count. A further language is
-one more file here; `languages` finds it.
+A message is a string with ``{field}`` places, or a table ``one`` / ``other`` chosen by a count. What pages share stands
+in ``common.toml``, what one page says in a file of its own. A further language is one more folder here; `languages`
+finds it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cxlab.errors import ParamsError, Problem, nearest
 @cache
 def languages() -> tuple[str, ...]:
     """Return the codes of the languages that have a catalogue, in alphabetical order."""
-    return tuple(sorted(p.name.removesuffix(".toml") for p in files(__name__).iterdir() if p.name.endswith(".toml")))
+    return tuple(sorted(p.name for p in files(__name__).iterdir() if (p / "common.toml").is_file()))
 
 
 @cache
@@ -31,10 +32,19 @@ def catalogue(language: str) -> dict[str, str]:
                 value=repr(language),
                 allowed=", ".join(languages()),
                 nearest=nearest(language, languages()),
-                todo="add src/cxlab/catalogue/<language>.toml with the keys of en.toml",
+                todo="add a folder src/cxlab/catalogue/<language> with the files and keys of en",
             )
         )
-    return dict(_flat(tomllib.loads((files(__name__) / f"{language}.toml").read_text("utf-8")), ""))
+    found: dict[str, str] = {}
+    for page in sorted((files(__name__) / language).iterdir(), key=lambda p: p.name):
+        if page.name.endswith(".toml"):
+            messages = dict(_flat(tomllib.loads(page.read_text("utf-8")), ""))
+            if twice := sorted(found.keys() & messages.keys()):
+                raise ParamsError(
+                    Problem("messages of another file of this language", file=page.name, value=", ".join(twice))
+                )
+            found |= messages
+    return found
 
 
 def _flat(tree: Mapping[str, object], prefix: str) -> list[tuple[str, str]]:

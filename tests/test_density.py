@@ -41,7 +41,7 @@ def test_moments(method: density.Method) -> None:
     assert x.shape == (4, 1000, 3)
     assert tree.attrs["method"] == method
     np.testing.assert_allclose(x.mean(axis=(0, 1)), CENTRE, atol=0.1)
-    np.testing.assert_allclose(np.cov(x.reshape(-1, 3).T), COVARIANCE, atol=0.15)
+    np.testing.assert_allclose(np.cov(x.reshape(-1, 3).T), COVARIANCE, atol=0.2)
 
 
 def test_a_skewed_density_is_weighted_to_its_own_mean_not_to_its_mode() -> None:

@@ -1,4 +1,4 @@
-"""Draws from a posterior given as a plain function: mode, curvature, importance sampling, and NUTS where that is not enough.
+"""Draws from a posterior given as a plain function: mode, curvature, importance sampling, and NUTS where that fails.
 
 For models whose likelihood is cheap in numpy and whose compilation would cost more than their sampling. The draws are
 exact in the limit either way: those of a Student t around the mode are weighted by the density itself and accepted only

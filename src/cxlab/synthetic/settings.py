@@ -41,6 +41,8 @@ class WorldSettings:
         Effects of life events on the purchase rate.
     follow_up : float
         Effect of a follow-up after a complaint on next quarter's satisfaction.
+    index : float
+        Paths between the latents of the index questionnaire, 0 to 1; see `cxlab.synthetic.index`.
     silos : float
         Conflicts between the id systems (changed e-mails, shared addresses, second accounts).
     dirt : float
@@ -61,12 +63,15 @@ class WorldSettings:
     value_link: float = 1.0
     life_events: float = 1.0
     follow_up: float = 1.0
+    index: float = 1.0
     silos: float = 1.0
     dirt: float = 1.0
 
     def __post_init__(self) -> None:
         if self.customers < 200:
             raise ValueError(f"a world needs at least 200 customers, found {self.customers}")
+        if not 0 <= self.index <= 1:
+            raise ValueError(f"paths of the index can be switched between 0 and 1, found {self.index}")
         if not self.history_first <= self.survey_first <= self.last:
             raise ValueError(
                 f"quarters must be in order: {self.history_first} <= {self.survey_first} <= {self.last}; e.g. 2025Q1"

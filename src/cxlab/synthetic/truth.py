@@ -9,6 +9,7 @@ import pandas as pd
 
 from cxlab.synthetic import settings as s
 from cxlab.synthetic.answers import Answers
+from cxlab.synthetic.index import LATENTS, IndexAnswers, response_ids
 from cxlab.synthetic.life import Life
 from cxlab.synthetic.said import response_numbers
 from cxlab.synthetic.scales import code_probabilities
@@ -45,6 +46,13 @@ class Truth:
         empty if still a customer in the future quarter).
     planted : DataFrame
         ``what, brand, period, size, unit``: the events put into the world on purpose.
+    index : DataFrame
+        ``estimand, brand, period, from, to, value`` of the index questionnaire. Of all brands and periods (both ""),
+        standardised, before sampling: ``path``, ``total_effect``, ``r2``, and ``loading`` (latent to item, codes as
+        recorded). Of a brand and period, in expectation over its buyers: ``item_mean`` (codes 1-10) and ``index``
+        (0-100, items weighted by their loadings).
+    index_answers : DataFrame
+        ``response_id, true_id, brand, period`` and each latent of the respondents, in sd of the buyers.
     rejects : DataFrame
         ``source, file, line, column, value, level, why``: rows and values wrong on purpose.
     """
@@ -57,6 +65,8 @@ class Truth:
     panel: pd.DataFrame
     customers: pd.DataFrame
     planted: pd.DataFrame
+    index: pd.DataFrame
+    index_answers: pd.DataFrame
     rejects: pd.DataFrame
 
 
@@ -65,6 +75,7 @@ def tell(
     people: pd.DataFrame,
     life: Life,
     answers: Answers,
+    index: IndexAnswers,
     ids: pd.DataFrame,
     rejects: pd.DataFrame,
 ) -> Truth:
@@ -115,8 +126,24 @@ def tell(
         panel=_panel(settings, people, life),
         customers=_customers(settings, people, life),
         planted=_planted(settings),
+        index=index.truth,
+        index_answers=_index_answers(settings, people, index),
         rejects=rejects,
     )  # fmt: skip
+
+
+def _index_answers(settings: WorldSettings, people: pd.DataFrame, index: IndexAnswers) -> pd.DataFrame:
+    rows = index.responses
+    who = rows["customer"].to_numpy()
+    place = pd.DataFrame(
+        {
+            "response_id": response_ids(index),
+            "true_id": people["true_id"].to_numpy()[who],
+            "brand": people["brand"].to_numpy()[who],
+            "period": np.array(settings.quarters)[rows["quarter"]],
+        }
+    )
+    return place.join(rows[[f"eta_{latent}" for latent in LATENTS]].set_axis(list(LATENTS), axis=1))
 
 
 _NPS_VALUES = np.array([-100.0] * 7 + [0.0] * 2 + [100.0] * 2)

@@ -17,6 +17,7 @@ from cxlab.synthetic.answers import Answers, survey
 from cxlab.synthetic.dirt import plant
 from cxlab.synthetic.done import done_files
 from cxlab.synthetic.files import ClientFile
+from cxlab.synthetic.index import IndexAnswers, ask, index_file
 from cxlab.synthetic.life import Life, simulate
 from cxlab.synthetic.people import draw_identities, draw_people
 from cxlab.synthetic.said import said_files
@@ -32,6 +33,7 @@ class World:
     people: pd.DataFrame
     life: Life
     answers: Answers
+    index: IndexAnswers
     files: tuple[ClientFile, ...]
     truth: Truth
 
@@ -53,10 +55,15 @@ def generate(settings: WorldSettings | None = None) -> World:
     ids = draw_identities(settings, people, shops_online=shops_online)
     reachable = ((ids["member"] > 0) | (ids["account"] > 0)).to_numpy()
     answers = survey(settings, people, life, reachable=reachable, contact=ids)
-    files = [*said_files(settings, people, answers, ids), *done_files(settings, people, life, ids)]
+    index = ask(settings, people, life, reachable=reachable)
+    files = [
+        *said_files(settings, people, answers, ids),
+        index_file(people, index, ids),
+        *done_files(settings, people, life, ids),
+    ]
     files, rejects = plant(settings, files)
-    truth = tell(settings, people, life, answers, ids, rejects)
-    return World(settings, people, life, answers, tuple(files), truth)
+    truth = tell(settings, people, life, answers, index, ids, rejects)
+    return World(settings, people, life, answers, index, tuple(files), truth)
 
 
 def write(world: World, folder: Path) -> list[Path]:

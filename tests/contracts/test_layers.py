@@ -19,7 +19,7 @@ import pytest
 PARAMS = ("params",)
 DATA = ("connect", "synthetic", "runs", "disclosure")
 MODELS = ("measures", "models", "sampling", "density")
-RESULTS = ("diagnostics", "estimates")
+RESULTS = ("diagnostics", "estimates", "silence")
 SHOW = ("style", "wording", "catalogue", "blocks", "figures", "tables", "narrative", "explore")
 SUITE = ("suite", "batch", "render", "site", "scaffold", "doctor", "cli")
 

@@ -38,7 +38,7 @@ import numpy as np
 from cxlab.errors import ModelError, Problem
 
 FARTHEST: Final = 16.0  # log odds between the ends of a scale at which the silent are all but at one end
-STEPS: Final = 30  # supposed values on either side of 0, denser where they are small
+STEPS: Final = 48  # supposed values on either side of 0, denser where they are small
 
 
 @dataclass(frozen=True)

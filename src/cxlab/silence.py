@@ -1,0 +1,161 @@
+"""Those who were asked and did not answer: how far they could change what is reported."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from cxlab.connect import population
+from cxlab.estimates import CI_PROB, SURE, verdict
+from cxlab.measures import Fit
+from cxlab.models import satisfaction
+from cxlab.models.ordinal import nonresponse, reporting
+from cxlab.runs import UnitData
+
+SENSITIVITY_COLUMNS: Final = (
+    "item", "metric", "weighting", "period", "claim", "delta", "gap", "mean", "ci_low", "ci_high", "ci_prob", "ref",
+    "verdict", "tipping", "rate", "n",
+)  # fmt: skip
+DRAWS: Final = 1000
+PRIOR_ASKED: Final = 10.0  # people asked whom the rate of all lends to the rate of a cell, which may hold only a few
+
+
+def sensitivity(
+    one: Fit,
+    data: UnitData,
+    *,
+    metric: str,
+    period: str,
+    practical: float,
+    seed: int,
+    target: float | None = None,
+    weight: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Return a metric of the unit's period as a function of how far the silent differ from those who answered.
+
+    The claim looked at is the change from the period before if there is one to make (better, worse, no real change),
+    else whether the target is met. Only the silent of this period are supposed to differ: a difference that was the same
+    in both periods takes next to nothing from a change.
+
+    Parameters
+    ----------
+    one : Fit
+        Of the question.
+    data : UnitData
+        Its invitations say who was asked.
+    metric : str
+        One of the measure's metrics.
+    period : str
+        The unit's.
+    practical : float
+        Practical limit of a change of the metric.
+    seed : int
+        Of the choice of draws.
+    target : float, optional
+        Of the metric.
+    weight : array, shape (M,), optional
+        How many people each cell of the fit stands for; by default those of its estimates.
+
+    Returns
+    -------
+    DataFrame
+        `SENSITIVITY_COLUMNS`, a row a supposed difference: `gap` is how many points of the scale the silent score above
+        those like them who answered, `claim` one of change, target or nothing, `ref` what it compares with, `verdict`
+        what it then says (better, worse, no_real_change, cannot_tell; above, below), `tipping` marks the smallest
+        difference at which it changes, `rate` is the response rate. Empty where nobody is known to have been asked.
+    """
+    counts, codes = one.data, one.data.codes
+    here = (counts.cells["period"] == period).to_numpy()
+    rate = _rates(one, data, period)[here]
+    people = (counts.population if weight is None else np.asarray(weight, float))[here]
+    if not np.isfinite(rate).all() or not people.sum() > 0:
+        return pd.DataFrame(columns=list(SENSITIVITY_COLUMNS))
+    score = reporting.scores(codes, metric, satisfied_from=one.measure.satisfied_from)
+    shares = satisfaction.code_shares(one.tree["posterior"].dataset, counts, draws=DRAWS, seed=seed)
+    curve = nonresponse.tilted(
+        shares[:, here], codes=codes, score=score, weight=people, rate=rate, delta=nonresponse.deltas(codes)
+    )
+    before = _before(one, shares @ score, counts.population if weight is None else weight, period)
+    claim, ref, judged = _claim(curve.values, before, practical=practical, target=target)
+    place = None
+    if claim:
+        order = {v.tobytes(): text for v, text in zip(curve.values, judged, strict=True)}
+        place = nonresponse.tipping(curve, lambda values: order[values.tobytes()])
+    low, high = np.quantile(curve.values, [(1 - CI_PROB) / 2, (1 + CI_PROB) / 2], axis=1)
+    about: dict[str, Any] = {"item": one.measure.item, "metric": metric, "weighting": one.measure.weighting}
+    frame = pd.DataFrame(
+        about
+        | {
+            "period": period,
+            "claim": claim,
+            "delta": curve.delta,
+            "gap": curve.gap,
+            "mean": curve.values.mean(axis=1),
+            "ci_low": low,
+            "ci_high": high,
+            "ci_prob": CI_PROB,
+            "ref": ref,
+            "verdict": judged,
+            "tipping": np.arange(len(curve.delta)) == (-1 if place is None else place),
+            "rate": float(rate @ people / people.sum()),
+            "n": int(counts.n_raw[here].sum()),
+        }
+    )
+    return frame[list(SENSITIVITY_COLUMNS)]
+
+
+def _claim(
+    values: np.ndarray, before: np.ndarray | None, *, practical: float, target: float | None
+) -> tuple[str, float, list[str]]:
+    """Return what the verdict is about, what it compares with, and the verdict under each supposed difference."""
+    start = len(values) // 2
+    if before is not None:
+        judged = [str(verdict(v - before, practical=practical)) for v in values]
+        if judged[start] != "cannot_tell":
+            return "change", float(before.mean()), judged
+    if target is not None:
+        above = (values > target).mean(axis=1)
+        judged = ["above" if p > SURE else "below" if 1 - p > SURE else "cannot_tell" for p in above]
+        if judged[start] != "cannot_tell":
+            return "target", float(target), judged
+    return "", float("nan") if before is None else float(before.mean()), ["cannot_tell"] * len(values)
+
+
+def _before(one: Fit, cells: np.ndarray, weight: np.ndarray, period: str) -> np.ndarray | None:
+    """Draws (D,) of the metric in the period just before, if anybody answered in it."""
+    place = one.data.periods.index(period)
+    if place == 0:
+        return None
+    old = (one.data.cells["period"] == one.data.periods[place - 1]).to_numpy()
+    if not one.data.n_raw[old].sum() or not weight[old].sum() > 0:
+        return None
+    return np.asarray(cells[:, old] @ weight[old] / weight[old].sum())
+
+
+def _rates(one: Fit, data: UnitData, period: str) -> np.ndarray:
+    """Response rate of each cell of a fit in a period, drawn towards the rate of all; missing where nobody was asked."""
+    counts = one.data
+    nobody = np.full(len(counts.cells), np.nan)
+    asked = population.invited(data.store, counts.factors, brand=data.brand, until=data.until)
+    asked = asked[asked["period"] == period]
+    if asked.empty or not _was_asked(one, data, period):
+        return nobody
+    whole = float(asked["answered"].sum() / asked["asked"].sum())
+    known = [*population.told_apart(asked, counts.factors, "asked"), "period"]
+    by_cell = counts.cells.merge(
+        asked.groupby(known, as_index=False)[["asked", "answered"]].sum(), how="left", on=known
+    )
+    n, k = by_cell["asked"].fillna(0).to_numpy(float), by_cell["answered"].fillna(0).to_numpy(float)
+    return np.asarray((k + PRIOR_ASKED * whole) / (n + PRIOR_ASKED))
+
+
+def _was_asked(one: Fit, data: UnitData, period: str) -> bool:
+    """Whether most of the answers to the question were asked for: of star ratings nobody is silent."""
+    rows = data.sql(
+        "SELECT avg(coalesce(r.solicited, true)::INTEGER) AS asked FROM ratings t JOIN responses r USING (response_id)"
+        " WHERE t.item = ? AND t.period = ? AND t.value IS NOT NULL",
+        params=[one.measure.item, period],
+    )
+    return bool(len(rows)) and pd.notna(rows["asked"].iloc[0]) and float(rows["asked"].iloc[0]) >= 0.5

@@ -70,3 +70,11 @@ def test_the_same_seed_gives_the_same_draws() -> None:
 def test_a_start_outside_the_support_is_refused() -> None:
     with pytest.raises(ModelError, match="not finite"):
         density.mode(lambda x: (float("-inf"), x), np.zeros(2))
+
+
+def test_points_outside_the_support_do_not_end_the_sampling() -> None:
+    def half(x: np.ndarray) -> tuple[float, np.ndarray]:
+        return (float(-x[0]), -np.ones(1)) if x[0] > 0 else (float("-inf"), np.zeros(1))
+
+    tree = density.sample(half, np.ones(1), draws=200, chains=2, seed=2, method="nuts")
+    assert (tree["posterior"]["x"] > 0).all()

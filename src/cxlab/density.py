@@ -154,6 +154,12 @@ def sample(
     return tree
 
 
+class _OutsideError(ValueError):
+    """A point outside the support: nutpie counts a divergence and goes on."""
+
+    is_recoverable = True  # what nutpie asks of an exception
+
+
 def _differences(log_density: LogDensity, x: np.ndarray) -> np.ndarray:
     step = 1e-4
     matrix = np.empty((len(x), len(x)))
@@ -215,7 +221,7 @@ def _nuts(
     def whitened(y: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = log_density(point + factor @ y)
         if not np.isfinite(value):
-            raise ValueError("outside the support")
+            raise _OutsideError
         return float(value), factor.T @ slope
 
     compiled = from_pyfunc(

@@ -98,6 +98,7 @@ def tidy(
                 rows.append(own | summary(change, ref=0.0) | {"estimand": "change"} | sizes | judged)
         rows += _ranks(place, values, common, min_n=min_n, period=periods[-1])
     table = pd.DataFrame(rows, columns=[c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand", "model")])
+    table["base"] = draws.attrs.get("base", "")
     if withheld:
         table[list(ESTIMATE_NUMBERS)] = np.nan
         table["verdict"] = "withheld"

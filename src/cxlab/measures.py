@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -12,16 +12,18 @@ import xarray as xr
 
 from cxlab.errors import ParamsError, Problem, nearest
 from cxlab.models import satisfaction
+from cxlab.models.ordinal import frame as frames
 from cxlab.models.ordinal.data import SatisfactionData
+from cxlab.models.ordinal.frame import Sources
 from cxlab.models.satisfaction import Priors
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
 from cxlab.sampling import Structure
-from cxlab.vocab import SEGMENT, UNKNOWN
+from cxlab.vocab import SEGMENT, UNKNOWN, WEIGHTINGS
 
 HEADLINE_ROLES: Final = ("nps", "overall", "ces")  # these are also reported without weights
 SATISFACTION_ROLES: Final = (*HEADLINE_ROLES, "attribute")  # expectations, intents and images are no satisfaction
-Weighting = Literal["none", "survey"]
+Weighting = Literal["none", "survey", "population"]
 MOST_GROUPS: Final = 40  # a factor with more groups is an id rather than a segment
 MOST_CELLS: Final = 1024  # cells a model takes up by itself; `model.groupings` may ask for more
 MOST_FACTORS: Final = 6
@@ -29,7 +31,10 @@ MOST_FACTORS: Final = 6
 
 @dataclass(frozen=True)
 class Measure:
-    """One question and one weighting: one fit.
+    """One question and one weighting.
+
+    Without weights and by population are one fit: the same draws of the cells, averaged over the answers or over the
+    customer base. Survey weights are another one.
 
     Attributes
     ----------
@@ -42,9 +47,11 @@ class Measure:
     metrics : tuple of str
         What is reported of it, `vocab.METRICS`.
     weighting : str
-        ``none`` or ``survey``.
+        ``none``, ``survey`` or ``population``.
     factors : tuple of str
         What the model tells apart.
+    sources : Sources or None
+        What is known of the customer base; only of weighting ``population``.
     """
 
     item: str
@@ -54,12 +61,20 @@ class Measure:
     metrics: tuple[str, ...]
     weighting: Weighting
     factors: tuple[str, ...]
+    sources: Sources | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def fitted(self) -> tuple[str, str]:
+        """Which fit it takes: the item, and how its answers are counted."""
+        return self.item, "survey" if self.weighting == "survey" else "none"
 
 
 def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
-    """Return the fits of a unit: each item answered in the period, by survey weights where there are any.
+    """Return the measures of a unit: each item answered in the period, in the weightings that the data allow.
 
-    Items of the headline roles are reported without weights as well, so that a reader sees what the weights do.
+    By population where a customer directory, invitations or margins in the params know one of the question's factors,
+    by survey weights where there are any. Items of the headline roles are reported in all ways, so that a reader sees
+    what weights do; other items by population and without weights, or by survey weights when that is all there is.
 
     Parameters
     ----------
@@ -79,6 +94,8 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
     asked = asked[(asked["period"] == period) & (asked["n"] > 0) & asked["role"].isin(SATISFACTION_ROLES)]
     weighted = _weighted_items(data)
     found = []
+    answered = sorted(data.items()["period"].astype(str).unique())
+    known: dict[tuple[str, ...], Sources] = {}
     for row in asked.to_dict("records"):
         item, role, scale = str(row["item"]), str(row["role"]), params.scales[str(row["scale"])]
         codes = tuple(float(c) for c in scale.codes)
@@ -91,11 +108,19 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
             metrics.append("ces")
         satisfied = None if scale.satisfied_from is None else float(scale.satisfied_from)
         factors = _factors(data, item, wanted=params.model.groupings)
-        bare = item not in weighted or role in HEADLINE_ROLES
-        asked_for: list[tuple[Weighting, bool]] = [("none", bare), ("survey", item in weighted)]
+        if factors not in known:
+            known[factors] = frames.sources(data, params=params, factors=factors, periods=answered)
+        framed = known[factors].known(factors)
+        headline = role in HEADLINE_ROLES
+        asked_for: list[tuple[Weighting, bool]] = [
+            ("none", framed or headline or item not in weighted),
+            ("survey", item in weighted and (headline or not framed)),
+            ("population", framed),
+        ]
         for weighting in [name for name, wanted in asked_for if wanted]:
-            found.append(Measure(item, role, codes, satisfied, tuple(metrics), weighting, factors))
-    return sorted(found, key=lambda m: (_rank(m.role), m.item, m.weighting))
+            base = known[factors] if weighting == "population" else None
+            found.append(Measure(item, role, codes, satisfied, tuple(metrics), weighting, factors, base))
+    return sorted(found, key=lambda m: (_rank(m.role), m.item, WEIGHTINGS.index(m.weighting)))
 
 
 def lead(questions: Sequence[Measure], *, params: Params, item: str = "auto") -> Measure:
@@ -115,11 +140,11 @@ def lead(questions: Sequence[Measure], *, params: Params, item: str = "auto") ->
         )  # fmt: skip
     wanted = item if item != "auto" else params.headline.item
     of_item = [q for q in questions if q.item == wanted] or [q for q in questions if q.item == names[0]]
-    return of_item[-1]  # weighted where there are weights
+    return of_item[-1]  # by population, else by survey weights, else without
 
 
 def reported_by(questions: Sequence[Measure], metric: str) -> Measure:
-    """Return the first measure that reports a metric, weighted where there are weights; else the first of all."""
+    """Return the first measure that reports a metric, in the widest weighting; else of the first item of all."""
     able = [q for q in questions if metric in q.metrics] or list(questions)
     return [q for q in able if q.item == able[0].item][-1]
 
@@ -139,12 +164,6 @@ def comparison(one: Measure, *, grouping: str = "auto") -> str:
                 allowed=", ".join(["auto", *one.factors]), nearest=nearest(grouping, one.factors),
                 todo="name it under model.groupings of the params")
     )  # fmt: skip
-
-
-def model_data(measure: Measure, data: UnitData, *, periods: Sequence[str]) -> SatisfactionData:
-    """Count a measure's answers in the store and return the model's data."""
-    counts = data.cells(measure.item, factors=measure.factors, weighting=measure.weighting)
-    return satisfaction.model_data(counts, codes=measure.codes, factors=measure.factors, periods=periods)
 
 
 @dataclass(frozen=True)
@@ -168,8 +187,26 @@ class Fit:
 
 
 def load(questions: Sequence[Measure], data: UnitData, *, periods: Sequence[str]) -> list[SatisfactionData]:
-    """Count the answers of every measure; in the order of `questions`."""
-    return [model_data(one, data, periods=periods) for one in questions]
+    """Count the answers of every measure in the store, and whom they stand for; in the order of `questions`.
+
+    Measures that share a fit have the same cells and counts and differ in ``population`` alone.
+    """
+    found: dict[tuple[str, str], tuple[SatisfactionData, SatisfactionData]] = {}
+    framed = {one.item: one.sources for one in questions if one.sources is not None}
+    for one in questions:
+        if one.fitted in found:
+            continue
+        item, counted = one.fitted
+        counts = data.cells(item, factors=one.factors, weighting="survey" if counted == "survey" else "none")
+        given = framed.get(item) if counted == "none" else None
+        people = frames.frame(given, counts, factors=one.factors) if given is not None else None
+        whole = satisfaction.model_data(
+            counts, codes=one.codes, factors=one.factors, periods=periods,
+            population=None if people is None else people.table,
+        )  # fmt: skip
+        whole = replace(whole, base=people.source if people is not None else "")
+        found[one.fitted] = (replace(whole, population=whole.counts.sum(axis=1), base=""), whole)
+    return [found[one.fitted][one.weighting == "population"] for one in questions]
 
 
 def fit(
@@ -199,23 +236,26 @@ def fit(
     accept : callable, optional
         Judges draws, e.g. `cxlab.diagnostics.converged`; what it refuses is sampled twice, then four times as long.
     """
-    found = []
-    for one, data in zip(questions, counts, strict=True):
+    found: list[Fit | None] = [None] * len(questions)
+    for fitted in dict.fromkeys(one.fitted for one in questions):
+        places = [i for i, one in enumerate(questions) if one.fitted == fitted]
         for longer in (1, 2, 4):
             tree = satisfaction.fit(
-                data,
+                counts[places[0]],
                 priors=priors,
                 draws=(draws or settings.draws) * longer,
                 tune=settings.tune * longer,
                 chains=settings.chains,
-                seed=seed(f"satisfaction {one.item} {one.weighting}"),
+                seed=seed(f"satisfaction {' '.join(fitted)}"),
             )
             posterior = tree["posterior"].dataset
-            reported = satisfaction.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
-            if accept is None or accept(tree, reported):
+            for i in places:
+                one, data = questions[i], counts[i]
+                told = satisfaction.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
+                found[i] = Fit(one, data, tree, told)
+            if accept is None or all(accept(tree, fit.reported) for fit in found if fit and fit.tree is tree):
                 break
-        found.append(Fit(one, data, tree, reported))
-    return found
+    return [one for one in found if one is not None]
 
 
 def forecast(fits: Sequence[Fit], *, target_period: str, seed: Callable[[str], int]) -> list[xr.Dataset]:
@@ -312,11 +352,8 @@ def draws_of(fits: Sequence[Fit], *, keep: int = 1000) -> xr.Dataset:
 
 def structures(data: UnitData, *, params: Params, period: str, periods: Sequence[str]) -> set[Structure]:
     """Return the compiled structures that the unit's fits need, from counts alone."""
-    needed = set()
-    for one in {m.item: m for m in measures(data, params=params, period=period)}.values():
-        cells, groups = _sizes(data, one.item, one.factors)
-        needed.add(satisfaction.structure_for(cells=cells, groups=groups, periods=len(periods)))
-    return needed
+    questions = measures(data, params=params, period=period)
+    return {satisfaction.structure(one) for one in load(questions, data, periods=periods)}
 
 
 def _weighted_items(data: UnitData) -> set[str]:

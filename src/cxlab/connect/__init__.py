@@ -3,6 +3,7 @@
 from cxlab.connect.asof import asof_join, outcomes, rated_too_early
 from cxlab.connect.build import Checkup, build, check, checkup, fingerprint
 from cxlab.connect.masking import mask
+from cxlab.connect.population import customer_base, invited
 from cxlab.connect.readiness import copied_texts, readiness, response_rates
 from cxlab.connect.store import Store, open_store
 
@@ -14,7 +15,9 @@ __all__ = [
     "check",
     "checkup",
     "copied_texts",
+    "customer_base",
     "fingerprint",
+    "invited",
     "mask",
     "open_store",
     "outcomes",

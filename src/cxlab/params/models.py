@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PrivateAttr, model_validator
 from pydantic import Field as F
 
 from cxlab.vocab import Grain, Language, Missing, Role
@@ -412,11 +412,26 @@ class Limits(Strict):
     min_link_rate: float = F(0.0, ge=0, le=1, description="a lookup that matches fewer rows stops the run")
 
 
+def _some(shares: dict[str, float]) -> dict[str, float]:
+    if not sum(shares.values()) > 0:
+        raise ValueError("give some group a share above 0 (shares or head counts: only their proportions matter)")
+    return shares
+
+
 class Headline(Strict):
     """The number of the index page and the brief."""
 
     item: Id | None = F(None, description="default: the first nps item, else the first overall item")
     metric: Literal["mean", "top_box", "csat", "nps", "ces"] | None = F(None, description="default: nps, else csat")
+
+
+Shares = Annotated[
+    dict[
+        Annotated[Text, BeforeValidator(_as_text, json_schema_input_type=str | int | float)], Annotated[float, F(ge=0)]
+    ],
+    F(min_length=1),
+    AfterValidator(_some),
+]
 
 
 class ModelSettings(Strict):
@@ -511,6 +526,10 @@ class Params(Strict):
         default_factory=Limits, description="smallest groups, smallest changes worth acting on, rows that may be lost"
     )
     headline: Headline = F(default_factory=Headline, description="the number of the index page and the brief")
+    population: dict[Text, Shares] = F(
+        default_factory=dict,
+        description="customer base: segment:<name>, touchpoint or channel -> {group: share}; default: as the directory",
+    )
     model: ModelSettings = F(default_factory=ModelSettings, description="sampling and factors of the models")
     notebooks: list[Text] | None = F(None, description="ids to run; default: all of the profile")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from cxlab import vocab
+from cxlab.connect.population import customer_base, invited
 from cxlab.disclosure import suppress
 from cxlab.errors import Problem, RunError, nearest
 from cxlab.params.models import Brand, Params
@@ -85,6 +86,14 @@ class UnitData:
     def factors(self, item: str) -> pd.DataFrame:
         """Candidate factors of an item with their number of groups."""
         return self.store.factors(item, self.brand, self.until)
+
+    def base(self, factors: Sequence[str], *, periods: Sequence[str]) -> pd.DataFrame:
+        """Customers by the segments among these factors at the end of each period (`connect.customer_base`)."""
+        return customer_base(self.store, list(factors), periods=periods, brand=self.brand, until=self.until)
+
+    def invited(self, factors: Sequence[str]) -> pd.DataFrame:
+        """Who was asked and who answered, by these factors and period (`connect.invited`)."""
+        return invited(self.store, list(factors), brand=self.brand, until=self.until)
 
 
 @dataclass(frozen=True)

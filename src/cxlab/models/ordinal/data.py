@@ -38,6 +38,8 @@ class SatisfactionData:
         Log of the scale of each scale group; zeros.
     scale_group : array of int, shape (M,)
         Scale group of each cell.
+    base : str
+        Where a population that is not the answers' own is from, `cxlab.models.ordinal.frame.Frame.source`.
     """
 
     codes: tuple[float, ...]
@@ -52,3 +54,4 @@ class SatisfactionData:
     scale_of: np.ndarray
     log_scale: np.ndarray
     scale_group: np.ndarray
+    base: str = ""

@@ -115,7 +115,10 @@ def shares(cut: np.ndarray, eta: np.ndarray, data: SatisfactionData) -> np.ndarr
 
 
 def _rows(data: SatisfactionData) -> tuple[pd.DataFrame, np.ndarray]:
-    """What is reported (level, group, period, n, n_eff), and the weight of each cell in it, shape (R, M)."""
+    """What is reported (level, group, period, n, n_eff, weight), and each cell's share of it, shape (R, M).
+
+    The effective number of answers is Kish's, of answers weighted so that each cell stands for its population.
+    """
     rows, weights = [], []
     for level in ("total", *data.factors):
         group = pd.Series("", index=data.cells.index) if level == "total" else data.cells[level]
@@ -124,10 +127,15 @@ def _rows(data: SatisfactionData) -> tuple[pd.DataFrame, np.ndarray]:
                 member = ((group == name) & (data.cells["period"] == period)).to_numpy()
                 total = data.population[member].sum()
                 if total > 0:
-                    n, effective = int(data.n_raw[member].sum()), float(data.counts[member].sum())
-                    rows.append((level, name, period, n, effective))
+                    rows.append((level, name, period, int(data.n_raw[member].sum()), _effective(data, member), total))
                     weights.append(np.where(member, data.population / total, 0.0))
-    return pd.DataFrame(rows, columns=["level", "group", "period", "n", "n_eff"]), np.array(weights)
+    return pd.DataFrame(rows, columns=["level", "group", "period", "n", "n_eff", "weight"]), np.array(weights)
+
+
+def _effective(data: SatisfactionData, member: np.ndarray) -> float:
+    n = data.counts[member].sum(axis=1)
+    weight, n = data.population[member][n > 0], n[n > 0]
+    return float(weight.sum() ** 2 / (weight**2 / n).sum()) if weight.sum() > 0 else 0.0
 
 
 def _averages(
@@ -158,8 +166,9 @@ def _averages(
         {m: (("chain", "draw", "row"), v.reshape(chains, draws, len(rows))) for m, v in out.items()},
         coords={
             **{name: ("row", rows[name].to_numpy(object)) for name in ("level", "group", "period")},
-            **{name: ("row", rows[name].to_numpy()) for name in ("n", "n_eff")},
+            **{name: ("row", rows[name].to_numpy()) for name in ("n", "n_eff", "weight")},
         },
+        attrs={"base": data.base},
     )
 
 

@@ -93,3 +93,59 @@ def test_probability_of_reaching_a_target() -> None:
     level = table([("total", "", "2026", 300, 25.0, 2.0)], targets={"nps": 25.0}).iloc[0]
     assert level["ref"] == 25.0
     assert level["prob_gt_ref"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_change_is_judged_in_both_ways() -> None:
+    sure = table([("total", "", "2025", 400, 40.0, 1.0), ("total", "", "2026", 300, 48.0, 1.0)])
+    (change,) = sure[sure["estimand"] == "change"].to_dict("records")
+    assert change["prob_gt_ref"] == 1.0
+    assert change["prob_practical"] == pytest.approx(0.983, abs=0.01)  # P(|8 + sqrt(2) z| > 5)
+    still = table([("total", "", "2025", 400, 40.0, 1.0), ("total", "", "2026", 300, 40.0, 1.0)])
+    (change,) = still[still["estimand"] == "change"].to_dict("records")
+    assert change["prob_gt_ref"] == pytest.approx(0.5, abs=0.05)
+    assert change["prob_practical"] < 0.01
+
+
+def test_a_group_is_set_against_all_others() -> None:
+    rows = [
+        ("total", "", "2026", 400, 30.0, 0.1),
+        ("channel", "web", "2026", 100, 60.0, 0.1),
+        ("channel", "store", "2026", 300, 20.0, 0.1),
+        ("channel", "tiny", "2025", 300, 20.0, 0.1),  # differences are of the last period
+    ]
+    found = table(rows).query("estimand == 'difference'").set_index("group")
+    assert set(found.index) == {"web", "store"}
+    assert found["mean"].to_dict() == pytest.approx({"web": 40.0, "store": -40.0}, abs=0.1)
+    assert found["n"].to_dict() == {"web": 100, "store": 100}
+    assert found["verdict"].to_dict() == {"web": "better", "store": "worse"}
+    weighed = draws(rows).assign_coords(weight=("row", [4.0, 1.0, 1.0, 2.0]))
+    with_weights = estimates.tidy(weighed, item="nps", weighting="population", practical=PRACTICAL, periods=["2026"])
+    assert with_weights.query("estimand == 'difference' and group == 'web'")["mean"].item() == pytest.approx(40, abs=0.1)
+
+
+def test_three_groups_are_weighed_by_the_people_they_stand_for() -> None:
+    rows = [("channel", name, "2026", 100, mean, 0.01) for name, mean in (("a", 0.0), ("b", 10.0), ("c", 40.0))]
+    weighed = draws(rows).assign_coords(weight=("row", [1.0, 3.0, 1.0]))
+    found = estimates.tidy(weighed, item="nps", weighting="population", practical=PRACTICAL, periods=["2026"])
+    apart = found.query("estimand == 'difference'").set_index("group")["mean"]
+    assert apart.to_dict() == pytest.approx({"a": -17.5, "b": -10.0, "c": 32.5}, abs=0.01)
+
+
+def test_places_among_a_thousand_groups() -> None:
+    rows = [("store", f"s{i}", "2026", 50, float(i), 20.0) for i in range(1000)]
+    found = table(rows, min_n=30)
+    rank = found[found["estimand"] == "rank"].set_index("group")
+    assert rank.loc["s999", "mean"] < 50 < 950 < rank.loc["s0", "mean"]
+    assert (rank["ci_high"] - rank["ci_low"]).median() > 30  # neighbours cannot be told apart
+    for estimand in ("p_rank_best", "p_rank_worst"):
+        chance = found[found["estimand"] == estimand].set_index("group")["mean"]
+        assert chance.sum() == pytest.approx(1.0)
+        assert chance.idxmax() in {f"s{i}" for i in (*range(60), *range(940, 1000))}
+        assert chance.max() < 0.5
+
+
+def test_equal_groups_have_no_place() -> None:
+    """Negative control: a thousand stores that are alike are ranked from end to end, and said to be."""
+    rank = table([("store", f"s{i}", "2026", 50, 0.0, 1.0) for i in range(1000)]).query("estimand == 'rank'")
+    assert rank["mean"].between(450, 550).all()
+    assert (rank["ci_high"] - rank["ci_low"]).min() > 800

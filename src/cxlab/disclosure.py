@@ -47,7 +47,7 @@ def suppress(table: pd.DataFrame, min_n: int) -> pd.DataFrame:
     # A claim withheld for failed diagnostics stays withheld: the stronger warning wins.
     withheld = out["verdict"].eq("withheld")
     out.loc[small & ~withheld, "verdict"] = SUPPRESSED
-    for column in (*ESTIMATE_NUMBERS, "n_eff"):
+    for column in (*ESTIMATE_NUMBERS, "prob_practical", "n_eff"):
         if column in out.columns:
             out[column] = out[column].astype("float64").mask(small)
     return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CI_PROB: Final = 0.9
 SURE: Final = 0.975  # probability of a direction from which it is called better or worse
+RANKED: Final = 4_000_000  # draws x groups from which on ranks are counted on fewer draws
+MORE_COLUMNS: Final = ("prob_practical", "base")  # beside the contract's: see `tidy`
 UNITS: Final = {"mean": "points", "ces": "points", "top_box": "share", "csat": "share", "nps": "NPS points"}
 
 
@@ -32,13 +34,7 @@ def verdict(draws: np.ndarray, *, practical: float) -> Verdict:
     practical : float
         Smallest change worth acting on, in the same unit.
     """
-    low, high = np.quantile(draws, [(1 - CI_PROB) / 2, (1 + CI_PROB) / 2])
-    if -practical < low and high < practical:
-        return "no_real_change"
-    up = float((draws > 0).mean())
-    if up > SURE:
-        return "better"
-    return "worse" if 1 - up > SURE else "cannot_tell"
+    return cast(Verdict, str(compared(np.asarray(draws, float).reshape(-1, 1), practical=practical)["verdict"].iloc[0]))
 
 
 def tidy(
@@ -52,12 +48,24 @@ def tidy(
     min_n: int = 1,
     withheld: bool = False,
 ) -> pd.DataFrame:
-    """Summarise draws of one item as rows of level, change and rank.
+    """Summarise draws of one item as rows of level, change, difference and rank.
+
+    ==================  =============================================================================================
+    estimand            a row is
+    ==================  =============================================================================================
+    ``level``           the metric of a group in a period; `prob_gt_ref` is the probability of exceeding the target
+    ``change``          against the period just before; `prob_gt_ref` is P(change > 0)
+    ``difference``      a group of the last period against all others of its level; `prob_gt_ref` is P(difference > 0)
+    ``p_rank_best``     probability (in `mean`) of being the best group of its level in the last period
+    ``p_rank_worst``    probability of being the worst one
+    ``rank``            place among the groups of the level in the last period, 1 = best, with its interval
+    ==================  =============================================================================================
 
     Parameters
     ----------
     draws : Dataset
-        A variable for each metric, dims (chain, draw, row), coords of `row`: level, group, period, n, n_eff.
+        A variable for each metric, dims (chain, draw, row), coords of `row`: level, group, period, n, n_eff and weight
+        (people the row stands for; by default n).
     item, weighting : str
         Written into the rows.
     practical : mapping of metric to float
@@ -65,7 +73,7 @@ def tidy(
     periods : sequence of str
         All periods in order; a change compares with the one just before.
     targets : mapping of metric to float, optional
-        `prob_gt_ref` of a level is the probability of exceeding it.
+        Reference of a level.
     min_n : int
         Groups with fewer answers take no part in a ranking.
     withheld : bool
@@ -74,33 +82,31 @@ def tidy(
     Returns
     -------
     DataFrame
-        `vocab.ESTIMATE_COLUMNS` without run, brand and model, which the writer adds.
+        `vocab.ESTIMATE_COLUMNS` without run, brand and model, which the writer adds; ``prob_practical``, the
+        probability of a change or difference larger than the practical limit in either direction; ``base``, where the
+        population is from.
     """
     place = pd.DataFrame({c: draws[c].to_numpy() for c in ("level", "group", "period", "n", "n_eff")})
-    before = dict(zip(periods[1:], periods[:-1], strict=True))
-    rows: list[dict[str, Any]] = []
-    for metric in draws.data_vars:
+    place["weight"] = draws["weight"].to_numpy() if "weight" in draws.coords else place["n"].to_numpy(float)
+    parts = []
+    for metric in map(str, draws.data_vars):
         values = draws[metric].to_numpy().reshape(-1, len(place))
-        common = {"item": item, "metric": str(metric), "weighting": weighting, "unit": UNITS[str(metric)]}
-        target = (targets or {}).get(str(metric))
-        index = {(r.level, r.group, r.period): i for i, r in enumerate(place.itertuples())}
-        for i, r in enumerate(place.to_dict("records")):
-            own = common | {k: r[k] for k in ("level", "group", "period")}
-            if r["n"] == 0:
-                continue
-            level = summary(values[:, i], ref=target)
-            rows.append(own | level | {"estimand": "level", "n": r["n"], "n_eff": r["n_eff"], "verdict": ""})
-            j = index.get((r["level"], r["group"], before.get(str(r["period"]))))
-            if j is not None and place["n"][j] > 0:
-                change = values[:, i] - values[:, j]
-                sizes = {k: min(r[k], place[k][j]) for k in ("n", "n_eff")}
-                judged = {"verdict": verdict(change, practical=practical[str(metric)])}
-                rows.append(own | summary(change, ref=0.0) | {"estimand": "change"} | sizes | judged)
-        rows += _ranks(place, values, common, min_n=min_n, period=periods[-1])
-    table = pd.DataFrame(rows, columns=[c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand", "model")])
-    table["base"] = draws.attrs.get("base", "")
+        limit = practical[metric]
+        found = [
+            _levels(place, values, ref=(targets or {}).get(metric)),
+            _changes(place, values, periods=periods, practical=limit),
+            _differences(place, values, period=periods[-1], practical=limit),
+        ]
+        found = [part.assign(unit=UNITS[metric]) for part in found]
+        found.append(_ranks(place, values, min_n=min_n, period=periods[-1]))
+        parts.append(pd.concat([f for f in found if len(f)], ignore_index=True).assign(metric=metric))
+    table = pd.concat(parts, ignore_index=True).assign(
+        item=item, weighting=weighting, base=str(draws.attrs.get("base", ""))
+    )
+    own = [c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand", "model")]
+    table = table.reindex(columns=[*own, *MORE_COLUMNS])
     if withheld:
-        table[list(ESTIMATE_NUMBERS)] = np.nan
+        table[[*ESTIMATE_NUMBERS, "prob_practical"]] = np.nan
         table["verdict"] = "withheld"
     return table
 
@@ -175,19 +181,95 @@ def summary(draws: np.ndarray, *, ref: float | None = None) -> dict[str, Any]:
     }
 
 
-def _ranks(
-    place: pd.DataFrame, values: np.ndarray, common: Mapping[str, Any], *, min_n: int, period: str
-) -> list[dict[str, Any]]:
-    """How probable it is that each group of a level is the best one in the period."""
-    rows = []
-    here = place[(place["period"] == period) & (place["n"] >= min_n) & (place["group"] != UNKNOWN)]
-    for level, members in here[here["level"] != "total"].groupby("level", sort=False):
-        if len(members) < 2:
+def summaries(values: np.ndarray, *, ref: float | None = None) -> pd.DataFrame:
+    """Return the numbers of `summary` for each column of draws, shape (draws, rows), a row each."""
+    low, middle, high = np.quantile(values, [(1 - CI_PROB) / 2, 0.5, (1 + CI_PROB) / 2], axis=0)
+    return pd.DataFrame(
+        {
+            "mean": values.mean(axis=0),
+            "median": middle,
+            "sd": values.std(axis=0),
+            "ci_low": low,
+            "ci_high": high,
+            "ci_prob": CI_PROB,
+            "ci_kind": "eti",
+            "prob_gt_ref": float("nan") if ref is None else (values > ref).mean(axis=0),
+            "ref": float("nan") if ref is None else float(ref),
+        }
+    )
+
+
+def compared(values: np.ndarray, *, practical: float) -> pd.DataFrame:
+    """Return numbers, ``prob_practical`` and verdict of changes or differences, shape (draws, rows); ref is 0."""
+    numbers = summaries(values, ref=0.0).assign(prob_practical=(np.abs(values) > practical).mean(axis=0))
+    small = (numbers["ci_low"] > -practical) & (numbers["ci_high"] < practical)
+    up, down = numbers["prob_gt_ref"] > SURE, 1 - numbers["prob_gt_ref"] > SURE
+    return numbers.assign(verdict=np.select([small, up, down], ["no_real_change", "better", "worse"], "cannot_tell"))
+
+
+def _rows(place: pd.DataFrame, numbers: pd.DataFrame, estimand: str) -> pd.DataFrame:
+    keys = place[["level", "group", "period", "n", "n_eff"]].reset_index(drop=True)
+    return pd.concat([keys, numbers], axis=1).assign(estimand=estimand)
+
+
+def _levels(place: pd.DataFrame, values: np.ndarray, *, ref: float | None) -> pd.DataFrame:
+    heard = np.flatnonzero(place["n"] > 0)
+    return _rows(place.iloc[heard], summaries(values[:, heard], ref=ref), "level").assign(verdict="")
+
+
+def _changes(place: pd.DataFrame, values: np.ndarray, *, periods: Sequence[str], practical: float) -> pd.DataFrame:
+    before = dict(zip(periods[1:], periods[:-1], strict=True))
+    at = {key: i for i, key in enumerate(zip(place["level"], place["group"], place["period"], strict=True))}
+    pairs = [(i, at.get((key[0], key[1], before.get(key[2], "")))) for key, i in at.items()]
+    n = place["n"].to_numpy()
+    kept = [(i, j) for i, j in pairs if j is not None and n[i] > 0 and n[j] > 0]
+    if not kept:
+        return pd.DataFrame()
+    now, old = np.array(kept).T
+    found = _rows(place.iloc[now], compared(values[:, now] - values[:, old], practical=practical), "change")
+    for size in ("n", "n_eff"):
+        found[size] = np.minimum(place[size].to_numpy()[now], place[size].to_numpy()[old])
+    return found
+
+
+def _differences(place: pd.DataFrame, values: np.ndarray, *, period: str, practical: float) -> pd.DataFrame:
+    """Each group of a level against all others of it: the others' mean is the total less the group."""
+    parts = []
+    here = place[(place["period"] == period) & (place["level"] != "total")]
+    for _, members in here.groupby("level", sort=False):
+        weight = members["weight"].to_numpy(float)
+        rest = weight.sum() - weight
+        shown = (members["n"].to_numpy() > 0) & (members["group"] != UNKNOWN).to_numpy() & (rest > 0)
+        if len(members) < 2 or not shown.any():
             continue
-        best = values[:, members.index].argmax(axis=1)
-        for k, r in enumerate(members.to_dict("records")):
-            own = dict(common) | {"level": level, "group": r["group"], "period": period, "unit": "probability"}
-            number = summary((best == k).astype(float), ref=None) | {"sd": float("nan"), "median": float("nan")}
-            number |= {"ci_low": float("nan"), "ci_high": float("nan"), "ci_prob": float("nan"), "ci_kind": ""}
-            rows.append(own | number | {"estimand": "p_rank_best", "n": r["n"], "n_eff": r["n_eff"], "verdict": ""})
-    return rows
+        drawn = values[:, members.index]
+        others = ((drawn @ weight)[:, None] - drawn * weight)[:, shown] / rest[shown]
+        found = _rows(members[shown], compared(drawn[:, shown] - others, practical=practical), "difference")
+        for size in ("n", "n_eff"):
+            own = members[size].to_numpy()
+            found[size] = np.minimum(own, own.sum() - own)[shown]
+        parts.append(found)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _ranks(place: pd.DataFrame, values: np.ndarray, *, min_n: int, period: str) -> pd.DataFrame:
+    """How probable it is that each group of a level is the best or the worst one in the period, and its place."""
+    parts = []
+    here = place[(place["period"] == period) & (place["n"] >= min_n) & (place["group"] != UNKNOWN)]
+    for _, members in here[here["level"] != "total"].groupby("level", sort=False):
+        if len(members) >= 2:
+            parts += ranked(members, values[:, members.index])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def ranked(members: pd.DataFrame, values: np.ndarray) -> list[pd.DataFrame]:
+    """Return the rows of `p_rank_best`, `p_rank_worst` and `rank` of groups whose draws are columns of `values`."""
+    groups = values.shape[1]
+    thinned = values[:: max(1, values.shape[0] * groups // RANKED)]
+    place = groups - np.argsort(np.argsort(thinned, axis=1), axis=1)
+    found = []
+    for estimand, winner in (("p_rank_best", values.argmax(axis=1)), ("p_rank_worst", values.argmin(axis=1))):
+        chance = pd.DataFrame({"mean": np.bincount(winner, minlength=groups) / len(values), "ci_kind": ""})
+        found.append(_rows(members, chance, estimand).assign(unit="probability", verdict=""))
+    found.append(_rows(members, summaries(place.astype(float)), "rank").assign(unit="rank", verdict=""))
+    return found

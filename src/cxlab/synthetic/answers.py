@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.synthetic import settings as s
+from cxlab.synthetic.expectations import EXPECTED, SPREAD, hopes
 from cxlab.synthetic.life import Life
 from cxlab.synthetic.scales import draw_codes
 from cxlab.synthetic.settings import WorldSettings
@@ -16,7 +17,6 @@ from cxlab.synthetic.talk import comments, reviews
 NOT_USED, REFUSED, BLANK = 6, 9, 0  # codes of the 1-5 scales
 NPS_REFUSED = 99
 _K = {name: k for k, name in enumerate(s.TOUCHPOINT_NAMES)}
-EXPECTED = ("delivery", "quality", "staff")  # touchpoints with an expectation question
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _rate(settings: WorldSettings, people: pd.DataFrame, life: Life, responses: 
     codes = 1 + draw_codes(rng, x, cuts=s.ATTRIBUTE_CUTS, scale=s.ATTRIBUTE_SCALE)
     codes = np.where(life.used[who, q], codes, NOT_USED)
     expected = np.array([_K[t] for t in EXPECTED])
-    hope = 0.55 + 0.3 * people["trait"].to_numpy()[who][:, None] + rng.normal(0, 0.5, (m, len(EXPECTED)))
+    hope = hopes(settings, people, life, who, q) + rng.normal(0, SPREAD, (m, len(EXPECTED)))
     hoped = 1 + draw_codes(rng, hope, cuts=s.ATTRIBUTE_CUTS, scale=s.ATTRIBUTE_SCALE)
     lost = rng.random((m, len(s.TOUCHPOINTS) + 3))
     out["nps"] = np.select([lost[:, 0] < 0.012, lost[:, 0] < 0.022], [-1, NPS_REFUSED], out["nps"])

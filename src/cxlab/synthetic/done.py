@@ -18,7 +18,7 @@ _GRACE_DAYS = 4  # exports are made a few days after the quarter: they hold rows
 def done_files(settings: WorldSettings, people: pd.DataFrame, life: Life, ids: pd.DataFrame) -> list[ClientFile]:
     """Shape orders, deliveries, contacts, directories, events and actions, still without planted errors."""
     cut = s.last_day(settings.last) + _GRACE_DAYS
-    orders = _with_accounts(settings, life.orders, ids)
+    orders = with_accounts(settings, life.orders, ids)
     orders = orders[orders["date"] <= cut]
     return [
         _web_orders(people, orders, cut),
@@ -33,7 +33,7 @@ def done_files(settings: WorldSettings, people: pd.DataFrame, life: Life, ids: p
     ]
 
 
-def _with_accounts(settings: WorldSettings, orders: pd.DataFrame, ids: pd.DataFrame) -> pd.DataFrame:
+def with_accounts(settings: WorldSettings, orders: pd.DataFrame, ids: pd.DataFrame) -> pd.DataFrame:
     """A third of the orders of those with two accounts run over the second."""
     first, second = (ids[c].to_numpy()[orders["customer"]] for c in ("account", "account2"))
     other = (second > 0) & (settings.stream("second account").random(len(orders)) < 0.35)
@@ -210,6 +210,7 @@ def _events(
         ),
         ("price_change", "autumn price list", "alder", "2025-09-15", "", "0.02"),
         ("price_change", "new year price list", "birch", "2026-01-02", "", "0.015"),
+        ("price_change", "spring price list", "alder", s.PRICE_LIST_DAY, "", "0.02"),
         ("competitor", "a discounter opens web shop", "alder", "2026-04-20", "", ""),
         ("competitor", "a discounter opens web shop", "birch", "2026-04-20", "", ""),
     ]

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from cxlab.synthetic import settings as s
-from cxlab.synthetic.answers import EXPECTED, Answers
+from cxlab.synthetic.answers import Answers
+from cxlab.synthetic.expectations import EXPECTED
 from cxlab.synthetic.files import ClientFile, day, strings, text
 from cxlab.synthetic.settings import WorldSettings
 

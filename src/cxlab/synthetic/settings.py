@@ -28,7 +28,8 @@ class WorldSettings:
     drop : float
         Late deliveries of Alder in the last quarter.
     campaign : float
-        Birch's spring campaign, sent to a random half of its customers.
+        Birch's spring campaign, sent to a random half of its customers: it sells, flatters the price and raises what
+        they expect of delivery.
     touchpoints : float
         Effects of touchpoint experience on satisfaction.
     segments : float
@@ -43,6 +44,10 @@ class WorldSettings:
         Effect of a follow-up after a complaint on next quarter's satisfaction.
     index : float
         Paths between the latents of the index questionnaire, 0 to 1; see `cxlab.synthetic.index`.
+    managers : float
+        Managers of Alder who believe delivery to be better than it is.
+    visits : float
+        How far the next step of a session depends on where one is; see `cxlab.synthetic.visits`.
     silos : float
         Conflicts between the id systems (changed e-mails, shared addresses, second accounts).
     dirt : float
@@ -64,6 +69,8 @@ class WorldSettings:
     life_events: float = 1.0
     follow_up: float = 1.0
     index: float = 1.0
+    managers: float = 1.0
+    visits: float = 1.0
     silos: float = 1.0
     dirt: float = 1.0
 
@@ -72,6 +79,8 @@ class WorldSettings:
             raise ValueError(f"a world needs at least 200 customers, found {self.customers}")
         if not 0 <= self.index <= 1:
             raise ValueError(f"paths of the index can be switched between 0 and 1, found {self.index}")
+        if not 0 <= self.visits <= 1:
+            raise ValueError(f"steps of visits can be switched between 0 and 1, found {self.visits}")
         if not self.history_first <= self.survey_first <= self.last:
             raise ValueError(
                 f"quarters must be in order: {self.history_first} <= {self.survey_first} <= {self.last}; e.g. 2025Q1"
@@ -169,6 +178,7 @@ CAMPAIGN_BRAND: Final = "birch"
 CAMPAIGN_QUARTER: Final = "2026Q1"
 CAMPAIGN_RATE: Final = 0.35  # log purchase rate
 CAMPAIGN_PRICE: Final = 0.50  # price experience
+PRICE_LIST_DAY: Final = "2026-04-10"  # of Alder; has no effect on anything: a control
 LATE_SHARE: Final = 0.08
 LATE_SHARE_CHRISTMAS: Final = 0.11
 LATE_SHARE_DROP: Final = 0.42

@@ -9,11 +9,14 @@ import pandas as pd
 
 from cxlab.synthetic import settings as s
 from cxlab.synthetic.answers import Answers
+from cxlab.synthetic.expectations import PROMISED, RAISED, gaps
 from cxlab.synthetic.index import LATENTS, IndexAnswers, response_ids
 from cxlab.synthetic.life import Life
+from cxlab.synthetic.managers import Poll
 from cxlab.synthetic.said import response_numbers
 from cxlab.synthetic.scales import code_probabilities
 from cxlab.synthetic.settings import WorldSettings
+from cxlab.synthetic.visits import Visits
 
 _QUALITY = s.TOUCHPOINT_NAMES.index("quality")
 
@@ -53,6 +56,16 @@ class Truth:
         (0-100, items weighted by their loadings).
     index_answers : DataFrame
         ``response_id, true_id, brand, period`` and each latent of the respondents, in sd of the buyers.
+    gaps : DataFrame
+        ``touchpoint, brand, period, population, n`` of those who used it (buyers, or respondents of the survey), with
+        ``expectation, experience`` (mean, latent), ``expectation_sd, experience_sd, correlation`` (between customers,
+        latent), ``expectation_points, experience_points`` (mean codes), and the shares whose experience is ``below``,
+        ``met`` (the same code) and ``above`` their expectation, in expectation over the answers.
+    managers : DataFrame
+        ``brand, period, touchpoint, belief`` (latent, too high) and the expected mean code of the managers, of all
+        who used it and of the respondents among them: ``managers_points, buyers_points, respondents_points``.
+    transitions : DataFrame
+        ``from, to, probability`` of the steps of a session; ``start``, ``purchase:web``, ``purchase:store``, ``leave``.
     rejects : DataFrame
         ``source, file, line, column, value, level, why``: rows and values wrong on purpose.
     """
@@ -67,6 +80,9 @@ class Truth:
     planted: pd.DataFrame
     index: pd.DataFrame
     index_answers: pd.DataFrame
+    gaps: pd.DataFrame
+    managers: pd.DataFrame
+    transitions: pd.DataFrame
     rejects: pd.DataFrame
 
 
@@ -75,9 +91,12 @@ def tell(
     people: pd.DataFrame,
     life: Life,
     answers: Answers,
-    index: IndexAnswers,
     ids: pd.DataFrame,
     rejects: pd.DataFrame,
+    *,
+    index: IndexAnswers,
+    managers: Poll,
+    visits: Visits,
 ) -> Truth:
     """Put together the truth of a world."""
     true_id = people["true_id"].to_numpy()
@@ -128,6 +147,9 @@ def tell(
         planted=_planted(settings),
         index=index.truth,
         index_answers=_index_answers(settings, people, index),
+        gaps=gaps(settings, people, life, responses),
+        managers=managers.truth,
+        transitions=visits.transitions,
         rejects=rejects,
     )  # fmt: skip
 
@@ -246,6 +268,17 @@ def _planted(settings: WorldSettings) -> pd.DataFrame:
             settings.campaign * s.CAMPAIGN_PRICE,
             "price experience of the exposed half",
         ),
+        *(
+            (
+                "campaign",
+                s.CAMPAIGN_BRAND,
+                str(pd.Period(s.CAMPAIGN_QUARTER, "Q") + later),
+                settings.campaign * size,
+                f"{PROMISED} expectation of the exposed half",
+            )
+            for later, size in enumerate(RAISED)
+        ),
+        ("price list", "alder", "2026Q2", 0.0, "any expectation: a control"),
         ("repurchase link", "", "", settings.value_link * s.RATE_LINK, "log purchase rate per unit of satisfaction"),
         ("leaving link", "", "", settings.value_link * s.CHURN_LINK, "log-odds of leaving per unit of satisfaction"),
         ("spend link", "", "", settings.value_link * s.SPEND_LINK, "log basket per unit of satisfaction"),

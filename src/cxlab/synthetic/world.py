@@ -15,14 +15,16 @@ import pandas as pd
 
 from cxlab.synthetic.answers import Answers, survey
 from cxlab.synthetic.dirt import plant
-from cxlab.synthetic.done import done_files
+from cxlab.synthetic.done import done_files, with_accounts
 from cxlab.synthetic.files import ClientFile
 from cxlab.synthetic.index import IndexAnswers, ask, index_file
 from cxlab.synthetic.life import Life, simulate
+from cxlab.synthetic.managers import Poll, managers_file, poll
 from cxlab.synthetic.people import draw_identities, draw_people
 from cxlab.synthetic.said import said_files
 from cxlab.synthetic.settings import WorldSettings
 from cxlab.synthetic.truth import Truth, tell
+from cxlab.synthetic.visits import Visits, visits_file, wander
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class World:
     life: Life
     answers: Answers
     index: IndexAnswers
+    managers: Poll
+    visits: Visits
     files: tuple[ClientFile, ...]
     truth: Truth
 
@@ -56,14 +60,18 @@ def generate(settings: WorldSettings | None = None) -> World:
     reachable = ((ids["member"] > 0) | (ids["account"] > 0)).to_numpy()
     answers = survey(settings, people, life, reachable=reachable, contact=ids)
     index = ask(settings, people, life, reachable=reachable)
+    managers = poll(settings, people, life, answers.responses)
+    visits = wander(settings, people, life, ids)
     files = [
         *said_files(settings, people, answers, ids),
         index_file(people, index, ids),
+        managers_file(managers),
+        visits_file(people, visits, with_accounts(settings, life.orders, ids), ids),
         *done_files(settings, people, life, ids),
     ]
     files, rejects = plant(settings, files)
-    truth = tell(settings, people, life, answers, index, ids, rejects)
-    return World(settings, people, life, answers, index, tuple(files), truth)
+    truth = tell(settings, people, life, answers, ids, rejects, index=index, managers=managers, visits=visits)
+    return World(settings, people, life, answers, index, managers, visits, tuple(files), truth)
 
 
 def write(world: World, folder: Path) -> list[Path]:

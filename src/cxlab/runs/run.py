@@ -62,9 +62,9 @@ class UnitData:
         wanted = list(columns) if columns is not None else None
         return self.store.table(name, brand=self.brand, until=self.until, since=since, columns=wanted)
 
-    def sql(self, query: str, *, params: Sequence[Any] | None = None) -> pd.DataFrame:
-        """Answer a DuckDB query over views that are already restricted to the unit."""
-        return self.store.sql(query, brand=self.brand, until=self.until, params=list(params) if params else None)
+    def sql(self, query: str, *, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pd.DataFrame:
+        """Answer a DuckDB query over views that are already restricted to the unit; bind ``$name`` or ``?``."""
+        return self.store.sql(query, brand=self.brand, until=self.until, params=params)
 
     def cells(
         self,

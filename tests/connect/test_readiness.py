@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -117,3 +118,29 @@ def test_questions_name_the_missing_piece(world: tuple[Store, Params]) -> None:
 def test_nothing_at_all_is_no_error(world: tuple[Store, Params]) -> None:
     found = connect.readiness(*world, brand="nobody", until="2026-01")
     assert set(found.query("section == 'questions'").verdict) == {"no"}
+
+
+def test_what_managers_think_is_no_answer_of_a_customer(tmp_path: Path) -> None:
+    """The same file read once as the customers' answers and once as the managers'."""
+    (tmp_path / "poll.csv").write_text("r,day,q\n1,2026-01-10,5\n2,2026-02-10,4\n3,2026-03-10,3\n")
+    found = {}
+    for role in ("attribute", "management"):
+        item = {"column": "q", "scale": "five", "role": role, "touchpoint": "till"}
+        tables = {
+            "responses": {"from": "poll", "response_id": "r", "date": "day"},
+            "ratings": {"from": "poll", "items": {"view": item}},
+        }
+        given = params(tmp_path, DATA | {"inputs": {"poll": {"path": "poll.csv"}}, "tables": tables})
+        found[role] = connect.readiness(store(tmp_path / role, given), given, brand="solo", until="2026-03")
+
+    def counted(role: str, name: str) -> list[int]:
+        rows = found[role].query("section == @name")
+        return [int(n) for n in rows["n_used"].dropna() if n > 0]
+
+    for name in ("map", "kinds", "first_party"):
+        assert counted("attribute", name)
+        assert not counted("management", name)
+    assert counted("management", "reconciliation") == counted("attribute", "reconciliation") == [3, 3]
+    missing = {role: frame.query("section == 'questions'").set_index("source").kind for role, frame in found.items()}
+    assert "periods" in missing["management"]["80_ledger"]
+    assert "periods" not in missing["attribute"]["80_ledger"]

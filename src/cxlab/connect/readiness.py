@@ -15,6 +15,9 @@ section            one row is
 `first_party`      answers and texts: all, the company's own, share
 `questions`        notebook in `source`: verdict yes, partly, no; `kind` names what is missing
 =================  ================================================================================================
+
+What managers say their customers experience (role ``management``) is no answer of a customer: only `reconciliation`
+counts it.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from cxlab.params.models import Params
 from cxlab.vocab import KINDS, READINESS_COLUMNS, TABLES
 
 FLOOD = 5  # the same text this often within a day and a brand is no coincidence
+_MANAGERS = "(SELECT response_id FROM ratings WHERE role = 'management')"  # questionnaires answered by managers
 _SAME = r"regexp_replace(lower(text), '[\s\p{P}\p{S}]+', '', 'g')"
 
 Row = dict[str, Any]
@@ -112,7 +116,7 @@ class _Unit:
         rows = self._rows(
             """SELECT r.source, coalesce(t.touchpoint, '') AS touchpoint, r.solicited, true AS structured,
                 count(*) AS n_in, count(t.value) AS n_used FROM ratings t JOIN responses r USING (response_id)
-            GROUP BY ALL UNION ALL
+            WHERE t.role IS DISTINCT FROM 'management' GROUP BY ALL UNION ALL
             SELECT source, coalesce(touchpoint, ''), coalesce(solicited, false), false, count(*), count(*) FROM comments
             GROUP BY ALL ORDER BY ALL"""
         )
@@ -134,6 +138,11 @@ class _Unit:
                 for t, spec in TABLES.items()
                 if spec.kind == kind and t != "invitations"
             }
+            if "responses" in n:
+                n |= self._one(
+                    f"""SELECT (SELECT count(*) FROM responses WHERE response_id NOT IN {_MANAGERS}) AS responses,
+                    (SELECT count(*) FROM ratings WHERE role IS DISTINCT FROM 'management') AS ratings"""
+                )
             there = [t for t, count in n.items() if count]
             yield {
                 "kind": kind,
@@ -223,8 +232,8 @@ class _Unit:
 
     def first_party(self) -> Iterable[Row]:
         row = self._one(
-            """SELECT count(*) AS n_in, count(*) FILTER (WHERE first_party) AS n_used FROM (
-                SELECT first_party FROM responses
+            f"""SELECT count(*) AS n_in, count(*) FILTER (WHERE first_party) AS n_used FROM (
+                SELECT first_party FROM responses WHERE response_id NOT IN {_MANAGERS}
                 UNION ALL SELECT first_party FROM comments WHERE response_id IS NULL)"""
         )
         if row["n_in"]:
@@ -247,11 +256,12 @@ class _Unit:
         row = self._one(
             """SELECT (SELECT count(*) FROM ratings WHERE value IS NOT NULL AND role IN ('overall', 'nps', 'ces'))
                 AS outcomes,
-            (SELECT count(DISTINCT period) FROM ratings WHERE value IS NOT NULL) AS periods,
+            (SELECT count(DISTINCT period) FROM ratings WHERE value IS NOT NULL AND role <> 'management') AS periods,
             (SELECT count(*) FROM ratings WHERE value IS NOT NULL AND role = 'attribute') AS attributes,
             (SELECT count(*) FROM ratings WHERE value IS NOT NULL AND role = 'expectation') AS expectations,
             (SELECT count(*) FROM ratings WHERE value IS NOT NULL AND role = 'image') AS image,
-            (SELECT count(DISTINCT touchpoint) FROM ratings WHERE value IS NOT NULL) AS touchpoints,
+            (SELECT count(DISTINCT touchpoint) FROM ratings WHERE value IS NOT NULL AND role <> 'management')
+                AS touchpoints,
             (SELECT count(*) FROM comments) AS comments,
             (SELECT count(*) FROM transactions WHERE customer IS NOT NULL) AS transactions,
             (SELECT count(*) FROM (SELECT customer FROM transactions WHERE customer IS NOT NULL AND kind <> 'return'

@@ -1,0 +1,376 @@
+"""Rows of experiences: what customers met at each touchpoint, and what they said or did afterwards.
+
+Nothing of a row's experience or covariates is later than its outcome: an interaction counts for an answer only if its
+day is before the answer's; purchases of the past are those before the moment; what follows is counted from the day
+after. An interaction's outcome is a column ``outcome:<name>`` that is true or false; which of the two is the bad
+experience is learned from the answers of those who met it (`worse_side`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cxlab.connect.sql import identifier, literal
+from cxlab.params.models import Params, Scale
+from cxlab.runs import UnitData
+from cxlab.vocab import OUTCOME, SEGMENT, UNKNOWN
+
+MOST_ROWS: Final = 12_000  # answers or customers a model sees; of more a fixed share is drawn by hash
+RECENT: Final = 92  # days for which an interaction counts as known to somebody who answers
+NOT: Final = "not "  # before the name of an outcome: the bad experience is that it did not happen
+BOUGHT: Final = "('purchase', 'renewal', 'booking')"
+_MOST_GROUPS: Final = 8  # groups of a covariate kept apart; the rarer ones are one
+_LEAST_SPAN: Final = 120  # days of purchases below which nothing can be followed
+
+
+@dataclass(frozen=True)
+class Question:
+    """The answer that stands for the whole relationship.
+
+    Attributes
+    ----------
+    item : str
+    codes : tuple of int
+        From worst to best.
+    success : int
+        Places above this boundary are satisfied.
+    """
+
+    item: str
+    codes: tuple[int, ...]
+    success: int
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How leaving is known.
+
+    Attributes
+    ----------
+    days : int
+        A customer who does nothing for so long after an experience has left.
+    kind : str
+        ``churn`` where the data say who left, else ``purchase`` (nothing bought within the horizon).
+    first, last : Timestamp
+        First and last day of the transactions.
+    """
+
+    days: int
+    kind: str
+    first: pd.Timestamp
+    last: pd.Timestamp
+
+
+def question(data: UnitData, params: Params) -> Question | None:
+    """Return the overall question with most answers, else the recommend or the effort question; None without any."""
+    asked = data.items().groupby(["item", "role", "scale"], as_index=False)["n"].sum()
+    for role in ("overall", "nps", "ces"):
+        of_role = asked[asked["role"] == role].sort_values(["n", "item"], ascending=[False, True])
+        if len(of_role):
+            item, scale = str(of_role["item"].iloc[0]), params.scales[str(of_role["scale"].iloc[0])]
+            _, good = edges(scale) if role != "nps" else (0, len(scale.codes) - 2)
+            return Question(item, tuple(scale.codes), good - 1)
+    return None
+
+
+def edges(scale: Scale) -> tuple[int, int]:
+    """Return the places of the best bad code and the worst good code: the lower two fifths are bad (two of five codes).
+
+    Good is what the params call satisfied, else the upper two fifths.
+    """
+    k = len(scale.codes)
+    fifths = max(1, round(0.4 * k))
+    good = scale.codes.index(scale.satisfied_from) if scale.satisfied_from is not None else k - fifths
+    return min(fifths - 1, good - 1) if good > 0 else 0, max(good, 1)
+
+
+def horizon(data: UnitData, *, least: int = 30) -> Horizon | None:
+    """Learn from the data when a customer must be taken for gone; None if nobody's leaving can be known.
+
+    Where the data say who left (kind ``churn``), a quarter of a year or less. Else the time within which nine in ten
+    of those who bought again had done so, in whole weeks, at most a third of the time observed; it takes `least`
+    customers who bought again.
+    """
+    found = data.sql(
+        f"""SELECT min(date) AS first, max(date) AS last, count(*) FILTER (WHERE kind = 'churn') AS gone,
+            count(DISTINCT customer) AS customers
+        FROM transactions WHERE customer IS NOT NULL AND date IS NOT NULL AND kind IN ('churn', {BOUGHT[1:-1]})"""
+    ).iloc[0]
+    if not found["customers"] or (found["last"] - found["first"]).days < _LEAST_SPAN:
+        return None
+    first, last = pd.Timestamp(found["first"]), pd.Timestamp(found["last"])
+    span = (last - first).days
+    if found["gone"] >= least:
+        return Horizon(min(91, span // 3), "churn", first, last)
+    half = (first + pd.Timedelta(days=span // 2)).date()
+    gaps = data.sql(
+        f"""WITH days AS (SELECT DISTINCT customer, date FROM transactions
+                WHERE kind IN {BOUGHT} AND customer IS NOT NULL AND date IS NOT NULL),
+            gaps AS (SELECT customer, date,
+                date_diff('day', date, lead(date) OVER (PARTITION BY customer ORDER BY date)) AS gap FROM days)
+        SELECT quantile_cont(gap, 0.9) AS often, count(DISTINCT customer) AS n FROM gaps
+        WHERE gap <= {span // 2} AND date <= DATE '{half}'"""
+    ).iloc[0]
+    if not gaps["n"] >= least:
+        return None
+    weeks = int(np.ceil(float(gaps["often"]) / 7))
+    return Horizon(int(np.clip(7 * weeks, 28, max(28, span // 3 // 7 * 7))), "purchase", first, last)
+
+
+def touchpoints(params: Params, known: Sequence[str]) -> list[str]:
+    """Return touchpoints in the order of the journey's stages, those of no stage last."""
+    staged = [t for stage in params.journey.stages for t in stage.touchpoints]
+    return [t for t in staged if t in known] + sorted({k for k in known if k not in staged})
+
+
+def answers(data: UnitData, params: Params, asked: Question, *, days: int = 183) -> pd.DataFrame:
+    """Return one row an answer to the question, with covariates.
+
+    Returns
+    -------
+    DataFrame
+        ``response_id, customer, date, y`` (place of the code), ``since`` (days a customer, missing if unknown), and
+        covariates as text: ``segment:*``, ``period``, ``channel``, ``past`` (purchases in the `days` before).
+    """
+    segments = [c for c in data.store.columns("responses") if c.startswith(SEGMENT)]
+    total = data.sql(f"SELECT count(*) AS n FROM ratings WHERE item = {literal(asked.item)} AND value IS NOT NULL")
+    codes = ", ".join(map(str, asked.codes))
+    rows = data.sql(
+        f"""WITH said AS (SELECT r.response_id, r.customer, r.date, r.period, r.channel,
+                {"".join(f"r.{identifier(s)}, " for s in segments)}list_position([{codes}], t.value::INTEGER) - 1 AS y
+            FROM ratings t JOIN responses r USING (response_id)
+            WHERE t.item = {literal(asked.item)} AND t.value IS NOT NULL
+                AND {_sampled("coalesce(r.customer, r.response_id)", int(total["n"].iloc[0]))}),
+            came AS (SELECT customer, min(since) AS since FROM customers GROUP BY customer),
+            bought AS (SELECT DISTINCT customer, date FROM transactions WHERE kind IN {BOUGHT}),
+            past AS (SELECT s.response_id, count(*) AS n FROM said s JOIN bought b ON b.customer = s.customer
+                AND b.date < s.date AND b.date >= s.date - {days} GROUP BY s.response_id)
+        SELECT s.*, date_diff('day', c.since, s.date) AS since, coalesce(p.n, 0) AS past
+        FROM said s LEFT JOIN came c USING (customer) LEFT JOIN past p USING (response_id)
+        WHERE s.y IS NOT NULL ORDER BY s.date, s.response_id"""
+    )
+    rows["past"] = _binned(rows["past"], rows["customer"].notna())
+    rows["customer"] = rows["customer"].fillna(rows["response_id"])
+    return rows
+
+
+def rated(data: UnitData, params: Params, response_ids: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return how each answer rates each touchpoint.
+
+    Ratings of role ``attribute`` that name a touchpoint; several of one touchpoint are averaged on 0-1.
+
+    Returns
+    -------
+    DataFrame
+        Ratings 0-1, a row an answer in the order given, a column a touchpoint in the order of the journey, NaN where
+        not rated.
+    DataFrame
+        The same as words of `moments.LEVELS`.
+    """
+    items = data.items()
+    items = items[(items["role"] == "attribute") & items["touchpoint"].notna()][["item", "scale"]].drop_duplicates()
+    values = []
+    for item, name in items.itertuples(index=False):
+        scale = params.scales[str(name)]
+        last = len(scale.codes) - 1
+        bad, good = (e / last for e in edges(scale))
+        values += [f"({literal(item)}, {c}, {i / last}, {bad}, {good})" for i, c in enumerate(scale.codes)]
+    if not values or response_ids.empty:
+        none = pd.DataFrame(index=response_ids.index)
+        return none, none
+    kept = set(response_ids)
+    long = data.sql(
+        f"""SELECT t.response_id, t.touchpoint, avg(v.pos) AS pos, avg(v.bad) AS bad, avg(v.good) AS good
+        FROM ratings t JOIN (VALUES {", ".join(values)}) v(item, code, pos, bad, good)
+            ON t.item = v.item AND t.value = v.code
+        WHERE t.role = 'attribute' AND t.touchpoint IS NOT NULL GROUP BY ALL"""
+    )
+    long = long[long["response_id"].isin(kept)]
+    at, bad, good = (long["pos"].to_numpy(), long["bad"].to_numpy() + 1e-9, long["good"].to_numpy() - 1e-9)
+    long["word"] = np.where(at <= bad, "bad", np.where(at >= good, "good", "middling"))
+    order = touchpoints(params, list(pd.unique(long["touchpoint"])))
+    places, words = (
+        long.pivot(index="response_id", columns="touchpoint", values=c).reindex(response_ids, columns=order)
+        for c in ("pos", "word")
+    )
+    return places.reset_index(drop=True), words.fillna("unknown").reset_index(drop=True)
+
+
+def outcome_names(data: UnitData) -> list[str]:
+    """Return the names of the outcomes that interactions have."""
+    return [c.removeprefix(OUTCOME) for c in data.store.columns("interactions") if c.startswith(OUTCOME)]
+
+
+def met_before(data: UnitData, said: pd.DataFrame) -> pd.DataFrame:
+    """Return the outcome of the last interaction of each touchpoint before each answer.
+
+    An interaction is an answer's if both name the same order or case; else if it is the same customer's and at most
+    `RECENT` days old. Its day is before the answer's: days cannot tell what came first within one.
+
+    Returns
+    -------
+    DataFrame
+        ``response_id, touchpoint, outcome, happened``.
+    """
+    names = outcome_names(data)
+    if not names or said.empty:
+        return pd.DataFrame(columns=["response_id", "touchpoint", "outcome", "happened"])
+    parts = " UNION ALL ".join(
+        f"""SELECT response_id, touchpoint, {literal(n)} AS outcome,
+            arg_max({identifier(OUTCOME + n)}, (linked, date, interaction_id)) AS happened
+        FROM met WHERE {identifier(OUTCOME + n)} IS NOT NULL GROUP BY response_id, touchpoint"""
+        for n in names
+    )
+    found = data.sql(
+        f"""WITH met AS (
+            SELECT r.response_id, true AS linked, i.* FROM responses r JOIN interactions i
+                ON r.link = i.link AND i.date < r.date WHERE i.touchpoint IS NOT NULL
+            UNION ALL
+            SELECT r.response_id, false AS linked, i.* FROM responses r JOIN interactions i
+                ON r.customer = i.customer AND i.date < r.date AND i.date >= r.date - {RECENT}
+            WHERE i.touchpoint IS NOT NULL)
+        SELECT * FROM ({parts}) ORDER BY ALL"""
+    )
+    return found[found["response_id"].isin(set(said["response_id"]))]
+
+
+def worse_side(
+    met: pd.DataFrame, said: pd.DataFrame, *, success: int, least: int = 30
+) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:
+    """Return which side of each outcome is the bad experience: its name, or `NOT` and its name.
+
+    The side whose customers are less often satisfied, where both have `least` answers. All are kept, however small the
+    difference: to keep the clear ones only and then report the same difference would make chance look like an effect.
+
+    Returns
+    -------
+    dict
+        (touchpoint, outcome) -> the bad side.
+    set
+        Those whose difference is more than two standard errors: fit to say what a bad experience is where something
+        else (leaving) is asked.
+    """
+    joined = met.merge(said[["response_id", "y"]], on="response_id")
+    found: dict[tuple[str, str], str] = {}
+    clear = set()
+    for (touchpoint, outcome), rows in joined.groupby(["touchpoint", "outcome"], sort=True):
+        happened = rows["happened"].astype(bool).to_numpy()
+        good = rows["y"].to_numpy() > success
+        sizes = happened.sum(), (~happened).sum()
+        if min(sizes) < least:
+            continue
+        share = good[happened].mean(), good[~happened].mean()
+        error = np.sqrt(sum(s * (1 - s) / n for s, n in zip(share, sizes, strict=True)))
+        found[str(touchpoint), str(outcome)] = str(outcome) if share[1] >= share[0] else NOT + str(outcome)
+        if abs(share[1] - share[0]) > 2 * max(float(error), 1e-9):
+            clear.add((str(touchpoint), str(outcome)))
+    return found, clear
+
+
+def words(met: pd.DataFrame, sides: dict[tuple[str, str], str], response_ids: pd.Series) -> pd.DataFrame:
+    """Return outcomes as words of `moments.LEVELS`: a row an answer, a column a (touchpoint, bad side)."""
+    columns = {}
+    for (touchpoint, outcome), side in sides.items():
+        rows = met[(met["touchpoint"] == touchpoint) & (met["outcome"] == outcome)]
+        happened = rows.set_index("response_id")["happened"].astype(bool)
+        bad = happened if side == outcome else ~happened
+        columns[touchpoint, side] = bad.map({True: "bad", False: "good"}).reindex(response_ids).fillna("unknown")
+    table = pd.DataFrame({k: v.to_numpy() for k, v in columns.items()}, index=range(len(response_ids)))
+    table.columns = pd.MultiIndex.from_tuples(list(columns), names=["touchpoint", "basis"])
+    return table
+
+
+def followed(data: UnitData, to: Horizon, *, basis: str, names: Sequence[str] = ()) -> pd.DataFrame:
+    """Return experiences that can be followed for the whole horizon, with whether the customer left.
+
+    The time before the last full horizon is cut into windows as long as the horizon, the latest first; of each
+    customer and window the *first* experience is taken. Which one that is does not depend on anything later, so those
+    who leave early are not counted at their last moment only.
+
+    Parameters
+    ----------
+    data : UnitData
+    to : Horizon
+    basis : str
+        ``rating`` (answered questionnaires with a rating of a touchpoint) or ``outcome`` (interactions).
+    names : sequence of str
+        Outcomes looked at.
+
+    Returns
+    -------
+    DataFrame
+        ``id`` (of the answer or interaction), ``customer, window, touchpoint, outcome:*, left`` and covariates as text:
+        ``segment:*, past, recent, tenure``.
+    """
+    segments = [c for c in data.store.columns("customers") if c.startswith(SEGMENT)]
+    flags = [identifier(OUTCOME + n) for n in names]
+    if basis == "rating":
+        source = """SELECT r.response_id AS id, r.customer, r.date, NULL::VARCHAR AS touchpoint FROM responses r
+            WHERE r.response_id IN (SELECT response_id FROM ratings
+                WHERE role = 'attribute' AND touchpoint IS NOT NULL AND value IS NOT NULL)"""
+    else:
+        some = " OR ".join(f"{f} IS NOT NULL" for f in flags)
+        source = f"""SELECT interaction_id AS id, customer, date, touchpoint, {", ".join(flags)} FROM interactions
+            WHERE touchpoint IS NOT NULL AND ({some})"""
+    until = (to.last - pd.Timedelta(days=to.days)).date()
+    since = (to.first + pd.Timedelta(days=to.days)).date()  # the horizon before it tells about past purchases
+    size = data.sql(f"SELECT count(DISTINCT customer) AS n FROM ({source}) WHERE date <= DATE '{until}'")
+    gone = "kind = 'churn'" if to.kind == "churn" else f"kind IN {BOUGHT}"
+    left = "f.customer IS NOT NULL" if to.kind == "churn" else "f.customer IS NULL"
+    rows = data.sql(
+        f"""WITH source AS ({source}),
+            met AS (SELECT *, date_diff('day', date, DATE '{until}') // {to.days} AS win FROM source
+                WHERE customer IS NOT NULL AND date <= DATE '{until}' AND date >= DATE '{since}'
+                    AND {_sampled("customer", int(size["n"].iloc[0]))}),
+            ix AS (SELECT * FROM met QUALIFY row_number() OVER (PARTITION BY customer, win ORDER BY date, id) = 1),
+            came AS (SELECT customer, min(since) AS since{"".join(f", any_value({identifier(s)}) AS {identifier(s)}"
+                     for s in segments)} FROM customers GROUP BY customer),
+            bought AS (SELECT DISTINCT customer, date FROM transactions WHERE kind IN {BOUGHT}),
+            ends AS (SELECT DISTINCT customer, date FROM transactions WHERE {gone}),
+            past AS (SELECT x.id, count(*) AS n, min(date_diff('day', b.date, x.date)) AS recent FROM ix x
+                JOIN bought b ON b.customer = x.customer AND b.date < x.date AND b.date >= x.date - {to.days}
+                GROUP BY x.id),
+            f AS (SELECT DISTINCT x.id, x.customer FROM ix x JOIN ends e ON e.customer = x.customer
+                AND e.date > x.date AND e.date <= x.date + {to.days}),
+            before AS (SELECT DISTINCT x.id FROM ix x JOIN ends e ON e.customer = x.customer AND e.date <= x.date)
+        SELECT x.*, {left} AS left_us, coalesce(p.n, 0) AS past, p.recent, date_diff('day', c.since, x.date) AS tenure
+            {"".join(f", c.{identifier(s)}" for s in segments)}
+        FROM ix x LEFT JOIN f USING (id) LEFT JOIN past p USING (id) LEFT JOIN came c ON c.customer = x.customer
+        {"WHERE x.id NOT IN (SELECT id FROM before)" if to.kind == "churn" else ""} ORDER BY x.date, x.id"""
+    )
+    rows["past"] = _binned(rows["past"], pd.Series(True, index=rows.index))
+    ends = [-np.inf, to.days / 3, 2 * to.days / 3, np.inf]
+    for name, edges_, labels in (
+        ("recent", ends, ["new", "middling", "old"]),
+        ("tenure", [-np.inf, 183, 731, np.inf], ["half a year", "two years", "longer"]),
+    ):
+        rows[name] = pd.cut(rows[name].astype(float), edges_, labels=labels).astype("string").fillna(UNKNOWN)
+    return rows.rename(columns={"left_us": "left", "win": "window"})
+
+
+def covariates(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return columns of groups as text, the rarest put together, columns of one group left out."""
+    found = {}
+    for name in names:
+        groups = rows[name].astype("string")
+        common = groups.value_counts().index[:_MOST_GROUPS]
+        kept = groups.where(groups.isin(common) | groups.isna(), "(other)")
+        if kept.nunique(dropna=False) > 1:
+            found[name] = kept
+    return pd.DataFrame(found, index=rows.index)
+
+
+def _binned(counts: pd.Series, known: pd.Series) -> pd.Series:
+    """Return purchases as text: 0, 1, 2-3, 4 and more; unknown for those nobody knows."""
+    binned = pd.cut(counts, [-1, 0, 1, 3, np.inf], labels=["0", "1", "2-3", "4+"]).astype("string")
+    return binned.where(known, UNKNOWN)
+
+
+def _sampled(key: str, n: int) -> str:
+    """Return a condition that keeps about `MOST_ROWS` of n, the same ones each time."""
+    return "true" if n <= MOST_ROWS else f"hash({key}) % 1000000 < {int(1_000_000 * MOST_ROWS / n)}"

@@ -1,0 +1,231 @@
+"""Steps of customers in their order, counted in SQL: transitions, the first steps of journeys, spells up to a purchase.
+
+A step is an interaction with a touchpoint, or a purchase by channel (``buy:web``). A journey is a customer's steps up
+to a pause of more than `gap` days. Its first step is no start if it lies within the gap of the first day of the data,
+its last one no end if it lies within the gap of the last day: nobody knows what came before or comes after.
+
+Days have no hours, so steps of one day are put in order by rule: a source keeps its own order of lines; of several
+sources on a day those come first whose touchpoints stand earlier in the journey's stages, and a purchase stands after
+the first stage. The same state twice in a row on one day is one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from cxlab.connect.sql import identifier, literal
+from cxlab.models.journey.experience import BOUGHT
+from cxlab.models.paths import BUY, END, START
+from cxlab.params.models import Params
+from cxlab.runs import UnitData
+from cxlab.vocab import OUTCOME, SEGMENT
+
+OTHER: Final = "other"
+MOST_STATES: Final = 10  # with start and end twelve: more cannot be read
+DEFAULT_GAP: Final = 30  # days, where the pauses show no two kinds
+SHOWN_STEPS: Final = 4  # of the picture of the flow
+_WINDOW: Final = 365  # days back from the end of the data in which spells begin
+
+
+def states(data: UnitData) -> pd.DataFrame:
+    """Return what steps there are: ``state, n, customers``, commonest first."""
+    return data.sql(
+        f"""WITH {_steps(Params.model_construct(), [])}
+        SELECT state, count(*) AS n, count(DISTINCT customer) AS customers FROM ordered GROUP BY state ORDER BY n DESC, state"""
+    )
+
+
+def order_of(params: Params, found: Sequence[str]) -> list[str]:
+    """Return states in the order of the journey: stages, purchases after the first stage, then the rest."""
+    ranks = _ranks(params)
+    place = {s: ranks.get(s, 0.5 if s.startswith(BUY) else 9e9) for s in found}
+    return sorted(found, key=lambda s: (place[s], found.index(s)))
+
+
+def learn_gap(data: UnitData, params: Params) -> int:
+    """Return the pause in days after which another journey begins, learned from the pauses between steps.
+
+    Pauses are of two kinds, within a journey and between journeys: two log-normals are fitted and the gap is where
+    both are equally probable. Where the two cannot be told apart (means less than a factor e apart, or one of them
+    rarer than one in twenty) it is `DEFAULT_GAP`.
+    """
+    pauses = data.sql(
+        f"""WITH {_steps(params, [])},
+            days AS (SELECT DISTINCT customer, date FROM ordered),
+            gaps AS (SELECT date_diff('day', date, lead(date) OVER (PARTITION BY customer ORDER BY date)) AS days
+                FROM days)
+        SELECT days, count(*) AS n FROM gaps WHERE days IS NOT NULL GROUP BY days ORDER BY days"""
+    )
+    return _crossing(np.log(pauses["days"].to_numpy(float)), pauses["n"].to_numpy(float))
+
+
+def _crossing(x: np.ndarray, n: np.ndarray) -> int:
+    if n.sum() < 200 or len(x) < 5:
+        return DEFAULT_GAP
+    mean = np.array([np.log(3.0), np.log(60.0)])
+    sd, share = np.ones(2), np.full(2, 0.5)
+
+    def belongs(at: np.ndarray) -> np.ndarray:
+        log = np.log(share) - np.log(sd) - 0.5 * ((at[:, None] - mean) / sd) ** 2
+        log -= log.max(axis=1, keepdims=True)
+        return np.exp(log) / np.exp(log).sum(axis=1, keepdims=True)
+
+    for _ in range(300):
+        weight = belongs(x) * n[:, None]
+        total = weight.sum(axis=0) + 1e-9
+        share, mean = total / total.sum(), (weight * x[:, None]).sum(axis=0) / total
+        sd = np.sqrt(((weight * (x[:, None] - mean) ** 2).sum(axis=0)) / total + 0.05)
+    if share.min() < 0.05 or mean[1] - mean[0] < 1:
+        return DEFAULT_GAP
+    days = np.arange(int(np.ceil(np.exp(mean[0]))), int(np.exp(mean[1])) + 1)
+    later = belongs(np.log(days))[:, 1] > 0.5
+    return int(np.clip(days[later.argmax()] if later.any() else DEFAULT_GAP, 1, 365))
+
+
+def transitions(
+    data: UnitData, params: Params, *, gap: int, kept: Sequence[str] = (), segment: str = ""
+) -> pd.DataFrame:
+    """Return how often each step follows each other one.
+
+    Parameters
+    ----------
+    data : UnitData
+    params : Params
+        The journey's stages.
+    gap : int
+        Days of pause that end a journey.
+    kept : sequence of str
+        States told apart; others are `OTHER`. Empty: the `MOST_STATES` commonest.
+    segment : str
+        Name of a segment of the customers to count by; its column is ``group``.
+
+    Returns
+    -------
+    DataFrame
+        ``touchpoint, to, n`` and with a segment ``group``.
+    """
+    by = ""
+    join = ""
+    if segment:
+        column = identifier(f"{SEGMENT}{segment}")
+        by = ', coalesce(d."group", \'(unknown)\') AS "group"'
+        join = f"""LEFT JOIN (SELECT customer, any_value({column}) AS "group" FROM customers GROUP BY customer) d
+            USING (customer)"""
+    return data.sql(
+        f"""WITH {_steps(params, kept or _commonest(data))}, {_journeys(gap)}
+        SELECT origin AS touchpoint, dest AS "to", count(*) AS n{by} FROM moves {join}
+        GROUP BY ALL ORDER BY n DESC, touchpoint, "to"
+        """
+    )
+
+
+def flow(data: UnitData, params: Params, *, gap: int, kept: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the first steps of journeys seen from their start: ``step, touchpoint, to, n``, step 1 first.
+
+    Row (k, a, b) counts journeys whose step k is a and whose next is b (or the end).
+    """
+    return data.sql(
+        f"""WITH {_steps(params, kept or _commonest(data))}, {_journeys(gap)},
+            begun AS (SELECT customer, journey FROM moves WHERE origin = '{START}')
+        SELECT place AS step, origin AS touchpoint, dest AS "to", count(*) AS n
+        FROM moves JOIN begun USING (customer, journey)
+        WHERE place BETWEEN 1 AND {SHOWN_STEPS - 1} GROUP BY ALL ORDER BY step, n DESC, touchpoint, "to"
+        """
+    )
+
+
+def reach(data: UnitData, params: Params, *, gap: int) -> int:
+    """Return the number of journeys seen from their start."""
+    query = f"WITH {_steps(params, _commonest(data))}, {_journeys(gap)} SELECT count(*) AS n FROM moves WHERE origin = '{START}'"
+    return int(data.sql(query)["n"].iloc[0])
+
+
+def spells(data: UnitData, *, sides: dict[tuple[str, str], str]) -> pd.DataFrame:
+    """Return how long customers took to buy after a touchpoint, as counts.
+
+    Of each customer and touchpoint the first interaction in the last year of the data is followed up to the next
+    purchase on a later day, or to the end of the data.
+
+    Parameters
+    ----------
+    data : UnitData
+    sides : mapping (touchpoint, outcome) -> bad side
+        Outcomes that are told apart (see `experience.worse_side`).
+
+    Returns
+    -------
+    DataFrame
+        ``touchpoint, basis, days, bought, n``; `basis` is empty for all, else the outcome's name or ``not`` and it.
+    """
+    parts = ["SELECT touchpoint, '' AS basis, days, bought FROM spell"]
+    for touchpoint, outcome in sides:
+        flag = identifier(OUTCOME + outcome)
+        name = f"CASE WHEN {flag} THEN {literal(outcome)} ELSE {literal('not ' + outcome)} END"
+        parts.append(
+            f"SELECT touchpoint, {name}, days, bought FROM spell WHERE touchpoint = {literal(touchpoint)} "
+            f"AND {flag} IS NOT NULL"
+        )
+    return data.sql(
+        f"""WITH bought AS (SELECT DISTINCT customer, date FROM transactions
+                WHERE kind IN {BOUGHT} AND customer IS NOT NULL AND date IS NOT NULL),
+            span AS (SELECT max(date) AS last FROM bought),
+            first AS (SELECT i.* FROM interactions i, span WHERE i.customer IS NOT NULL AND i.touchpoint IS NOT NULL
+                AND i.date > last - {_WINDOW} AND i.date < last
+                QUALIFY row_number() OVER (PARTITION BY i.customer, i.touchpoint ORDER BY i.date, i.interaction_id) = 1),
+            spell AS (SELECT f.*, b.date IS NOT NULL AS bought, date_diff('day', f.date, coalesce(b.date, last)) AS days
+                FROM first f CROSS JOIN span ASOF LEFT JOIN bought b ON b.customer = f.customer AND f.date < b.date)
+        SELECT touchpoint, basis, days, bought, count(*) AS n FROM ({" UNION ALL ".join(parts)})
+        GROUP BY ALL ORDER BY ALL"""
+    )
+
+
+def _commonest(data: UnitData) -> list[str]:
+    found = states(data)["state"].astype(str).tolist()
+    return found if len(found) <= MOST_STATES else found[: MOST_STATES - 1]
+
+
+def _ranks(params: Params) -> dict[str, float]:
+    stages = getattr(getattr(params, "journey", None), "stages", [])
+    return {t: float(i) for i, stage in enumerate(stages) for t in stage.touchpoints}
+
+
+def _steps(params: Params, kept: Sequence[str]) -> str:
+    """Common table expressions up to ``ordered``: customer, date, state, nth (place among the customer's steps)."""
+    ranks = _ranks(params)
+    rank = "CASE touchpoint " + " ".join(f"WHEN {literal(t)} THEN {r}" for t, r in ranks.items()) + " ELSE 1.0 END"
+    names = ", ".join(map(literal, kept))
+    state = f"CASE WHEN state IN ({names}) THEN state ELSE '{OTHER}' END" if kept else "state"
+    return f"""raw AS (
+            SELECT customer, date, touchpoint AS state, {rank if ranks else "1.0"} AS rank, source, line
+            FROM interactions WHERE customer IS NOT NULL AND date IS NOT NULL AND touchpoint IS NOT NULL
+            UNION ALL
+            SELECT customer, date, '{BUY}' || coalesce(channel, ''), 0.5, source, min(line)
+            FROM transactions WHERE customer IS NOT NULL AND date IS NOT NULL AND kind IN {BOUGHT}
+            GROUP BY customer, date, channel, source),
+        named AS (SELECT customer, date, {state} AS state, source, line,
+            min(rank) OVER (PARTITION BY customer, date, source) AS rank FROM raw),
+        numbered AS (SELECT *, lag(state) OVER w AS before, lag(date) OVER w AS day_before FROM named
+            WINDOW w AS (PARTITION BY customer ORDER BY date, rank, source, line, state)),
+        ordered AS (SELECT customer, date, state,
+                row_number() OVER (PARTITION BY customer ORDER BY date, rank, source, line, state) AS nth
+            FROM numbered WHERE NOT (before IS NOT DISTINCT FROM state AND day_before = date))"""
+
+
+def _journeys(gap: int) -> str:
+    """Further expressions up to ``moves``: customer, journey, place (0: into the first step), origin, dest."""
+    return f"""paused AS (SELECT *, coalesce(date - lag(date) OVER w > {gap}, true) AS fresh FROM ordered
+            WINDOW w AS (PARTITION BY customer ORDER BY nth)),
+        grouped AS (SELECT *, sum(fresh::INTEGER) OVER (PARTITION BY customer ORDER BY nth) AS journey FROM paused),
+        placed AS (SELECT *, row_number() OVER w AS place, lead(state) OVER w AS next FROM grouped
+            WINDOW w AS (PARTITION BY customer, journey ORDER BY nth)),
+        limits AS (SELECT min(date) + {gap} AS opens, max(date) - {gap} AS closes FROM ordered),
+        moves AS (
+            SELECT customer, journey, 0 AS place, '{START}' AS origin, state AS dest FROM placed, limits
+            WHERE place = 1 AND date > opens
+            UNION ALL
+            SELECT customer, journey, place, state, coalesce(next, '{END}') FROM placed, limits
+            WHERE next IS NOT NULL OR date < closes)"""

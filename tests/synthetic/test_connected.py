@@ -128,6 +128,47 @@ def test_the_directory_finds_the_true_people(world, table):
     assert shared["rule"].str.contains("not merged").sum() == 1  # the front desk's address
 
 
+def test_visits_belong_to_those_who_ordered(world, table):
+    """A session and the order it led up to have one customer in the tables, and so make one path."""
+    visits = table("interactions").query("kind == 'visit'")
+    assert len(visits) == len(world.visits.rows)
+    assert visits["customer"].notna().all()
+    rows = world.visits.rows
+    assert set(visits["touchpoint"]) == set(rows["touchpoint"])
+    mine = pd.DataFrame({"interaction_id": [f"V{i:06d}" for i in range(1, len(rows) + 1)], "order": rows["order"]})
+    web = dict(zip(world.life.orders["order"], world.life.orders["web"], strict=True))
+    mine = mine[mine["order"] > 0]
+    mine["basket"] = [f"{'W' if web[v] else 'S'}{v:06d}" for v in mine["order"]]
+    sold = table("transactions").query("kind == 'purchase'")[["basket", "customer"]]
+    both = mine.merge(visits[["interaction_id", "customer"]]).merge(sold, on="basket", suffixes=("", "_order"))
+    assert len(both) > 0.99 * len(mine)  # but for a few orders with planted errors
+    assert (both["customer"] == both["customer_order"]).all()
+
+
+def test_managers_are_no_customers_and_rate_no_satisfaction(world, table):
+    answers, ratings = table("responses"), table("ratings")
+    polled = ratings.query("role == 'management'")
+    assert set(polled["touchpoint"]) == {"delivery", "product", "store"}
+    assert set(polled["source"]) == {"managers"} == set(ratings.query("source == 'managers'")["item"].str[:8])
+    mine = answers[answers["response_id"].isin(polled["response_id"])]
+    assert len(mine) == len(world.managers.responses)
+    assert mine["customer"].isna().all()
+    asked = set(ratings[ratings["role"].isin(["overall", "nps", "ces", "attribute"])]["source"])
+    assert asked == {"survey", "reviews"}  # nor does the index questionnaire
+
+
+def test_the_index_questionnaire_arrives_as_given(world, table):
+    ratings, given = table("ratings").query("source == 'index_survey'"), world.index.responses
+    for item in ("image1", "index_sat2", "loyal3"):
+        mine = ratings[ratings["item"] == item]
+        assert mine["value"].sum() == given[item][given[item].between(1, 10)].sum()
+        assert (mine["missing"] == "blank").sum() == (given[item] == 0).sum()
+        assert (mine["missing"] == "refused").sum() == (given[item] == 99).sum()
+    answers = table("responses").query("source == 'index_survey'")
+    assert answers["customer"].notna().mean() > 0.95
+    assert answers["segment:age"].notna().all()
+
+
 def test_no_personal_data_is_left_in_a_text(world, table):
     written = " ".join(
         f.frame[c].astype(str).str.cat(sep=" ")

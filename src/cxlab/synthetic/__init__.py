@@ -34,9 +34,15 @@ r                    non-response (two switches)                              lo
 tau, lambda_m        cutpoints and loading of measure m (nps, csat, ces)      latent
 ===================  =======================================================  ==============================
 
-Planted: two in five of Alder's parcels are late in the last quarter (switch ``drop``); Birch's campaign; silos whose
-ids disagree (``silos``); rows that are wrong on purpose (``dirt``). Comments are written from the touchpoints used, the
-extreme ones first. Region has no effect on anything, nor has the app: controls inside the demo.
+Beside the survey stand expectations (`cxlab.synthetic.expectations`), a questionnaire for the satisfaction index
+(`cxlab.synthetic.index`), a poll of managers (`cxlab.synthetic.managers`) and the visits before an order
+(`cxlab.synthetic.visits`), each with its own random streams and its own switch.
+
+Planted: two in five of Alder's parcels are late in the last quarter (switch ``drop``); Birch's campaign, which sells
+and raises what its readers expect of delivery; managers of Alder who believe delivery to be better than it is; silos
+whose ids disagree (``silos``); rows that are wrong on purpose (``dirt``). Comments are written from the touchpoints used,
+the extreme ones first. Region has no effect on anything, nor has the app, nor a price list of Alder's: controls inside
+the demo.
 
 No real person is in it: e-mail domains are reserved (RFC 2606), phone numbers are 555-01xx or of a Chinese block that
 no operator holds.

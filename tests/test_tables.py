@@ -5,7 +5,7 @@ import pandas as pd
 from tidy import LABELS, codes, estimates, row
 
 from cxlab import tables
-from cxlab.narrative.satisfaction import select
+from cxlab.narrative.tell import select
 
 
 def test_periods_are_newest_first_with_their_change() -> None:
@@ -30,7 +30,7 @@ def test_groups_keep_their_order_and_show_their_chance() -> None:
     what = {"item": "nps", "metric": "nps", "level": "segment:age", "period": "2026Q3"}
     levels, best = (select(rows, estimand=e, **what) for e in ("level", "p_rank_best"))
     block = tables.groups_table(
-        levels, best, level="segment:age", labels=LABELS, language="en", caption="c", csv="a.csv"
+        levels, {"p_rank_best": best}, level="segment:age", labels=LABELS, language="en", caption="c", csv="a.csv"
     )
     assert block["rows"][2] == ["45-64", "35 (31 to 39)", ".69", "500"]
     assert block["rows"][3] == ["65+", "too few answers", "—", "12"]
@@ -40,7 +40,7 @@ def test_groups_keep_their_order_and_show_their_chance() -> None:
 def test_items_are_named() -> None:
     rows = select(estimates(), estimand="level", metric="csat", period="2026Q3")
     block = tables.items_table(rows, labels=LABELS, language="zh", caption="c")
-    assert block["rows"][1] == ["准时送达", "满意客户占比", "61%（59% 至 63%）", "4,210"]
+    assert block["rows"][1] == ["准时送达", "满意客户占比", "61%（59% 至 63%）", "4,210", "4,000"]
 
 
 def test_codes_come_with_their_sums() -> None:

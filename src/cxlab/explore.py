@@ -16,9 +16,10 @@ import pandas as pd
 from cxlab import blocks
 from cxlab.blocks import SCOPE
 from cxlab.catalogue import message
-from cxlab.narrative import satisfaction
+from cxlab.narrative import groups, satisfaction
 from cxlab.narrative.finding import Finding
 from cxlab.style import css
+from cxlab.tables import RANKS
 from cxlab.wording import Labels, metric_name, period_name
 
 _OVER_TIME: Final = "total"
@@ -46,7 +47,7 @@ class Explorer(widgets.VBox):
     """
 
     def __init__(self, estimates: pd.DataFrame, *, labels: Labels, language: str = "en") -> None:
-        self._estimates = estimates[estimates["estimand"].isin(["level", "change", "p_rank_best"])]
+        self._estimates = estimates[estimates["estimand"].isin(["level", "change", *RANKS])]
         self._labels, self._language = labels, language
         self.finding: Finding | None = None
         self.item, self.metric, self.level, self.period = (
@@ -96,7 +97,7 @@ class Explorer(widgets.VBox):
                 self._estimates, labels=self._labels, item=item, metric=metric, period=period, languages=languages
             )
         else:
-            self.finding = satisfaction.groups(
+            self.finding = groups.groups(
                 self._estimates,
                 labels=self._labels,
                 item=item,

@@ -1,7 +1,8 @@
-"""Those who were asked and did not answer: how far they could change what is reported."""
+"""Those who did not answer: who they are, and how far they could change what is reported."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,15 +12,56 @@ from cxlab.connect import population
 from cxlab.estimates import CI_PROB, SURE, verdict
 from cxlab.measures import Fit
 from cxlab.models import satisfaction
-from cxlab.models.ordinal import nonresponse, reporting
+from cxlab.models.ordinal import heard, nonresponse, reporting
 from cxlab.runs import UnitData
 
 SENSITIVITY_COLUMNS: Final = (
     "item", "metric", "weighting", "period", "claim", "delta", "gap", "mean", "ci_low", "ci_high", "ci_prob", "ref",
     "verdict", "tipping", "rate", "n",
 )  # fmt: skip
+RESPONSE_COLUMNS: Final = (
+    "period", "estimand", "level", "group", "metric", "mean", "ci_low", "ci_high", "ci_prob", "n", "answered", "base",
+    "base_share", "answer_share", "never_heard", "frame", "verdict",
+)  # fmt: skip
 DRAWS: Final = 1000
 PRIOR_ASKED: Final = 10.0  # people asked whom the rate of all lends to the rate of a cell, which may hold only a few
+
+
+def response(data: UnitData, *, factors: Sequence[str], periods: Sequence[str], period: str) -> pd.DataFrame:
+    """Return who was asked, who answered and who is a customer, by group, and how representative the answers are.
+
+    Parameters
+    ----------
+    data : UnitData
+    factors : sequence of str
+        What the lead question's model tells apart.
+    periods : sequence of str
+        Up to the unit's, in order.
+    period : str
+        The unit's.
+
+    Returns
+    -------
+    DataFrame
+        `RESPONSE_COLUMNS`. Estimand ``response_rate``, a row a group and one for all (level ``total``): `mean` is the
+        share of the `n` asked that answered; `base` customers (or, without a directory, those asked), their share and
+        the group's share of the answers; `never_heard` whether it gave no answer in the last periods. Estimand
+        ``r_indicator``: one row, 1 when nothing tells who answers. Empty where neither customers nor invitations are
+        known. See `cxlab.models.ordinal.heard`.
+    """
+    groups = heard.heard(data, factors=factors, periods=periods, period=period)
+    whole = heard.representativeness(data, factors=factors, period=period)
+    rows = groups.rename(columns={"asked": "n", "rate": "mean", "rate_low": "ci_low", "rate_high": "ci_high"})
+    rows = rows.assign(estimand="response_rate", metric="rate", frame="" if whole is None else whole.frame)
+    if whole is not None:
+        about = {"level": "total", "group": "", "n": whole.n, "answered": whole.answers, "frame": whole.frame}
+        about |= {"never_heard": False}
+        rate = {"estimand": "response_rate", "metric": "rate", "mean": whole.rate}
+        spread = {"estimand": "r_indicator", "metric": "probability", "mean": whole.r}
+        spread |= {"ci_low": whole.r_low, "ci_high": whole.r_high}
+        rows = pd.concat([pd.DataFrame([about | rate, about | spread]), rows], ignore_index=True)
+    rows = rows.assign(period=period, ci_prob=CI_PROB, verdict="")
+    return rows.reindex(columns=list(RESPONSE_COLUMNS)).astype({"never_heard": bool})
 
 
 def sensitivity(
@@ -36,8 +78,8 @@ def sensitivity(
     """Return a metric of the unit's period as a function of how far the silent differ from those who answered.
 
     The claim looked at is the change from the period before if there is one to make (better, worse, no real change),
-    else whether the target is met. Only the silent of this period are supposed to differ: a difference that was the same
-    in both periods takes next to nothing from a change.
+    else whether the target is met. Only the silent of this period are supposed to differ: a difference that was the
+    same in both periods takes next to nothing from a change.
 
     Parameters
     ----------
@@ -135,10 +177,10 @@ def _before(one: Fit, cells: np.ndarray, weight: np.ndarray, period: str) -> np.
 
 
 def _rates(one: Fit, data: UnitData, period: str) -> np.ndarray:
-    """Response rate of each cell of a fit in a period, drawn towards the rate of all; missing where nobody was asked."""
+    """Response rate of each cell in a period, drawn towards the rate of all; missing where nobody was asked."""
     counts = one.data
     nobody = np.full(len(counts.cells), np.nan)
-    asked = population.invited(data.store, counts.factors, brand=data.brand, until=data.until)
+    asked = data.invited(counts.factors)
     asked = asked[asked["period"] == period]
     if asked.empty or not _was_asked(one, data, period):
         return nobody

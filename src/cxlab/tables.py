@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from cxlab.blocks import Block, table
 from cxlab.catalogue import message
 from cxlab.vocab import VERDICTS
-from cxlab.wording import Labels, count, estimate, is_number, metric_name, number, period_name, probability
+from cxlab.wording import Labels, count, estimate, is_number, known, metric_name, number, period_name, probability
+
+RANKS: Final = {"p_rank_best": "probability_best", "p_rank_worst": "probability_worst", "rank": "rank"}
 
 
 def direction(prob_gt_ref: float, change: float) -> float:
@@ -20,7 +22,7 @@ def direction(prob_gt_ref: float, change: float) -> float:
 
 def estimate_cell(row: pd.Series, *, language: str) -> str:
     """Write one estimate with its interval, or why there is none."""
-    signed = str(row.get("estimand")) == "change"
+    signed = str(row.get("estimand")) in ("change", "difference")
     if is_number(row["mean"]):
         mid, low, high = (float(row[c]) for c in ("mean", "ci_low", "ci_high"))
         return estimate(mid, low, high, metric=str(row["metric"]), language=language, signed=signed)
@@ -46,20 +48,25 @@ def periods_table(
     """
     rows = []
     by_period = changes.set_index("period")
+    beyond = "prob_practical" in changes and bool(known(changes["prob_practical"]).any())
     for _, row in levels.sort_values("period", ascending=False).iterrows():
         cells = [period_name(str(row["period"]), language=language), estimate_cell(row, language=language)]
         if row["period"] in by_period.index:
-            cells += _change_cells(by_period.loc[row["period"]], language=language)
+            change = by_period.loc[row["period"]]
+            moved, chance, word = _change_cells(change, language=language)
+            large = [probability(change["prob_practical"], language=language)] if beyond else []
+            cells += [moved, chance, *large, word]
         else:
-            cells += ["", "", ""]
+            cells += ["", "", *([""] if beyond else []), ""]
         rows.append([*cells, count(row["n"])])
     heads = [("period", "left"), ("estimate", "right"), ("change", "right"), ("probability_direction", "right")]
+    heads += [("probability_large", "right")] if beyond else []
     return _table([*heads, ("verdict", "left"), ("n", "right")], rows, language, caption, open, csv)
 
 
 def groups_table(
     levels: pd.DataFrame,
-    best: pd.DataFrame,
+    ranks: Mapping[str, pd.DataFrame],
     *,
     level: str,
     labels: Labels,
@@ -72,21 +79,41 @@ def groups_table(
 
     Parameters
     ----------
-    levels, best : DataFrame
-        Tidy estimates ``level`` and ``p_rank_best`` of one item, metric and period, a row a group.
+    levels : DataFrame
+        Tidy estimates ``level`` of one item, metric and period, a row a group.
+    ranks : mapping of estimand to DataFrame
+        Tidy estimates of `RANKS`, of the same; those without rows get no column.
     """
-    chance = dict(zip(best["group"], best["mean"], strict=True))
-    rows = [
-        [
-            labels.group(level, str(row["group"]), language),
-            estimate_cell(row, language=language),
-            probability(chance.get(row["group"], float("nan")), language=language),
-            count(row["n"]),
-        ]
-        for _, row in levels.iterrows()
-    ]
-    heads = [("group", "left"), ("estimate", "right"), ("probability_best", "right"), ("n", "right")]
+    there = {e: ranks[e].set_index("group") for e in RANKS if e in ranks and len(ranks[e])}
+    heads = [("group", "left"), ("estimate", "right"), *((RANKS[e], "right") for e in there), ("n", "right")]
+    rows = []
+    for _, row in levels.iterrows():
+        cells = [labels.group(level, str(row["group"]), language), estimate_cell(row, language=language)]
+        for estimand, own in there.items():
+            cells.append(_rank_cell(estimand, own, row["group"], language=language))
+        rows.append([*cells, count(row["n"])])
     return _table(heads, rows, language, caption, open, csv)
+
+
+def differences_table(
+    rows: pd.DataFrame,
+    *,
+    level: str,
+    labels: Labels,
+    language: str,
+    caption: str,
+    open: bool = False,
+    csv: str = "",
+) -> Block:
+    """Return the groups of a level against all others together, in the order of `rows` (estimand ``difference``)."""
+    body = []
+    for _, row in rows.iterrows():
+        cells = _change_cells(row, language=language)
+        verdict = str(row["verdict"] or "")
+        cells[-1] = message(language, f"difference.{verdict}") if verdict in VERDICTS and verdict else ""
+        body.append([labels.group(level, str(row["group"]), language), *cells, count(row["n"])])
+    heads = [("group", "left"), ("difference", "right"), ("probability_direction", "right"), ("verdict", "left")]
+    return _table([*heads, ("n", "right")], body, language, caption, open, csv)
 
 
 def items_table(
@@ -99,11 +126,44 @@ def items_table(
             metric_name(str(row["metric"]), language=language),
             estimate_cell(row, language=language),
             count(row["n"]),
+            count(row["n_eff"]),
         ]
         for _, row in levels.iterrows()
     ]
-    heads = [("item", "left"), ("metric", "left"), ("estimate", "right"), ("n", "right")]
+    heads = [("item", "left"), ("metric", "left"), ("estimate", "right"), ("n", "right"), ("n_eff", "right")]
     return _table(heads, rows, language, caption, open, csv)
+
+
+def weightings_table(levels: pd.DataFrame, *, language: str, caption: str, open: bool = False, csv: str = "") -> Block:
+    """Return one estimate in several weightings, a row each."""
+    rows = [
+        [
+            message(language, f"weighting.{row['weighting']}"),
+            estimate_cell(row, language=language),
+            count(row["n"]),
+            count(row["n_eff"]),
+        ]
+        for _, row in levels.iterrows()
+    ]
+    heads = [("weighting", "left"), ("estimate", "right"), ("n", "right"), ("n_eff", "right")]
+    return _table(heads, rows, language, caption, open, csv)
+
+
+def forecasts_table(
+    rows: pd.DataFrame, *, labels: Labels, language: str, caption: str, open: bool = False, csv: str = ""
+) -> Block:
+    """Return forecasts of several questions and measures below each other (`vocab.FORECAST_COLUMNS`)."""
+    body = [
+        [
+            labels.item(str(row["item"]), language),
+            metric_name(str(row["metric"]), language=language),
+            estimate(
+                float(row["mean"]), float(row["q05"]), float(row["q95"]), metric=str(row["metric"]), language=language
+            ),
+        ]
+        for _, row in rows.iterrows()
+    ]
+    return _table([("item", "left"), ("metric", "left"), ("expected", "right")], body, language, caption, open, csv)
 
 
 def codes_table(
@@ -182,6 +242,16 @@ def shares_table(
     aligned = ["left", "right", "right", "right"]
     columns = list(zip([*heads, message(language, "table.share")], aligned, strict=True))
     return table(columns, cells, caption=caption, open=open, csv=csv)
+
+
+def _rank_cell(estimand: str, ranks: pd.DataFrame, group: object, *, language: str) -> str:
+    if group not in ranks.index:
+        return "—"
+    row = ranks.loc[group]
+    if estimand != "rank":
+        return probability(float(row["mean"]), language=language)
+    ends = {"low": count(round(float(row["ci_low"]))), "high": count(round(float(row["ci_high"])))}
+    return message(language, "number.span", ends) if is_number(row["mean"]) else "—"
 
 
 def _change_cells(row: pd.Series, *, language: str) -> list[str]:

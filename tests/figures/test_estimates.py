@@ -10,7 +10,7 @@ from tidy import HOSTILE, NPS, codes, estimates
 from cxlab import figures
 from cxlab.figures.canvas import drawn_numbers
 from cxlab.figures.svg import to_svg
-from cxlab.narrative.satisfaction import select
+from cxlab.narrative.tell import select
 from cxlab.style import colour
 
 

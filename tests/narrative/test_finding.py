@@ -10,6 +10,7 @@ from tidy import LABELS, codes, estimates
 from cxlab import blocks
 from cxlab.errors import ModelError
 from cxlab.narrative import Finding, Number, Page, Statement, findings_table
+from cxlab.narrative import groups as compare
 from cxlab.narrative import satisfaction as say
 from cxlab.vocab import FINDING_COLUMNS
 
@@ -76,7 +77,7 @@ def test_untampered_findings_stand(make: object) -> None:
 
 
 def test_values_between_the_languages_are_the_same() -> None:
-    found = say.groups(estimates(), level="segment:age", **WHAT)
+    found = compare.groups(estimates(), level="segment:age", **WHAT)
     assert list(found.pages) == ["en", "zh"]
     rows = findings_table([found], notebook="20_satisfaction")
     assert tuple(rows.columns) == FINDING_COLUMNS

@@ -9,6 +9,7 @@ from tidy import HOSTILE, LABELS, codes, estimates, frame, level, row
 
 from cxlab import blocks
 from cxlab.narrative import Finding
+from cxlab.narrative import groups as compare
 from cxlab.narrative import satisfaction as say
 from cxlab.wording import Labels
 
@@ -84,7 +85,7 @@ def test_nothing_is_claimed_without_numbers(make: object, verdict: str, word: st
 
 @pytest.mark.parametrize(("verdict", "word"), [("withheld", "no statement"), ("suppressed", "no group has enough")])
 def test_groups_without_numbers(verdict: str, word: str) -> None:
-    found = say.groups(blank(estimates(), verdict), **AGE)
+    found = compare.groups(blank(estimates(), verdict), **AGE)
     assert word in found.sentence("en")
     assert found.verdict == verdict
 
@@ -106,7 +107,7 @@ def test_the_first_period_has_no_change() -> None:
 
 
 def test_groups() -> None:
-    found = say.groups(estimates(), **AGE)
+    found = compare.groups(estimates(), **AGE)
     assert found.sentence("en") == (
         "By age: “45-64” has the highest estimate, 35, and “18-24” the lowest, 20. Their likely ranges are 31 to 39 and"
         " 16 to 24. Which one is really the highest we cannot tell (P = .69 for “45-64”)."
@@ -119,17 +120,17 @@ def test_groups() -> None:
 def test_a_clear_first_rank() -> None:
     rows = estimates()
     rows.loc[(rows["estimand"] == "p_rank_best") & (rows["group"] == "45-64"), "mean"] = 0.96
-    assert "That “45-64” is really the highest is very probable (P = .96)." in say.groups(rows, **AGE).sentence("en")
+    assert "That “45-64” is really the highest is very probable (P = .96)." in compare.groups(rows, **AGE).sentence("en")
 
 
 def test_one_group() -> None:
     rows = estimates()
     rows = rows[rows["group"].isin(["total", "25-44"])]
-    assert "only one group has enough answers, “25-44”, with 33" in say.groups(rows, **AGE).sentence("en")
+    assert "only one group has enough answers, “25-44”, with 33" in compare.groups(rows, **AGE).sentence("en")
 
 
 def test_a_level_that_is_not_there() -> None:
-    found = say.groups(estimates(), **WHAT | {"level": "channel"})
+    found = compare.groups(estimates(), **WHAT | {"level": "channel"})
     assert found.sentence("en") == "There are no answers by channel."
     assert found.blocks("en")[0]["verdict"] == ""
 
@@ -174,7 +175,7 @@ def every(rows: pd.DataFrame, labels: Labels, item: str, group_level: str) -> li
         say.level(rows, **what),
         say.change(rows, **what),
         say.trend(rows, **what),
-        say.groups(rows, level=group_level, **what),
+        compare.groups(rows, level=group_level, **what),
         say.codes(codes(), labels=labels, item=item, period="2026Q3", satisfied_from=9, languages=("zh",)),
     ]
 
@@ -201,5 +202,5 @@ def test_of_an_empty_table_there_is_nothing_to_say() -> None:
 def test_a_group_with_digits_in_its_name_is_no_number() -> None:
     rows = [level(30.0 + g, 2.0, level="segment:store", group=str(g)) for g in (31, 32)]
     rows += [row(estimand="p_rank_best", level="segment:store", group=str(g), mean=0.5) for g in (31, 32)]
-    found = say.groups(frame(rows), **WHAT | {"level": "segment:store"})
+    found = compare.groups(frame(rows), **WHAT | {"level": "segment:store"})
     assert "“32” has the highest estimate, 62" in found.sentence("en")

@@ -21,7 +21,7 @@ from cxlab.wording import is_number, known, number, span, tick_name
 _HEIGHT = 180
 
 
-def trend(rows: pd.DataFrame, *, language: str, changes: pd.DataFrame | None = None) -> Figure:
+def trend(rows: pd.DataFrame, *, language: str, changes: pd.DataFrame | None = None, ahead: bool = False) -> Figure:
     """Draw one estimate over periods: line, band of the interval, the last value in words.
 
     Parameters
@@ -32,11 +32,13 @@ def trend(rows: pd.DataFrame, *, language: str, changes: pd.DataFrame | None = N
     language : str
     changes : DataFrame, optional
         Estimates of ``change``; where its verdict is better or worse, the point is marked by a triangle.
+    ahead : bool
+        Whether the last period is a forecast: a dashed line leads to its open dot.
 
     Returns
     -------
     Figure
-        Its line's y data are `mean` in the order of the periods.
+        The y data of its line (gid ``mean``) are `mean` in the order of the periods, but for a forecast.
     """
     data = rows.sort_values("period").reset_index(drop=True)
     shown = data[known(data["mean"])]
@@ -55,11 +57,16 @@ def trend(rows: pd.DataFrame, *, language: str, changes: pd.DataFrame | None = N
         axes.fill_between(x, low, high, color=colour("band"), alpha=0.7, lw=0, clip_on=False)
         if len(shown) == 1:  # a band needs two points
             axes.plot([end, end], [low[end], high[end]], color=colour("accent"), lw=5, alpha=INTERVAL_OPACITY)
-        axes.plot(x, mean, color=colour("accent"), clip_on=False, gid="mean")
-        axes.plot(x[end], mean[end], "o", ms=9, mew=0, color=colour("accent"), clip_on=False)
+        known_to = len(x) - 1 if ahead else len(x)
+        axes.plot(x[:known_to], mean[:known_to], color=colour("accent"), clip_on=False, gid="mean")
+        if ahead:
+            axes.plot(x[-2:], mean[-2:], color=colour("accent"), ls=(0, (1.5, 2)), clip_on=False, gid="ahead")
+            axes.plot(x[end], mean[end], "o", ms=9, mew=2, color=colour("accent"), mfc=colour("paper"), clip_on=False)
+        else:
+            axes.plot(x[end], mean[end], "o", ms=9, mew=0, color=colour("accent"), clip_on=False)
         _mark_changes(axes, data, changes)
         gap = 10 / (WIDTH - 44 - room) * max(len(data) - 1, 1) if len(data) > 1 else 0.05
-        _value_axis(axes.yaxis, np.r_[low, high, mean], metric=metric, language=language, ticks=5)
+        value_axis(axes.yaxis, np.r_[low, high, mean], metric=metric, language=language, ticks=5)
         axes.set_xlim((0, len(data) - 1) if len(data) > 1 else (-0.5, 0.5))
         axes.grid(axis="y")
         axes.set_axisbelow(True)
@@ -106,7 +113,7 @@ def intervals(
         return empty(message(language, "figure.empty"))
     data = rows.reset_index(drop=True)
     metric = str(data["metric"].iloc[0])
-    signed = "estimand" in data and str(data["estimand"].iloc[0]) == "change"
+    signed = "estimand" in data and str(data["estimand"].iloc[0]) in ("change", "difference")
     mean, low, high = (data[c].astype(float).to_numpy() for c in ("mean", "ci_low", "ci_high"))
     before = None if previous is None else previous["mean"].astype(float).to_numpy()
     values = [_in_words(r, metric=metric, language=language, signed=signed) for r in data.to_dict("records")]
@@ -121,7 +128,7 @@ def intervals(
             axes.vlines(before, y - 0.32, y + 0.32, color=colour("soft"), lw=1.5, ls=(0, (1.5, 1.2)), clip_on=False)
         axes.plot(mean, y, "o", ms=9, mew=0, color=colour("accent"), clip_on=False, gid="mean")
         spread = np.r_[low, high, mean, [] if before is None else before, [] if reference is None else reference]
-        _value_axis(axes.xaxis, spread, metric=metric, language=language, signed=signed, ticks=3)
+        value_axis(axes.xaxis, spread, metric=metric, language=language, signed=signed, ticks=3)
         if reference is not None:
             axes.axvline(reference, color=colour("soft"), lw=1, zorder=0.5)
         axes.grid(axis="x")
@@ -190,9 +197,10 @@ def _mark_changes(axes: Axes, data: pd.DataFrame, changes: pd.DataFrame | None) 
                       transform=beside, gid="changed")  # fmt: skip
 
 
-def _value_axis(
+def value_axis(
     axis: object, values: np.ndarray, *, metric: str, language: str, signed: bool = False, ticks: int = 4
 ) -> None:
+    """Set limits and ticks of an axis for the finite values of a metric."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         axis.set_ticks([])  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from cxlab import blocks
 from cxlab.blocks import Block
 from cxlab.catalogue import message
 from cxlab.narrative.finding import listed, note
-from cxlab.narrative.satisfaction import select
+from cxlab.narrative.tell import select
 from cxlab.params.models import Params
 from cxlab.tables import estimate_cell
 from cxlab.vocab import FINDING_COLUMNS, LANGUAGES
@@ -143,7 +143,7 @@ def headline(
     answers, customers : float
         Answers used and customers there are; left out when not known.
     weighting : str
-        See `satisfaction.select`.
+        See `tell.select`.
     languages : sequence of str
         Primary language first.
     """

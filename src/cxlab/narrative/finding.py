@@ -112,6 +112,8 @@ class Finding:
     statements : tuple of Statement
         The first is the lead, set in bold.
     pages : mapping language -> Page
+    inside : tuple of Finding
+        Findings told within this one: their sentences follow its own, their figures and tables come below its own.
 
     Raises
     ------
@@ -123,6 +125,7 @@ class Finding:
     verdict: str
     statements: tuple[Statement, ...]
     pages: Mapping[str, Page]
+    inside: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         problems = [p for language in self.pages for p in self._contradictions(language)]
@@ -132,7 +135,7 @@ class Finding:
     @property
     def numbers(self) -> dict[str, Number]:
         """All numbers of the statements by field."""
-        return {key: n for s in self.statements for key, n in s.numbers.items()}
+        return {key: n for one in (*self.inside, self) for s in one.statements for key, n in s.numbers.items()}
 
     def sentence(self, language: str) -> str:
         """Return the whole finding as one text."""
@@ -147,6 +150,8 @@ class Finding:
             found.append(blocks.figure(to_svg(page.figure), alt=page.sentence, caption=page.caption))
         if page.table is not None:
             found.append(page.table)
+        for one in self.inside:
+            found += one.blocks(language)[1:]
         return found
 
     def payload(self, languages: Sequence[str] = ()) -> dict[str, object]:
@@ -161,7 +166,7 @@ class Finding:
         page = self.pages[language]
         here = f"finding {self.id} ({language})"
         found = []
-        wanted = write(self.statements, language)
+        wanted = write(_told(self.statements, self.inside), language)
         if page.sentence != wanted:
             found.append(
                 Problem("the sentence is not what its numbers say", where=here, value=page.sentence, allowed=wanted)
@@ -169,7 +174,8 @@ class Finding:
         cells = [page.note] + [cell for row in (page.table or {}).get("rows", []) for cell in row]
         shown = {token for cell in cells for token in _TOKEN.findall(cell)}
         marks = drawn_numbers(page.figure) if page.figure is not None else None
-        for key, value in self.numbers.items():
+        own = {key: n for s in self.statements for key, n in s.numbers.items()}
+        for key, value in own.items():
             if not is_number(value.value):
                 continue
             text = value.text(language)
@@ -195,11 +201,12 @@ def build(
     caption: Callable[[str], str] | None = None,
     draw: Callable[[str], Figure] | None = None,
     tabulate: Callable[[str], Block] | None = None,
+    inside: Sequence[Finding] = (),
 ) -> Finding:
     """Return a finding whose pages are made by one call a language of `note`, `caption`, `draw`, `tabulate`."""
     pages = {
         lang: Page(
-            write(statements, lang),
+            write(_told(statements, inside), lang),
             note=note(lang) if note else "",
             figure=draw(lang) if draw else None,
             caption=caption(lang) if caption and draw else "",
@@ -207,7 +214,7 @@ def build(
         )
         for lang in languages
     }
-    return Finding(id, verdict, tuple(statements), pages)
+    return Finding(id, verdict, tuple(statements), pages, tuple(inside))
 
 
 def tally(value: float) -> Number:
@@ -225,6 +232,10 @@ def listed(names: Sequence[str], language: str, *, most: int = 6) -> str:
     text = message(language, "list.comma").join(plain(n) for n in names[:most])
     more = len(names) - most
     return text if more <= 0 else message(language, "list.more", {"list": text, "n": count(more)})
+
+
+def _told(statements: Sequence[Statement], inside: Sequence[Finding]) -> list[Statement]:
+    return [*statements, *(s for one in inside for s in _told(one.statements, one.inside))]
 
 
 def write(statements: Sequence[Statement], language: str) -> str:

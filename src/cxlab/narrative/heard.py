@@ -1,0 +1,324 @@
+"""Findings on whom the answers stand for: those who stay silent, and what weighting does.
+
+Associations are not told here: these are counts of people, and a supposition about those nobody heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cxlab import figures, tables
+from cxlab.blocks import Block
+from cxlab.catalogue import message
+from cxlab.narrative import tell
+from cxlab.narrative.finding import Finding, Number, Statement, build, listed, note, small_print
+from cxlab.vocab import LANGUAGES, WEIGHTINGS
+from cxlab.wording import Labels, count, estimate, is_number, known, number, subject
+
+_NO_VERDICT = ("cannot_tell", "")
+_SHARES = ("base_share", "answer_share")
+_UNDER = 0.02  # a share this much below that of the base is worth a word
+
+
+def sensitivity(
+    curve: pd.DataFrame,
+    *,
+    labels: Labels,
+    item: str,
+    metric: str,
+    period: str,
+    languages: Sequence[str] = LANGUAGES,
+    id: str = "sensitivity",
+    csv: str = "",
+) -> Finding:
+    """Say how much those who did not answer would have to differ for the verdict to change.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        As `cxlab.silence.sensitivity` gives it; empty where nobody is known to have been asked.
+    labels, item, metric, period, languages, id, csv
+        As in `satisfaction.level`.
+    """
+    data = curve.sort_values("gap").reset_index(drop=True)
+    names = tell.names(
+        languages, lambda lang: {"subject": subject(metric, item, labels=labels, language=lang)}, period=period
+    )
+    if data.empty or not known(data["mean"]).any():
+        return build(id, (Statement("sensitivity.unknown", names),), languages)
+    plain = data.iloc[_nearest(data, 0.0)]
+    tip = tell.first(data[data["tipping"].astype(bool)])
+    claim = str(plain["verdict"])
+    if claim not in _NO_VERDICT:
+        for lang in languages:
+            names[lang]["claim"] = message(lang, f"sensitivity.claim_{claim}", names[lang])
+    if claim in _NO_VERDICT:
+        tip = data.iloc[_nearest(data, max(-1.0, float(data["gap"].min())))]
+        found = _gap(tip) | tell.estimate(tip, "if_value", "if_span")
+        statements = (Statement("sensitivity.supposed", names, found),)
+    elif tip is None:
+        statements = (Statement("sensitivity.robust", names),)
+    else:
+        way = "lower" if tip["gap"] < 0 else "higher"
+        statements = (Statement(f"sensitivity.{way}", names, _gap(tip)),)
+    rows = _some(data, tip)
+
+    def draw(language: str) -> Figure:
+        before = float(plain["ref"]) if is_number(plain["ref"]) else None
+        mark = float(tip["gap"]) if tip is not None and claim not in _NO_VERDICT else None
+        return figures.supposed(data, language=language, reference=before, mark=mark)
+
+    def tabulate(language: str) -> Block:
+        fields = tell.captions(metric, period, language)
+        heads = [message(language, f"sensitivity.{k}") for k in ("gap_head", "value_head", "verdict_head")]
+        body = [
+            [_gap_text(r, language), tables.estimate_cell(r, language=language), _verdict(str(r["verdict"]), language)]
+            for _, r in rows.iterrows()
+        ]
+        return tables.counts_table(
+            heads, body, language=language, caption=message(language, "sensitivity.caption", fields), csv=csv
+        )
+
+    def legend(language: str) -> str:
+        parts = [message(language, "figure.band")]
+        if is_number(plain["ref"]):
+            parts.append(message(language, f"sensitivity.ref_{plain['claim'] or 'change'}"))
+        if tip is not None and claim not in _NO_VERDICT:
+            parts.append(message(language, "sensitivity.mark"))
+        rate = number(plain["rate"], metric="share", language=language)
+        parts.append(message(language, "sensitivity.rate", {"rate": rate}))
+        return small_print(language, [*parts, message(language, "sensitivity.only_now")])
+
+    verdict = claim if claim in ("better", "worse", "no_real_change", "cannot_tell") else ""
+    return build(id, statements, languages, verdict=verdict, caption=legend, draw=draw, tabulate=tabulate)
+
+
+def weightings(
+    estimates: pd.DataFrame,
+    *,
+    labels: Labels,
+    item: str,
+    metric: str,
+    period: str,
+    practical: float,
+    languages: Sequence[str] = LANGUAGES,
+    id: str = "weightings",
+    csv: str = "",
+) -> Finding:
+    """Say what a metric is without weights, with the survey's, and weighted to the customer base.
+
+    Parameters
+    ----------
+    practical : float
+        Differences below this are no news.
+    estimates, labels, item, metric, period, languages, id, csv
+        As in `satisfaction.level`.
+    """
+    what = {"estimand": "level", "item": item, "metric": metric, "period": period}
+    found = [tell.select(estimates, weighting=w, **what) for w in WEIGHTINGS]
+    rows = pd.concat(found, ignore_index=True)
+    shown = rows[known(rows["mean"])]
+    names = tell.names(
+        languages, lambda lang: {"subject": subject(metric, item, labels=labels, language=lang)}, period=period
+    )
+    wide = tell.first(shown.tail(1))
+    bare = tell.first(shown.head(1))
+    if wide is None or bare is None:
+        state = next((v for v in ("withheld", "suppressed") if v in set(rows["verdict"])), "none")
+        statements = (Statement(f"weightings.{state}", names),)
+    elif len(shown) == 1:
+        statements = (Statement(f"weightings.only_{wide['weighting']}", names),)
+    else:
+        for lang in languages:
+            names[lang]["wide"] = message(lang, f"weightings.with_{wide['weighting']}")
+            names[lang]["bare"] = message(lang, f"weightings.with_{bare['weighting']}")
+        numbers = {"value": Number(float(wide["mean"]), metric), "bare_value": Number(float(bare["mean"]), metric)}
+        key = "differ" if float(shown["mean"].max() - shown["mean"].min()) >= practical else "agree"
+        statements = (Statement(f"weightings.{key}", names, numbers),)
+
+    def draw(language: str) -> Figure:
+        rows_named = [message(language, f"weightings.name_{w}") for w in rows["weighting"]]
+        return figures.intervals(rows, rows_named, language=language)
+
+    def tabulate(language: str) -> Block:
+        caption = message(language, "weightings.caption", tell.captions(metric, period, language))
+        return tables.weightings_table(rows, language=language, caption=caption, csv=csv)
+
+    silent = wide is None
+
+    def say(language: str) -> str:
+        return "" if wide is None else note(language, n=wide["n"], ci_prob=wide["ci_prob"])
+
+    return build(
+        id, statements, languages, note=say, caption=tell.bars(None, ()), draw=None if silent else draw,
+        tabulate=None if silent else tabulate,
+    )  # fmt: skip
+
+
+def rates(
+    response: pd.DataFrame,
+    *,
+    labels: Labels,
+    period: str,
+    languages: Sequence[str] = LANGUAGES,
+    id: str = "rates",
+    csv: str = "",
+) -> Finding:
+    """Say how many of those asked answered, and which groups most and least readily.
+
+    Parameters
+    ----------
+    response : DataFrame
+        As `cxlab.silence.response` gives it.
+    labels, period, languages, id, csv
+        As in `satisfaction.level`.
+    """
+    rows = response[(response["estimand"] == "response_rate") & (response["frame"] == "invitations")]
+    total = tell.first(rows[(rows["level"] == "total") & known(rows["mean"])])
+    names = tell.names(languages, lambda lang: {}, period=period)
+    if total is None:
+        return build(id, (Statement("rates.unknown", names),), languages)
+    groups = rows[(rows["level"] != "total") & (rows["n"] > 0)]
+    groups = groups.sort_values(["level", "mean"], ascending=[True, False], kind="stable").reset_index(drop=True)
+    shown = groups[known(groups["mean"])]
+    counts = {k: Number(float(total[c]), "count", drawn=False) for k, c in (("answered", "answered"), ("asked", "n"))}
+    rate = {"rate": Number(float(total["mean"]), "share", drawn=False, tabled=False)}
+    statements: tuple[Statement, ...] = (Statement("rates.whole", names, counts | rate, quantity=total["answered"]),)
+    if len(shown) > 1:
+        rate_of = shown["mean"].to_numpy(float)
+        most, least = shown.iloc[int(rate_of.argmax())], shown.iloc[int(rate_of.argmin())]
+        for lang in languages:
+            names[lang] |= {"most": _group(most, labels, lang), "least": _group(least, labels, lang)}
+        ends = {"most_rate": Number(float(most["mean"]), "rate"), "least_rate": Number(float(least["mean"]), "rate")}
+        apart = float(most["ci_low"]) > float(least["ci_high"])
+        statements += (Statement("rates.apart" if apart else "rates.alike", names, ends),)
+
+    def draw(language: str) -> Figure:
+        return figures.intervals(groups, [_group(r, labels, language) for _, r in groups.iterrows()], language=language)
+
+    def tabulate(language: str) -> Block:
+        heads = [message(language, f"table.{k}") for k in ("group", "answered", "asked", "response")]
+        body = [
+            [_group(r, labels, language), count(r["answered"]), count(r["n"]), _rate(r, language)]
+            for _, r in groups.iterrows()
+        ]
+        body.append(
+            [labels.level("total", language), count(total["answered"]), count(total["n"]), _rate(total, language)]
+        )
+        caption = message(language, "rates.caption", names[language])
+        return tables.counts_table(heads, body, language=language, caption=caption, csv=csv)
+
+    return build(
+        id, statements, languages, caption=tell.bars(None, ()), draw=draw if len(shown) else None, tabulate=tabulate
+    )
+
+
+def representation(
+    response: pd.DataFrame,
+    *,
+    labels: Labels,
+    period: str,
+    languages: Sequence[str] = LANGUAGES,
+    id: str = "representation",
+    csv: str = "",
+) -> Finding:
+    """Say whether those who answered are like those they stand for, who is heard too little, and who never.
+
+    Parameters are those of `rates`.
+    """
+    groups = response[(response["estimand"] == "response_rate") & (response["level"] != "total")]
+    groups = groups[known(groups["base_share"]) & (groups["base"] > 0)]
+    groups = groups.sort_values(["level", "base_share"], ascending=[True, False], kind="stable").reset_index(drop=True)
+    groups["answer_share"] = groups["answer_share"].astype(float).fillna(0.0)
+    names = tell.names(languages, lambda lang: {}, period=period)
+    if groups.empty:
+        return build(id, (Statement("representation.unknown", names),), languages)
+    statements: tuple[Statement, ...] = ()
+    whole = tell.first(response[(response["estimand"] == "r_indicator") & known(response["mean"])])
+    if whole is not None:
+        word = next(k for k, floor in (("alike", 0.9), ("somewhat", 0.8), ("unlike", -1.0)) if whole["mean"] >= floor)
+        ends = {"r": "mean", "r_low": "ci_low", "r_high": "ci_high"}
+        found = {k: Number(float(whole[c]), "probability", drawn=False, tabled=False) for k, c in ends.items()}
+        for lang in languages:
+            names[lang]["frame"] = message(lang, f"representation.frame_{whole['frame']}")
+        statements += (Statement(f"representation.{word}", names, found),)
+    gap = (groups["answer_share"] - groups["base_share"].astype(float)).to_numpy()
+    least = groups.iloc[int(gap.argmin())]
+    for lang in languages:
+        names[lang]["least"] = _group(least, labels, lang)
+    if gap.min() < -_UNDER:
+        found = {
+            "base_share": Number(float(least["base_share"]), "rate"),
+            "answer_share": Number(float(least["answer_share"]), "rate"),
+        }
+        statements += (Statement("representation.under", names, found),)
+    else:
+        statements += (Statement("representation.even", names),)
+    silent = groups[groups["never_heard"].astype(bool)]
+    for lang in languages:
+        names[lang]["list"] = listed([_group(r, labels, lang) for _, r in silent.iterrows()], lang)
+    statements += (Statement("representation.never" if len(silent) else "representation.all_heard", names),)
+
+    def draw(language: str) -> Figure:
+        rows = groups.assign(mean=groups["answer_share"], metric="rate", ci_low=np.nan, ci_high=np.nan, verdict="")
+        base = groups.assign(mean=groups["base_share"])
+        named = [_group(r, labels, language) for _, r in groups.iterrows()]
+        return figures.intervals(rows, named, language=language, previous=base)
+
+    def tabulate(language: str) -> Block:
+        heads = [message(language, f"table.{k}") for k in ("group", "base_share", "heard_share")]
+        body = [
+            [_group(r, labels, language), *(number(r[c], metric="rate", language=language) for c in _SHARES)]
+            for _, r in groups.iterrows()
+        ]
+        caption = message(language, "representation.caption", names[language])
+        return tables.counts_table(heads, body, language=language, caption=caption, csv=csv)
+
+    def legend(language: str) -> str:
+        return message(language, "representation.legend")
+
+    return build(id, statements, languages, caption=legend, draw=draw, tabulate=tabulate)
+
+
+def _group(row: pd.Series, labels: Labels, language: str) -> str:
+    fields = {"level": labels.level(str(row["level"]), language)}
+    fields["group"] = labels.group(str(row["level"]), str(row["group"]), language)
+    return message(language, "list.group", fields)
+
+
+def _rate(row: pd.Series, language: str) -> str:
+    ends = (float(row[c]) for c in ("mean", "ci_low", "ci_high"))
+    return estimate(*ends, metric="rate", language=language)
+
+
+def _nearest(data: pd.DataFrame, gap: float) -> int:
+    """Return the place of the row whose gap is nearest to one."""
+    return int(np.argmin(np.abs(data["gap"].to_numpy(float) - gap)))
+
+
+def _gap(row: pd.Series) -> dict[str, Number]:
+    return {"gap": Number(abs(float(row["gap"])), "gap", drawn=False)}
+
+
+def _gap_text(row: pd.Series, language: str) -> str:
+    gap = number(abs(float(row["gap"])), metric="gap", language=language)
+    if float(gap) == 0:
+        return message(language, "sensitivity.alike")
+    return message(language, f"sensitivity.{'lower' if row['gap'] < 0 else 'higher'}_cell", {"gap": gap})
+
+
+def _verdict(verdict: str, language: str) -> str:
+    own = verdict in ("above", "below")
+    return message(language, f"sensitivity.{verdict}" if own else f"verdict.{verdict}") if verdict else ""
+
+
+def _some(data: pd.DataFrame, tip: pd.Series | None) -> pd.DataFrame:
+    """Return few rows to read: the estimate itself, the tipping point, and steps to both sides."""
+    low, high = float(data["gap"].min()), float(data["gap"].max())
+    wanted = [low, low / 2, low / 4, low / 8, 0.0, high / 8, high / 4, high / 2, high]
+    wanted += [] if tip is None else [float(tip["gap"])]
+    return data.iloc[sorted({_nearest(data, w) for w in wanted})].assign(estimand="level")

@@ -99,6 +99,7 @@ def sample(
     many: Callable[[np.ndarray], np.ndarray] | None = None,
     hessian: Callable[[np.ndarray], np.ndarray] | None = None,
     method: Method = "auto",
+    adaptation: Literal["diag", "low_rank"] = "diag",
 ) -> xr.DataTree:
     """Draw from the density; the same density and seed give the same draws.
 
@@ -116,6 +117,8 @@ def sample(
         Points (m, d) -> log densities (m,), where that is faster than one by one.
     method : str
         ``auto``: importance sampling when accepted on k-hat, else NUTS.
+    adaptation : str
+        How NUTS learns the posterior's shape; ``low_rank`` for curved ridges that the mode's curvature does not show.
 
     Returns
     -------
@@ -143,7 +146,9 @@ def sample(
                         todo='sample with method="nuts"')
             )  # fmt: skip
     if taken == "nuts":
-        values, diverging = _nuts(log_density, point, factor, draws=draws, tune=tune, chains=chains, seed=seed)
+        values, diverging = _nuts(
+            log_density, point, factor, draws=draws, tune=tune, chains=chains, seed=seed, adaptation=adaptation
+        )
     tree = xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset({"x": (("chain", "draw", "parameter"), values)}),
@@ -210,7 +215,15 @@ def _weighted(
 
 
 def _nuts(
-    log_density: LogDensity, point: np.ndarray, factor: np.ndarray, *, draws: int, tune: int, chains: int, seed: int
+    log_density: LogDensity,
+    point: np.ndarray,
+    factor: np.ndarray,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    adaptation: Literal["diag", "low_rank"],
 ) -> tuple[np.ndarray, np.ndarray]:
     """NUTS where the curvature at the mode is that of a standard normal; again with smaller steps after divergences."""
     import nutpie
@@ -238,7 +251,7 @@ def _nuts(
             warnings.simplefilter("ignore", DeprecationWarning)
             tree = nutpie.sample(
                 compiled, draws=draws, tune=tune, chains=chains, cores=1, seed=seed, target_accept=target,
-                save_warmup=False, progress_bar=False,
+                save_warmup=False, progress_bar=False, adaptation=adaptation,
             )  # fmt: skip
         diverging = tree["sample_stats"]["diverging"].to_numpy().astype(bool)
         if not diverging.any():

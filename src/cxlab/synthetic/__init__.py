@@ -40,9 +40,9 @@ Beside the survey stand expectations (`cxlab.synthetic.expectations`), a questio
 
 Planted: two in five of Alder's parcels are late in the last quarter (switch ``drop``); Birch's campaign, which sells
 and raises what its readers expect of delivery; managers of Alder who believe delivery to be better than it is; silos
-whose ids disagree (``silos``); rows that are wrong on purpose (``dirt``). Comments are written from the touchpoints used,
-the extreme ones first. Region has no effect on anything, nor has the app, nor a price list of Alder's: controls inside
-the demo.
+whose ids disagree (``silos``); rows that are wrong on purpose (``dirt``). Comments are written from the touchpoints
+used, the extreme ones first. Region has no effect on anything, nor has the app, nor a price list of Alder's: controls
+inside the demo.
 
 No real person is in it: e-mail domains are reserved (RFC 2606), phone numbers are 555-01xx or of a Chinese block that
 no operator holds.

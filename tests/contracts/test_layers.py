@@ -18,8 +18,8 @@ import pytest
 
 PARAMS = ("params",)
 DATA = ("connect", "synthetic", "runs", "disclosure")
-MODELS = ("measures", "models", "sampling", "density", "importance", "reward")
-RESULTS = ("diagnostics", "estimates", "silence", "whatif", "driver_estimates")
+MODELS = ("measures", "models", "sampling", "density", "importance", "reward", "touchpoints")
+RESULTS = ("diagnostics", "estimates", "silence", "whatif", "driver_estimates", "gaps")
 SHOW = ("style", "wording", "catalogue", "blocks", "figures", "tables", "narrative", "explore")
 SUITE = ("suite", "batch", "render", "site", "scaffold", "doctor", "cli")
 

@@ -179,7 +179,7 @@ def fit(data: PairedData, *, draws: int = 250, chains: int = 4, seed: int, prior
 
 
 def estimands(
-    posterior: xr.Dataset, data: PairedData, *, satisfied_from: float | None = None, manager_from: float | None = None
+    posterior: xr.Dataset, data: PairedData, *, satisfied_from: float | None = None
 ) -> xr.Dataset:
     """Draws of what is reported, by period and by event.
 
@@ -188,8 +188,8 @@ def estimands(
     posterior : Dataset
         With ``x``, dims (chain, draw, parameter).
     data : PairedData
-    satisfied_from, manager_from : float, optional
-        Lowest satisfied code of the experience scale, and of the managers'; without it there is no ``csat``.
+    satisfied_from : float, optional
+        Lowest satisfied code of the experience scale; without it there is no ``csat``.
 
     Returns
     -------
@@ -203,7 +203,7 @@ def estimands(
         ``n_both``, ``n_managers`` on period, ``n_with`` and ``n_without`` on event.
     """
     target = Posterior(data, Priors())
-    return reporting.estimands(posterior, target, satisfied_from=satisfied_from, manager_from=manager_from)
+    return reporting.estimands(posterior, target, satisfied_from=satisfied_from)
 
 
 def build_model(data: PairedData, priors: Priors | None = None) -> pm.Model:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxlab.models.ordinal.tables import walk_basis
-from cxlab.models.paired import normal
 from cxlab.models.paired.data import PairedData, interpolate
 
 if TYPE_CHECKING:
     import pymc as pm
 
-    from cxlab.models.expectations import Priors
+    from cxlab.models.paired.posterior import Priors
 
 
 def build(data: PairedData, priors: Priors, *, degrees: float) -> pm.Model:
@@ -86,7 +85,7 @@ def _between(pt: Any, h: Any) -> Any:
 
 def _rectangles(pt: Any, h: Any, k: Any, rho: Any) -> Any:
     """P of each pair of categories: product of the margins plus Plackett's integral, by Gauss-Legendre."""
-    node, weight = np.polynomial.legendre.leggauss(2 * normal.NODES)
+    node, weight = np.polynomial.legendre.leggauss(24)
     half = pt.arcsin(rho) / 2
     total = 0.0
     for at, w in zip(node, weight, strict=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -15,11 +15,29 @@ from cxlab.models.ordinal.tables import walk_basis
 from cxlab.models.paired import normal
 from cxlab.models.paired.data import PairedData, interpolate
 
-if TYPE_CHECKING:
-    from cxlab.models.expectations import Priors
-
 DEGREES: Final = 6.0  # of freedom: effects of a block share a scale with a scaled inverse chi-square law
 ROOM: Final = 400_000  # numbers held at once by the evaluation of many points
+
+
+class Priors(Protocol):
+    """What `cxlab.models.expectations.Priors` states."""
+
+    @property
+    def concentration(self) -> float: ...  # noqa: D102
+    @property
+    def gap(self) -> float: ...  # noqa: D102
+    @property
+    def spread(self) -> float: ...  # noqa: D102
+    @property
+    def fisher(self) -> float: ...  # noqa: D102
+    @property
+    def step(self) -> float: ...  # noqa: D102
+    @property
+    def group(self) -> float: ...  # noqa: D102
+    @property
+    def event(self) -> float: ...  # noqa: D102
+    @property
+    def manager(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -126,18 +144,20 @@ class Posterior:
         off = (p.cut @ self.scales["experience"].T)[:, None, :] - level_x[:, :, None]
         k = off * rate
         by_h, by_k = np.zeros_like(h), np.zeros_like(k)
-        for bounds, counts, to in ((h, data.expectation_only, by_h), (k, data.experience_only, by_k)):
-            if counts.any():
-                share = normal.shares(bounds)
-                value += (counts * np.log(share)).sum(axis=(1, 2))
-                if slope:
-                    to += normal.shares_slope(bounds, counts / share)
+        share_h, share_k = normal.shares(h), normal.shares(k)
+        for bounds, share, counts, to in (
+            (h, share_h, data.expectation_only, by_h),
+            (k, share_k, data.experience_only, by_k),
+        ):
+            value += (counts * np.log(share)).sum(axis=(1, 2))
+            if slope:
+                to += normal.shares_slope(bounds, counts / share)
         if len(self.paired):
             n, at = data.both[self.paired], (slice(None), self.paired)
-            share = normal.rectangles(h[at], k[at], correlation)
-            value += np.einsum("mab,smab->s", n, np.log(share))
+            pairs = normal.rectangles(h[at], k[at], correlation, share_h[at], share_k[at])
+            value += np.einsum("mab,smab->s", n, np.log(pairs))
             if slope:
-                one, two, three = normal.rectangles_slope(h[at], k[at], correlation, n / share)
+                one, two, three = normal.rectangles_slope(h[at], k[at], correlation, n / pairs)
                 by_h[at] += one
                 by_k[at] += two
                 back[:, self.places["fisher"]] += (three * (1 - correlation**2))[:, None]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def estimands(
-    posterior: xr.Dataset, target: Posterior, *, satisfied_from: float | None, manager_from: float | None
+    posterior: xr.Dataset, target: Posterior, *, satisfied_from: float | None
 ) -> xr.Dataset:
     """Draws of what is reported; documented at `cxlab.models.expectations.estimands`."""
     import xarray as xr
@@ -44,7 +44,7 @@ def estimands(
     if data.both.any():
         out |= _met(target, p, cut, level_e, level_x)
     if data.managed:
-        out |= _managers(target, p, codes, cut, satisfied_from, manager_from, out["experience_mean"])
+        out |= _managers(target, p, codes, cut, satisfied_from, out["experience_mean"])
     events = _events(target, p, codes, cut, level_e, level_x)
     shape, names = x.shape[:2], ("chain", "draw")
     found = {k: ((*names, "period"), v.reshape(*shape, -1)) for k, v in out.items()}
@@ -92,23 +92,20 @@ def _met(
     if data.expectation_codes == data.experience_codes:
         h, k = cut[:, None, :] - level_e[:, :, None], (cut[:, None, :] - level_x[:, :, None]) / sd[:, None, None]
         step = max(1, 2_000_000 // max(h[0].size * k.shape[2], 1))
-        share = np.concatenate(
-            [
-                _ordered(normal.rectangles(h[s], k[s], rho[s]))
-                for i in range(0, len(h), step)
-                for s in [slice(i, i + step)]
-            ]
-        )
+        parts = [slice(i, i + step) for i in range(0, len(h), step)]
+        share = np.concatenate([_ordered(h[s], k[s], rho[s]) for s in parts])
         out |= {name: share[..., i] for i, name in enumerate(("code_below", "code_met", "code_exceeded"))}
     return {k: v @ data.weight.T for k, v in out.items()} | {
         "correlation": np.repeat(rho[:, None], len(data.periods), 1)
     }
 
 
-def _ordered(share: np.ndarray) -> np.ndarray:
+def _ordered(h: np.ndarray, k: np.ndarray, rho: np.ndarray) -> np.ndarray:
     """Probability that the experience's code is below, equal to, above the expectation's, shape (S, M, 3)."""
+    share = normal.rectangles(h, k, rho, normal.shares(h), normal.shares(k))
     e, x = np.indices(share.shape[-2:])
-    return np.stack([(share * side).sum(axis=(-2, -1)) for side in (x < e, x == e, x > e)], axis=-1)
+    sides = np.stack([x < e, x == e, x > e], axis=-1).reshape(-1, 3).astype(float)
+    return share.reshape(*share.shape[:2], -1) @ sides
 
 
 def _managers(
@@ -117,7 +114,6 @@ def _managers(
     codes: tuple[float, ...],
     cut: np.ndarray,
     satisfied_from: float | None,
-    manager_from: float | None,
     customers: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Managers' answers in points of the customers' scale, so that both can be compared."""

@@ -17,8 +17,6 @@ from cxlab.models.paired.posterior import DEGREES, Posterior
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cxlab.models.expectations import Priors
-
 
 def blank(
     cells: pd.DataFrame,
@@ -68,7 +66,7 @@ def draw(
     h = (p.cut @ target.scales["expectation"].T)[:, None, :] - (p.by_expectation @ frame.design.T)[:, :, None]
     level = p.experience[:, None] + p.by_experience @ frame.design.T
     k = ((p.cut @ target.scales["experience"].T)[:, None, :] - level[:, :, None]) * np.exp(-p.spread)[:, None, None]
-    pairs = normal.rectangles(h, k, np.tanh(p.fisher))[0]
+    pairs = normal.rectangles(h, k, np.tanh(p.fisher), normal.shares(h), normal.shares(k))[0]
     keys = list(frame.cells.columns)
     sizes = frame.cells.merge(cells, on=keys, how="left", validate="1:1")
     found = {

@@ -8,6 +8,7 @@ gets its answer in a few milliseconds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -179,6 +180,48 @@ def outlook(
         best=best,
         eta=eta,
         chance=chance,
+    )
+
+
+def stored(draws: xr.Dataset, outcome: str = "", *, keep: int = DRAWS) -> Outlook:
+    """Return the what-if of an outcome from the draws of a finished run, ``posterior/drivers``.
+
+    Parameters
+    ----------
+    draws : Dataset
+        From `cxlab.driver_estimates.draws_of`.
+    outcome : str
+        One of its outcomes; the first if empty.
+    keep : int
+        Draws to compute with.
+
+    Raises
+    ------
+    ModelError
+        If there is no such outcome.
+    """
+    legal = [str(o) for o in draws["outcome"].to_numpy()] if "outcome" in draws.coords else []
+    if not legal or (outcome and outcome not in legal):
+        raise ModelError(
+            Problem("no draws of this outcome", value=outcome, nearest=nearest(outcome, legal),
+                    allowed=", ".join(legal) or "none: no fit passed its checks")
+        )  # fmt: skip
+    one = draws.sel(outcome=outcome or legal[0])
+    used = (one["satisfied"] > 0).to_numpy()
+    one = one.isel(attribute=used).drop_vars([v for v in ("contribution_cov",) if v in one])
+    here = (one["respondent_code"] >= 0).all("attribute").to_numpy()
+    if "cut" in one:
+        one = one.dropna("boundary", subset=["cut"]) if one.sizes.get("boundary") else one
+    return outlook(
+        one,
+        outcome=outcome or legal[0],
+        measures={
+            k: tuple((int(b), float(w)) for b, w in v) for k, v in json.loads(str(one["measures"].item())).items()
+        },
+        codes=one["respondent_code"].isel(respondent=here).to_numpy(),
+        weight=one["respondent_weight"].isel(respondent=here).to_numpy(),
+        satisfied=one["satisfied"].to_numpy().tolist(),
+        draws=keep,
     )
 
 

@@ -18,9 +18,9 @@ import pytest
 
 PARAMS = ("params",)
 DATA = ("connect", "synthetic", "runs", "disclosure")
-MODELS = ("measures", "models", "sampling", "density", "importance", "reward", "touchpoints")
-RESULTS = ("diagnostics", "estimates", "silence", "whatif", "driver_estimates", "gaps")
-SHOW = ("style", "wording", "catalogue", "blocks", "figures", "tables", "narrative", "explore")
+MODELS = ("measures", "models", "sampling", "density", "journeys", "importance", "reward", "touchpoints")
+RESULTS = ("diagnostics", "estimates", "journey_estimates", "silence", "whatif", "driver_estimates", "gaps")
+SHOW = ("style", "wording", "catalogue", "blocks", "figures", "tables", "narrative", "explore", "explore_drivers")
 SUITE = ("suite", "batch", "render", "site", "scaffold", "doctor", "cli")
 
 HOMES = {  # library: the only modules of cxlab that may import it

@@ -19,6 +19,10 @@ from cxlab.wording import known
 
 _HEIGHT: Final = 380
 _ELLIPSES: Final = ((2.146, 0.14), (1.177, 0.24))  # radii in sds that hold 90 % and 50 % of a cloud, and their opacity
+_SPOTS: Final = (  # where a label may stand: alignment, pixels right of its dot, pixels above it
+    ("left", 8, -7), ("right", -8, -7), ("center", 0, 7), ("center", 0, -21),
+    ("left", 6, 6), ("left", 6, -20), ("right", -6, 6), ("right", -6, -20),
+)  # fmt: skip
 _TURN: Final = np.linspace(0, 2 * np.pi, 41)
 
 
@@ -93,7 +97,7 @@ def clouds(
         return empty(message(language, "figure.empty"))
     centre = np.array([d.mean(axis=0) for d in draws.values()])
     with figure_style():
-        figure = sheet(_HEIGHT, left=46, right=12, top=30, bottom=44)
+        figure = sheet(_HEIGHT, left=46, right=12, top=44, bottom=44)
         axes = figure.axes[0]
         spread = [centre]
         for label, values in draws.items():
@@ -122,7 +126,7 @@ def clouds(
                           xytext=(0, 6 if y else -22), textcoords="offset points", fontsize=SMALL, color=colour("soft"),
                           annotation_clip=False)  # fmt: skip
         axes.set_xlabel(titles[0], labelpad=14)
-        axes.annotate(titles[1], (0, 1), xycoords="axes fraction", xytext=(-44, 20), textcoords="offset points",
+        axes.annotate(titles[1], (0, 1), xycoords="axes fraction", xytext=(-44, 26), textcoords="offset points",
                       fontsize=SMALL, color=colour("soft"), annotation_clip=False)  # fmt: skip
         _label_all(axes, list(draws), centre)
     return figure
@@ -188,20 +192,15 @@ def _label_all(axes: Axes, labels: Sequence[str], centre: np.ndarray) -> None:
     for place in np.argsort(-dots[:, 1]):
         text = fit(labels[place], width=130, size=SMALL)
         room = text_width(text, size=SMALL) * PHONE
-        best, least = None, np.inf
-        for ha, left, rise in (("left", 8, -7), ("right", -8 - room, -7), ("center", -room / 2, 7), ("center", -room / 2, -21),
-                               ("left", 6, 6), ("left", 6, -20), ("right", -6 - room, 6), ("right", -6 - room, -20)):  # fmt: skip
-            corner = dots[place] + (left, rise)
-            here = np.r_[corner, corner + (room, 14)]
+        best, least, chosen = taken[place], np.inf, _SPOTS[0]
+        for spot in _SPOTS:
+            ha, away, rise = spot
+            left = away - {"left": 0.0, "center": room / 2, "right": room}[ha]
+            here = np.concatenate([dots[place] + (left, rise), dots[place] + (left + room, rise + 14)])
             outside = np.clip(-here[:2], 0, None).sum() + np.clip(here[2:] - size, 0, None).sum()
             cost = sum(_overlap(here, other) for other in taken) + 40 * outside
             if cost < least - 1e-9:
-                best, least, chosen = (
-                    here,
-                    cost,
-                    (ha, left + (0 if ha == "left" else room if ha == "right" else room / 2), rise),
-                )
-        assert best is not None
+                best, least, chosen = here, cost, spot
         taken.append(best)
         axes.annotate(text, centre[place], xytext=(chosen[1], chosen[2] + 3), textcoords="offset points", ha=chosen[0],
                       fontsize=SMALL, annotation_clip=False)  # fmt: skip

@@ -78,7 +78,7 @@ _RULES: Final = """
 &.src{font-size:13px;color:var(--soft);font-variant-numeric:tabular-nums}
 &.finding .src .chip{margin-right:6px}
 &figure.fig{margin:6px 0 12px}
-&figure.fig img{display:block;max-width:100%;height:auto}
+&figure.fig img{display:block;width:100%;max-width:560px;height:auto}
 &figure.fig figcaption{font-size:13px;color:var(--soft);margin-top:4px;max-width:66ch}
 &.scroll{overflow-x:auto;margin:0 0 12px}
 &.scroll:focus-visible{outline:2px solid var(--accent);outline-offset:2px}

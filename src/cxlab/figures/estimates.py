@@ -221,6 +221,8 @@ def _formatter(places: np.ndarray, *, metric: str, language: str, signed: bool) 
     step = float(places[1] - places[0]) if len(places) > 1 else 0.0
     needed = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
     write: Callable[[float, object], str]
+    if metric == "rate" and step >= 0.01:
+        metric = "share"  # whole per cents are enough for ticks
     if metric in ("mean", "ces"):
         write = lambda v, _: f"{v:.{max(1, needed)}f}".replace("-", "\u2212")  # noqa: E731
     else:

@@ -24,6 +24,8 @@ from cxlab.wording import Labels, count, is_number, metric_name, number, period_
 
 _HALF_AXIS = {"nps": (30.0, 10.0, -100.0, 100.0), "csat": (0.25, 0.1, 0.0, 1.0), "top_box": (0.25, 0.1, 0.0, 1.0)}
 _MEAN_AXIS = (1.0, 0.5, -math.inf, math.inf)
+_OF_THE_MODEL = ("checks", "prior")  # findings on a model, not on customers
+_SENTENCES = 2  # of a finding that is told again
 Measure = tuple[str, str]  # item, metric
 
 
@@ -306,6 +308,51 @@ def digest(findings: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, ids:
             for r in rows.to_dict("records")
         ]
     return Passage("digest", pages)
+
+
+def behind(
+    findings: pd.DataFrame, *, questions: Mapping[str, Mapping[str, str]], languages: Sequence[str] = LANGUAGES
+) -> Passage:
+    """Return the first finding of each further notebook, under the question it answers.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        `vocab.FINDING_COLUMNS`; within a notebook in the order of its page.
+    questions : mapping of notebook id to its question in each language
+        In the order to tell them; notebooks that have found nothing are passed over.
+    languages : sequence of str
+        Primary language first.
+    """
+    told = findings[~findings["id"].isin(_OF_THE_MODEL)]
+    pages: dict[str, list[Block]] = {}
+    for lang in languages:
+        page = []
+        for notebook, question in questions.items():
+            own = told[(told["notebook"] == notebook) & (told["language"] == lang)]
+            if own.empty:
+                continue
+            asked, row = pick(question, lang), own.iloc[0]
+            text = message(lang, "list.join").join([asked, _begin(str(row["sentence"]), _SENTENCES)])
+            page.append(blocks.finding(text, verdict=str(row["verdict"]), lead=asked))
+        pages[lang] = page or [blocks.note(message(lang, "brief.behind_none"))]
+    return Passage("behind", pages)
+
+
+def told(findings: pd.DataFrame, *, notebook: str, id: str, languages: Sequence[str] = LANGUAGES) -> dict[str, str]:
+    """Return the text of one finding of a notebook in each language that has it."""
+    rows = findings[(findings["notebook"] == notebook) & (findings["id"] == id)]
+    said = dict(zip(rows["language"], rows["sentence"].astype(str), strict=True))
+    return {lang: said[lang] for lang in languages if lang in said}
+
+
+def _begin(text: str, sentences: int) -> str:
+    """Return the first sentences of a text."""
+    found = ""
+    for _ in range(sentences):
+        rest = text[len(found) :]
+        found += rest[: len(rest) - len(rest.lstrip())] + _lead(rest.lstrip()) if rest.strip() else ""
+    return found
 
 
 def _lead(text: str) -> str:

@@ -17,7 +17,7 @@ from cxlab.catalogue import message
 from cxlab.narrative import tell
 from cxlab.narrative.finding import Finding, Number, Statement, build, listed, note, small_print
 from cxlab.vocab import LANGUAGES, WEIGHTINGS
-from cxlab.wording import Labels, count, estimate, is_number, known, number, subject
+from cxlab.wording import Labels, count, estimate, is_number, known, number, sentence, subject
 
 _NO_VERDICT = ("cannot_tell", "")
 _SHARES = ("base_share", "answer_share")
@@ -89,8 +89,6 @@ def sensitivity(
             parts.append(message(language, f"sensitivity.ref_{plain['claim'] or 'change'}"))
         if tip is not None and claim not in _NO_VERDICT:
             parts.append(message(language, "sensitivity.mark"))
-        rate = number(plain["rate"], metric="share", language=language)
-        parts.append(message(language, "sensitivity.rate", {"rate": rate}))
         return small_print(language, [*parts, message(language, "sensitivity.only_now")])
 
     verdict = claim if claim in ("better", "worse", "no_real_change", "cannot_tell") else ""
@@ -285,7 +283,7 @@ def representation(
 
 
 def _group(row: pd.Series, labels: Labels, language: str) -> str:
-    fields = {"level": labels.level(str(row["level"]), language)}
+    fields = {"level": sentence(labels.level(str(row["level"]), language))}
     fields["group"] = labels.group(str(row["level"]), str(row["group"]), language)
     return message(language, "list.group", fields)
 

@@ -124,7 +124,8 @@ class WhatIf(widgets.VBox):
 
     def _show(self, page: list[blocks.Block]) -> None:
         body = "".join(blocks.to_html(block, self._language) for block in page)
-        self.view.value = f'<div class="{SCOPE}" lang="{html.escape(self._language)}"><style>{css(scope=f".{SCOPE}")}</style>{body}</div>'
+        language, rules = html.escape(self._language), css(scope=f".{SCOPE}")
+        self.view.value = f'<div class="{SCOPE}" lang="{language}"><style>{rules}</style>{body}</div>'
 
 
 def what_if(draws: xr.Dataset, *, labels: Labels, language: str = "en") -> WhatIf:

@@ -166,13 +166,12 @@ def importance(
 def pains(estimates: pd.DataFrame, *, about: About, id: str = "pains", csv: str = "") -> Finding:
     """Say which attributes are pains and which are wows; parameters are those of `importance`."""
     rows = _sorted(estimates, about, "importance_share")
-    costs, gains = (_by_attribute(estimates, about, e) for e in ("penalty", "reward"))
+    costs, gains = (_known(estimates, about, e).set_index("attribute") for e in ("penalty", "reward"))
     state = _state(rows)
     if state or not len(costs):
         return build(id, [Statement(f"driver_pain.{state or 'suppressed'}")], about.languages, verdict=state)
-    chances = pd.DataFrame({k: _values(estimates, about, f"p_{k}") for k in _KINDS})
-    kinds = {str(a): _called(chances.loc[str(a)]) for a in rows["attribute"] if a in chances.index}
-    likely = {k: chances[k].to_dict() for k in _KINDS}
+    likely = {k: _values(estimates, about, f"p_{k}") for k in _KINDS}
+    kinds = {a: next((k for k in _KINDS if likely[k][a] >= _SURE), "") for a in likely["linear"]}
     rows = rows[rows["attribute"].isin(costs.index) & known(rows["mean"])].reset_index(drop=True)
     size = costs["mean"].abs() + gains["mean"].abs()
     rows = rows.assign(size=rows["attribute"].map(size)).sort_values("size", ascending=False, kind="stable")
@@ -212,19 +211,19 @@ def pains(estimates: pd.DataFrame, *, about: About, id: str = "pains", csv: str 
 
     def tabulate(language: str) -> Block:
         heads = ["attribute", "penalty", "reward", "kind"]
-        body = []
+        body, mids = [], drawn.to_dict()
         for a in order:
             cells = [
                 estimate(
-                    *drawn.loc[a, [s, f"{s}_low", f"{s}_high"]],
+                    *(float(mids[c][a]) for c in (s, f"{s}_low", f"{s}_high")),
                     metric=_format(about.metric),
                     language=language,
                     signed=True,
                 )
                 for s in ("penalty", "reward")
             ]
-            words = [probability(likely[k][a], language=language) for k in _KINDS]
-            body.append([about.name(a, language), *cells, word(a, language), *words])
+            chances = [probability(likely[k][a], language=language) for k in _KINDS]
+            body.append([about.name(a, language), *cells, word(a, language), *chances])
         more = [f"P ({message(language, f'driver_kind.{k}')})" for k in _KINDS]
         caption = message(language, "driver_pain.caption", {"subject": about.subject(language)})
         return _table(heads, body, language, caption, csv, more=more)
@@ -262,12 +261,12 @@ def priorities(
         As in `importance`.
     """
     rows = _sorted(estimates, about, "importance_share")
-    done = _by_attribute(estimates, about, "performance")
+    done = _known(estimates, about, "performance")
     state = _state(rows)
     shown = [
         str(a)
         for a, m in zip(rows["attribute"], rows["mean"], strict=True)
-        if is_number(m) and a in clouds and a in done.index
+        if is_number(m) and a in clouds and a in set(done["attribute"])
     ]
     if state or len(shown) < 2:
         state = state or "suppressed"
@@ -309,7 +308,7 @@ def priorities(
         for k, a in enumerate(shown):
             row = [
                 about.name(a, language),
-                tables.estimate_cell(done.loc[a], language=language),
+                tables.estimate_cell(done[done["attribute"] == a].iloc[0], language=language),
                 tables.estimate_cell(rows[rows["attribute"] == a].iloc[0], language=language),
                 *(probability(chances[c][a], language=language) for c in ("first", "keep")),
             ]
@@ -360,7 +359,7 @@ def what_if(outlook: pd.DataFrame, *, about: About, practical: float, id: str = 
     if state:
         return build(id, [Statement(f"driver_whatif.{state}")], about.languages, verdict=state)
     lifts = lead[lead["scenario"].str.startswith("lift:") & known(lead["mean"])]
-    best = lifts.loc[lifts["mean"].abs().idxmax()]
+    best = lifts.iloc[int(lifts["mean"].abs().to_numpy(float).argmax())]
     together = lead[lead["scenario"] == "together"]
     named = {
         lang: {"subject": about.subject(lang), "best": about.name(_attribute(best), lang)} for lang in about.languages
@@ -432,7 +431,7 @@ def halo(plain: pd.DataFrame, bare: pd.DataFrame, *, about: About, id: str = "ha
     named = {lang: {"outcome": about.outcome_name(lang)} for lang in about.languages}
     if state:
         return build(id, [Statement(f"driver_share.{state}", named)], about.languages, verdict=state)
-    first, best = str(rows["attribute"].iloc[0]), str(other.loc[other["mean"].astype(float).idxmax(), "attribute"])
+    first, best = str(rows["attribute"].iloc[0]), _strongest(other)
     for lang in about.languages:
         named[lang] |= {"best": about.name(first, lang), "other": about.name(best, lang)}
     numbers = {
@@ -473,7 +472,7 @@ def outcomes(
     if state:
         blank = {lang: {"outcome": named[lang]["second"]} for lang in about.languages}
         return build(id, [Statement(f"driver_share.{state}", blank)], about.languages, verdict=state)
-    first, best = str(rows["attribute"].iloc[0]), str(other.loc[other["mean"].astype(float).idxmax(), "attribute"])
+    first, best = str(rows["attribute"].iloc[0]), _strongest(other)
     for lang in about.languages:
         named[lang] |= {"best": about.name(first, lang), "other": about.name(best, lang)}
     low, high = (float(np.quantile(explained[second], q)) for q in (0.05, 0.95))
@@ -500,9 +499,9 @@ def heard(counts: pd.DataFrame, *, about: About, id: str = "heard", csv: str = "
         As in `importance`.
     """
     total = counts[["rated", "not_used", "blank"]].sum(axis=1)
-    share = (counts["rated"] / total).rename("share")
-    least = share.idxmin()
-    named = {lang: {"least": about.name(str(counts.loc[least, "attribute"]), lang)} for lang in about.languages}
+    share = (counts["rated"] / total).to_numpy(float)
+    least = int(share.argmin())
+    named = {lang: {"least": about.name(str(counts["attribute"].iloc[least]), lang)} for lang in about.languages}
     numbers = {"share": Number(float(share[least]), "share", drawn=False), "n": tally(float(total.max()))}
     statements = [
         Statement("driver_heard.least" if share[least] < 0.5 else "driver_heard.all", named, numbers),
@@ -577,7 +576,7 @@ def _pain_lead(
         return [Statement("driver_pain.none")]
     best = groups[kind][0]
     side = "penalty" if kind == "must_be" else "reward"
-    row = drawn.loc[best]
+    row = drawn[drawn.index == best].iloc[0]
     numbers = {s: Number(float(row[s]), metric, signed=True) for s in ("penalty", "reward")}
     numbers["span"] = Number(float(row[f"{side}_low"]), metric, high=float(row[f"{side}_high"]), signed=True)
     fields = {lang: {"subject": named[lang]["subject"], "best": about.name(best, lang)} for lang in about.languages}
@@ -589,13 +588,14 @@ def _sorted(estimates: pd.DataFrame, about: About, estimand: str) -> pd.DataFram
     return rows.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _by_attribute(estimates: pd.DataFrame, about: About, estimand: str) -> pd.DataFrame:
-    rows = estimates[(estimates["item"] == about.outcome) & (estimates["estimand"] == estimand)]
-    return rows[known(rows["mean"])].set_index("attribute")
+def _known(estimates: pd.DataFrame, about: About, estimand: str) -> pd.DataFrame:
+    rows = _sorted(estimates, about, estimand)
+    return rows[known(rows["mean"])]
 
 
-def _values(estimates: pd.DataFrame, about: About, estimand: str) -> pd.Series:
-    return _by_attribute(estimates, about, estimand)["mean"].astype(float)
+def _values(estimates: pd.DataFrame, about: About, estimand: str) -> dict[str, float]:
+    rows = _known(estimates, about, estimand)
+    return dict(zip(rows["attribute"].astype(str), rows["mean"].astype(float), strict=True))
 
 
 def _state(rows: pd.DataFrame) -> str:
@@ -605,8 +605,8 @@ def _state(rows: pd.DataFrame) -> str:
     return "withheld" if (rows["verdict"] == "withheld").any() else "suppressed"
 
 
-def _called(chances: pd.Series) -> str:
-    return str(chances.idxmax()) if chances.max() >= _SURE else ""
+def _strongest(rows: pd.DataFrame) -> str:
+    return str(rows["attribute"].iloc[int(np.nanargmax(rows["mean"].to_numpy(float)))])
 
 
 def _estimate(row: pd.Series) -> dict[str, Number]:

@@ -28,14 +28,29 @@ UNITS: Final = {"mean": "points", "csat": "share", "top_box": "share", "latent":
 _SHARES: Final = ("p_below", "p_met", "p_exceeded", "code_below", "code_met", "code_exceeded")
 
 
+def judged(tree: xr.DataTree, reported: xr.Dataset) -> Gate:
+    """Judge one fit.
+
+    Draws by importance are independent, dealt out to chains at random: they were accepted on k-hat, and chains could
+    differ by chance only, so the number of effective draws is what is left to ask. Draws of NUTS pass the usual gate.
+    """
+    if tree.attrs.get("method") != "importance":
+        return diagnostics.gate(tree, reported)
+    posterior = tree["posterior"]
+    effective = min(float(tree.attrs["ess_share"]) * 4, 1.0) * posterior.sizes["chain"] * posterior.sizes["draw"]
+    if effective >= diagnostics.MIN_ESS:
+        return diagnostics.Gate(True, 1.0, effective, effective, 0)
+    return diagnostics.gate(tree, reported)
+
+
 def converged(tree: xr.DataTree, reported: xr.Dataset) -> bool:
-    """Whether draws pass the checks of `cxlab.diagnostics`."""
-    return diagnostics.gate(tree, reported).passed
+    """Whether draws pass `judged`."""
+    return judged(tree, reported).passed
 
 
 def gates(fits: Sequence[Fit]) -> list[Gate]:
-    """Judge every fit by its parameters and by all that is reported of it."""
-    return [diagnostics.gate(one.tree, one.reported) for one in fits]
+    """Judge every fit, in order."""
+    return [judged(one.tree, one.reported) for one in fits]
 
 
 def table(fits: Sequence[Fit], found: Sequence[Gate], *, params: Params) -> pd.DataFrame:
@@ -94,8 +109,8 @@ def _rows(one: Fit, *, practical: Mapping[str, float], targets: Mapping[str, flo
             if i and sizes[i - 1] > 0 and metric in ("mean", "csat", "share"):
                 moved = values[:, i] - values[:, i - 1]
                 limit = practical["csat" if metric == "share" else metric]
-                judged = {"estimand": f"{estimand}_change", "verdict": _change(estimand, moved, limit)}
-                rows.append(own | judged | estimates.summary(moved, ref=0.0) | _counted(min(sizes[i], sizes[i - 1])))
+                word = {"estimand": f"{estimand}_change", "verdict": _change(estimand, moved, limit)}
+                rows.append(own | word | estimates.summary(moved, ref=0.0) | _counted(min(sizes[i], sizes[i - 1])))
     return rows + _events(one, base, practical=practical["mean"])
 
 
@@ -113,8 +128,8 @@ def _level(
     estimand: str, metric: str, draws: np.ndarray, practical: Mapping[str, float], targets: Mapping[str, float]
 ) -> dict[str, Any]:
     if estimand in ("gap", "experience_gap"):
-        judged = estimates.verdict(draws, practical=practical["mean"]) if metric == "mean" and estimand == "gap" else ""
-        return {"estimand": estimand, "verdict": judged} | estimates.summary(draws, ref=0.0)
+        word = estimates.verdict(draws, practical=practical["mean"]) if metric == "mean" and estimand == "gap" else ""
+        return {"estimand": estimand, "verdict": word} | estimates.summary(draws, ref=0.0)
     ref = targets.get(metric) if estimand == "experience" else None
     return {"estimand": estimand} | estimates.summary(draws, ref=ref)
 
@@ -148,9 +163,9 @@ def _events(one: Fit, base: Mapping[str, Any], *, practical: float) -> list[dict
             if not np.isfinite(draws).all():
                 continue
             own = dict(base) | {"period": period, "event": str(event), "metric": metric, "unit": UNITS[metric]}
-            judged = estimates.verdict(draws, practical=practical) if metric == "mean" else ""
+            word = estimates.verdict(draws, practical=practical) if metric == "mean" else ""
             # A raised expectation is neither better nor worse: the sign tells its direction.
-            own |= {"estimand": estimand, "verdict": "" if judged in ("better", "worse") else judged}
+            own |= {"estimand": estimand, "verdict": "" if word in ("better", "worse") else word}
             n = min(int(drawn["n_with"][i]), int(drawn["n_without"][i]))
             rows.append(own | estimates.summary(draws, ref=0.0) | _counted(n))
     for event, sides in one.question.thin.items():

@@ -8,8 +8,8 @@ A journey is a customer's steps (interactions, purchases by channel) until a pau
     m            ~ Dirichlet(1, .., 1)        where journeys go whatever the state
     log c        ~ normal(log 10, 1.5)        how alike the states are: large c, all rows near m
 
-so a state seldom met borrows from all others as far as these agree. Given m and c the rows are conjugate; m and c are
-drawn by Gibbs steps (the table counts of the Chinese restaurant representation, and a grid for c).
+so a state seldom met borrows from all others as far as these agree. With the rows integrated out, m and c are drawn
+through `cxlab.density`; given them the rows are Dirichlet.
 
 | symbol | name | dims | unit | prior |
 |-|-|-|-|-|
@@ -23,7 +23,7 @@ where customers differ much the intervals are somewhat narrow; steps of one day 
 
 References
 ----------
-Teh, Jordan, Beal and Blei (2006), Hierarchical Dirichlet processes, doi:10.1198/016214506000000302.
+MacKay and Bauman Peto (1995), A hierarchical Dirichlet language model, doi:10.1017/S1351324900000218.
 Montgomery, Li, Srinivasan and Liechty (2004), Modeling online browsing and path analysis, doi:10.1287/mksc.1040.0073.
 """
 
@@ -35,8 +35,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from scipy.special import digamma, gammaln, polygamma
+from scipy.special import digamma, gammaln
 
+from cxlab import density
 from cxlab.errors import ModelError, Problem
 
 if TYPE_CHECKING:
@@ -47,8 +48,6 @@ MODEL: Final = "paths"
 START: Final = "start"
 END: Final = "end"
 BUY: Final = "buy:"  # how the states that are purchases begin; the channel follows
-_EXACT: Final = 300  # counts up to here have their tables drawn one by one
-_BURN: Final = 60
 
 
 @dataclass(frozen=True)
@@ -118,15 +117,37 @@ def model_data(counts: pd.DataFrame, *, states: Sequence[str] = ()) -> PathsData
     return PathsData(tuple(kept), matrix)
 
 
-def log_marginal(data: PathsData, base: np.ndarray, concentration: np.ndarray) -> np.ndarray:
-    """Return log P(counts | m, c), the rows integrated out, for several c: shape of `concentration`."""
-    c = np.atleast_1d(np.asarray(concentration, float))[:, None]
-    total = 0.0
-    for i, row in enumerate(data.counts):
-        own, n = (base[:-1] / base[:-1].sum(), row[:-1]) if i == 0 else (base, row)
-        a = c * own
-        total = total + gammaln(c[:, 0]) - gammaln(c[:, 0] + n.sum()) + (gammaln(a + n) - gammaln(a)).sum(axis=1)
-    return np.asarray(total)
+def log_density(data: PathsData, points: np.ndarray, priors: Priors | None = None) -> np.ndarray:
+    """Return log densities of points (m, destination): log ratios of the base to its last share, then log c."""
+    prior = priors or Priors()
+    base, c = _base(points)
+    log_c = points[:, -1]
+    value = prior.base * np.log(base).sum(axis=1) - 0.5 * ((log_c - np.log(prior.concentration)) / prior.spread) ** 2
+    for i, n in enumerate(data.counts):
+        a = c[:, None] * (base[:, :-1] / base[:, :-1].sum(axis=1, keepdims=True) if i == 0 else base)
+        n = n[: a.shape[1]]
+        value += gammaln(c) - gammaln(c + n.sum()) + (gammaln(a + n) - gammaln(a)).sum(axis=1)
+    return np.asarray(value)
+
+
+def gradient(data: PathsData, point: np.ndarray, priors: Priors | None = None) -> np.ndarray:
+    """Return the gradient of `log_density` at one point."""
+    prior = priors or Priors()
+    base, c = (x[0] for x in _base(point[None]))
+    by_base = prior.base / base  # of the prior, with the Jacobian of the log ratios
+    by_c = 0.0
+    for i, n in enumerate(data.counts):
+        within = 1 - base[-1] if i == 0 else 1.0
+        share = base[:-1] / within if i == 0 else base
+        n = n[: len(share)]
+        slope = digamma(c * share + n) - digamma(c * share)
+        by_c += float(digamma(c) - digamma(c + n.sum()) + (slope * share).sum())
+        by_base[: len(share)] += c * slope / within
+        if i == 0:
+            by_base[-1] += float(c * (slope * share).sum() / within)
+    ratios = base * (by_base - float(by_base @ base))
+    at_c = c * by_c - (point[-1] - np.log(prior.concentration)) / prior.spread**2
+    return np.append(ratios[:-1], at_c)
 
 
 def build_model(data: PathsData, priors: Priors | None = None) -> pm.Model:
@@ -144,48 +165,45 @@ def build_model(data: PathsData, priors: Priors | None = None) -> pm.Model:
     return model
 
 
-def draw(data: PathsData, *, draws: int, chains: int, seed: int, priors: Priors | None = None) -> xr.Dataset:
-    """Draw from the posterior by Gibbs steps.
+def draw(
+    data: PathsData, *, draws: int, chains: int, seed: int, priors: Priors | None = None
+) -> tuple[xr.DataTree, xr.Dataset]:
+    """Draw from the posterior.
 
     Returns
     -------
+    xr.DataTree
+        Draws of the base and the concentration, for the convergence gate.
     Dataset
         ``transition`` (chain, draw, touchpoint, to), ``base`` (chain, draw, to), ``concentration`` (chain, draw).
     """
     import xarray as xr
 
     prior = priors or Priors()
+    first = np.log(data.counts.sum(axis=0) + prior.base)
+    tree = density.sample(
+        lambda v: (float(log_density(data, v[None], prior)[0]), gradient(data, v, prior)),
+        np.append(first[:-1] - first[-1], np.log(prior.concentration)),
+        draws=draws,
+        chains=chains,
+        seed=seed,
+        many=lambda v: log_density(data, v, prior),
+    )
+    points = tree["posterior"]["x"].to_numpy()
+    base, c = _base(points.reshape(-1, points.shape[-1]))
     k = len(data.destinations)
-    grid = np.exp(np.linspace(np.log(prior.concentration) - 4 * prior.spread,
-                              np.log(prior.concentration) + 4 * prior.spread, 49))  # fmt: skip
-    before = -0.5 * ((np.log(grid) - np.log(prior.concentration)) / prior.spread) ** 2
-    counts = data.counts
-    allowed = np.ones_like(counts, bool)
-    allowed[0, -1] = False
-    out = np.empty((chains, draws, k, k))
-    bases, cs = np.empty((chains, draws, k)), np.empty((chains, draws))
-    for chain in range(chains):
-        random = np.random.default_rng([seed, chain])
-        base = random.dirichlet(counts.sum(axis=0) + prior.base)
-        for t in range(-_BURN, draws):
-            score = log_marginal(data, base, grid) + before
-            c = random.choice(grid, p=_normalised(score))
-            own = np.where(allowed, base, 0.0)
-            own /= own.sum(axis=1, keepdims=True)
-            # The start's row knows m without its last part; its tables inform the rest in proportion.
-            tables = _tables(counts, c * own, random)
-            base = random.dirichlet(tables.sum(axis=0) + prior.base + _missing(tables, base, random))
-            if t >= 0:
-                own = np.where(allowed, base, 0.0)
-                own /= own.sum(axis=1, keepdims=True)
-                gamma = np.where(allowed, random.standard_gamma(np.where(allowed, c * own + counts, 1.0)), 0.0)
-                out[chain, t] = gamma / gamma.sum(axis=1, keepdims=True)
-                bases[chain, t], cs[chain, t] = base, c
-    return xr.Dataset(
+    own = np.repeat(base[:, None, :], k, axis=1)
+    own[:, 0, -1] = 0.0  # a journey has a step
+    own /= own.sum(axis=2, keepdims=True)
+    weight = c[:, None, None] * own + data.counts
+    gamma = np.random.default_rng([seed, 1]).standard_gamma(weight)
+    transition = gamma / gamma.sum(axis=2, keepdims=True)
+    shape = (chains, draws)
+    return tree, xr.Dataset(
         {
-            "transition": (("chain", "draw", "touchpoint", "to"), out),
-            "base": (("chain", "draw", "to"), bases),
-            "concentration": (("chain", "draw"), cs),
+            "transition": (("chain", "draw", "touchpoint", "to"), transition.reshape(*shape, k, k)),
+            "base": (("chain", "draw", "to"), base.reshape(*shape, k)),
+            "concentration": (("chain", "draw"), c.reshape(shape)),
         },
         coords={"touchpoint": list(data.origins), "to": list(data.destinations)},
     )
@@ -228,33 +246,8 @@ def estimands(posterior: xr.Dataset, data: PathsData) -> xr.Dataset:
     )  # fmt: skip
 
 
-def _normalised(score: np.ndarray) -> np.ndarray:
-    weight = np.exp(score - score.max())
-    return weight / weight.sum()
-
-
-def _tables(counts: np.ndarray, a: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """How many of the steps of each cell came from the base: sum of Bernoulli(a / (a + i)), i < count."""
-    found = np.zeros(counts.shape)
-    small = (counts > 0) & (counts <= _EXACT) & (a > 0)
-    if small.any():
-        n, weight = counts[small], a[small]
-        i = np.arange(int(n.max()))
-        draws = random.random((len(n), len(i))) < weight[:, None] / (weight[:, None] + i)
-        found[small] = (draws & (i < n[:, None])).sum(axis=1)
-    large = (counts > _EXACT) & (a > 0)
-    if large.any():  # a sum of so many is normal
-        n, weight = counts[large], a[large]
-        mean = weight * (digamma(weight + n) - digamma(weight))
-        variance = mean + weight**2 * (polygamma(1, weight + n) - polygamma(1, weight))
-        found[large] = np.clip(np.rint(random.normal(mean, np.sqrt(np.maximum(variance, 0)))), 1, n)
-    return found
-
-
-def _missing(tables: np.ndarray, base: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Tables that the start's row would have had in the end, were that allowed: completes its Dirichlet."""
-    own = np.zeros(len(base))
-    seen = int(tables[0].sum())
-    if seen:
-        own[-1] = random.negative_binomial(seen, 1 - base[-1])
-    return own
+def _base(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the base (m, destination) and the concentration (m,) of points."""
+    ratios = np.hstack([points[:, :-1], np.zeros((len(points), 1))])
+    share = np.exp(ratios - ratios.max(axis=1, keepdims=True))
+    return np.maximum(share / share.sum(axis=1, keepdims=True), 1e-300), np.exp(points[:, -1])

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.connect.sql import identifier, literal
+from cxlab.models.moments import contrasts
 from cxlab.params.models import Params, Scale
 from cxlab.runs import UnitData
 from cxlab.vocab import OUTCOME, SEGMENT, UNKNOWN
@@ -191,8 +192,8 @@ def rated(data: UnitData, params: Params, response_ids: pd.Series) -> tuple[pd.D
         WHERE t.role = 'attribute' AND t.touchpoint IS NOT NULL GROUP BY ALL"""
     )
     long = long[long["response_id"].isin(kept)]
-    at, bad, good = (long["pos"].to_numpy(), long["bad"].to_numpy() + 1e-9, long["good"].to_numpy() - 1e-9)
-    long["word"] = np.where(at <= bad, "bad", np.where(at >= good, "good", "middling"))
+    low, high = long["pos"] <= long["bad"] + 1e-9, long["pos"] >= long["good"] - 1e-9
+    long["word"] = np.where(low, "bad", np.where(high, "good", "middling"))
     order = touchpoints(params, list(pd.unique(long["touchpoint"])))
     places, words = (
         long.pivot(index="response_id", columns="touchpoint", values=c).reindex(response_ids, columns=order)
@@ -244,16 +245,16 @@ def worse_side(
 ) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:
     """Return which side of each outcome is the bad experience: its name, or `NOT` and its name.
 
-    The side whose customers are less often satisfied, where both have `least` answers. All are kept, however small the
-    difference: to keep the clear ones only and then report the same difference would make chance look like an effect.
+    It is the side whose customers are less often satisfied, if the difference is more than two standard errors; else
+    the outcome by its own name. All with `least` answers on both sides are kept, however small the difference: to keep
+    the clear ones only and then report the same difference would make chance look like an effect.
 
     Returns
     -------
     dict
         (touchpoint, outcome) -> the bad side.
     set
-        Those whose difference is more than two standard errors: fit to say what a bad experience is where something
-        else (leaving) is asked.
+        Those with a clear difference: fit to say what a bad experience is where something else (leaving) is asked.
     """
     joined = met.merge(said[["response_id", "y"]], on="response_id")
     found: dict[tuple[str, str], str] = {}
@@ -266,8 +267,9 @@ def worse_side(
             continue
         share = good[happened].mean(), good[~happened].mean()
         error = np.sqrt(sum(s * (1 - s) / n for s, n in zip(share, sizes, strict=True)))
-        found[str(touchpoint), str(outcome)] = str(outcome) if share[1] >= share[0] else NOT + str(outcome)
-        if abs(share[1] - share[0]) > 2 * max(float(error), 1e-9):
+        sure = abs(share[1] - share[0]) > 2 * max(float(error), 1e-9)
+        found[str(touchpoint), str(outcome)] = (NOT if sure and share[0] > share[1] else "") + str(outcome)
+        if sure:
             clear.add((str(touchpoint), str(outcome)))
     return found, clear
 
@@ -328,8 +330,9 @@ def followed(data: UnitData, to: Horizon, *, basis: str, names: Sequence[str] = 
                 WHERE customer IS NOT NULL AND date <= DATE '{until}' AND date >= DATE '{since}'
                     AND {_sampled("customer", int(size["n"].iloc[0]))}),
             ix AS (SELECT * FROM met QUALIFY row_number() OVER (PARTITION BY customer, win ORDER BY date, id) = 1),
-            came AS (SELECT customer, min(since) AS since{"".join(f", any_value({identifier(s)}) AS {identifier(s)}"
-                     for s in segments)} FROM customers GROUP BY customer),
+            came AS (SELECT customer, min(since) AS since{
+            "".join(f", any_value({identifier(s)}) AS {identifier(s)}" for s in segments)
+        } FROM customers GROUP BY customer),
             bought AS (SELECT DISTINCT customer, date FROM transactions WHERE kind IN {BOUGHT}),
             ends AS (SELECT DISTINCT customer, date FROM transactions WHERE {gone}),
             past AS (SELECT x.id, count(*) AS n, min(date_diff('day', b.date, x.date)) AS recent FROM ix x
@@ -363,6 +366,23 @@ def covariates(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         if kept.nunique(dropna=False) > 1:
             found[name] = kept
     return pd.DataFrame(found, index=rows.index)
+
+
+def contrasted(rows: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """Return `covariates` as columns of 0 and 1, shape (row, column)."""
+    return contrasts(covariates(rows, names), len(rows))
+
+
+def outcome_words(rows: pd.DataFrame, sides: dict[tuple[str, str], str]) -> pd.DataFrame:
+    """Return the outcomes of `followed` interactions as words of `moments.LEVELS`, a column a (touchpoint, side)."""
+    found = {}
+    for (touchpoint, outcome), side in sides.items():
+        happened = rows[OUTCOME + outcome].where(rows["touchpoint"] == touchpoint)
+        bad = happened if side == outcome else ~happened.astype("boolean")
+        found[touchpoint, side] = bad.map({True: "bad", False: "good"}).fillna("unknown").astype(str)
+    table = pd.DataFrame({k: v.to_numpy() for k, v in found.items()}, index=rows.index)
+    table.columns = pd.MultiIndex.from_tuples(list(found) or [], names=["touchpoint", "basis"])
+    return table
 
 
 def _binned(counts: pd.Series, known: pd.Series) -> pd.Series:

@@ -31,11 +31,12 @@ SHOWN_STEPS: Final = 4  # of the picture of the flow
 _WINDOW: Final = 365  # days back from the end of the data in which spells begin
 
 
-def states(data: UnitData) -> pd.DataFrame:
+def states(data: UnitData, params: Params) -> pd.DataFrame:
     """Return what steps there are: ``state, n, customers``, commonest first."""
     return data.sql(
-        f"""WITH {_steps(Params.model_construct(), [])}
-        SELECT state, count(*) AS n, count(DISTINCT customer) AS customers FROM ordered GROUP BY state ORDER BY n DESC, state"""
+        f"""WITH {_steps(params, [])}
+        SELECT state, count(*) AS n, count(DISTINCT customer) AS customers FROM ordered
+        GROUP BY state ORDER BY n DESC, state"""
     )
 
 
@@ -116,7 +117,7 @@ def transitions(
         join = f"""LEFT JOIN (SELECT customer, any_value({column}) AS "group" FROM customers GROUP BY customer) d
             USING (customer)"""
     return data.sql(
-        f"""WITH {_steps(params, kept or _commonest(data))}, {_journeys(gap)}
+        f"""WITH {_steps(params, kept or _commonest(data, params))}, {_journeys(gap)}
         SELECT origin AS touchpoint, dest AS "to", count(*) AS n{by} FROM moves {join}
         GROUP BY ALL ORDER BY n DESC, touchpoint, "to"
         """
@@ -129,7 +130,7 @@ def flow(data: UnitData, params: Params, *, gap: int, kept: Sequence[str] = ()) 
     Row (k, a, b) counts journeys whose step k is a and whose next is b (or the end).
     """
     return data.sql(
-        f"""WITH {_steps(params, kept or _commonest(data))}, {_journeys(gap)},
+        f"""WITH {_steps(params, kept or _commonest(data, params))}, {_journeys(gap)},
             begun AS (SELECT customer, journey FROM moves WHERE origin = '{START}')
         SELECT place AS step, origin AS touchpoint, dest AS "to", count(*) AS n
         FROM moves JOIN begun USING (customer, journey)
@@ -138,21 +139,18 @@ def flow(data: UnitData, params: Params, *, gap: int, kept: Sequence[str] = ()) 
     )
 
 
-def reach(data: UnitData, params: Params, *, gap: int) -> int:
-    """Return the number of journeys seen from their start."""
-    query = f"WITH {_steps(params, _commonest(data))}, {_journeys(gap)} SELECT count(*) AS n FROM moves WHERE origin = '{START}'"
-    return int(data.sql(query)["n"].iloc[0])
-
-
-def spells(data: UnitData, *, sides: dict[tuple[str, str], str]) -> pd.DataFrame:
+def spells(data: UnitData, params: Params, *, sides: dict[tuple[str, str], str]) -> pd.DataFrame:
     """Return how long customers took to buy after a touchpoint, as counts.
 
     Of each customer and touchpoint the first interaction in the last year of the data is followed up to the next
-    purchase on a later day, or to the end of the data.
+    purchase on a later day, or to the end of the data. At touchpoints of the first stage, which stand before a
+    purchase, one on the same day counts too.
 
     Parameters
     ----------
     data : UnitData
+    params : Params
+        The journey's stages.
     sides : mapping (touchpoint, outcome) -> bad side
         Outcomes that are told apart (see `experience.worse_side`).
 
@@ -161,6 +159,7 @@ def spells(data: UnitData, *, sides: dict[tuple[str, str], str]) -> pd.DataFrame
     DataFrame
         ``touchpoint, basis, days, bought, n``; `basis` is empty for all, else the outcome's name or ``not`` and it.
     """
+    early = ", ".join(literal(t) for t, rank in _ranks(params).items() if rank == 0) or "''"
     parts = ["SELECT touchpoint, '' AS basis, days, bought FROM spell"]
     for touchpoint, outcome in sides:
         flag = identifier(OUTCOME + outcome)
@@ -175,22 +174,23 @@ def spells(data: UnitData, *, sides: dict[tuple[str, str], str]) -> pd.DataFrame
             span AS (SELECT max(date) AS last FROM bought),
             first AS (SELECT i.* FROM interactions i, span WHERE i.customer IS NOT NULL AND i.touchpoint IS NOT NULL
                 AND i.date > last - {_WINDOW} AND i.date < last
-                QUALIFY row_number() OVER (PARTITION BY i.customer, i.touchpoint ORDER BY i.date, i.interaction_id) = 1),
+                WINDOW w AS (PARTITION BY i.customer, i.touchpoint ORDER BY i.date, i.interaction_id)
+                QUALIFY row_number() OVER w = 1),
+            own AS (SELECT *, date - (touchpoint IN ({early}))::INTEGER AS eve FROM first, span),
             spell AS (SELECT f.*, b.date IS NOT NULL AS bought, date_diff('day', f.date, coalesce(b.date, last)) AS days
-                FROM first f CROSS JOIN span ASOF LEFT JOIN bought b ON b.customer = f.customer AND f.date < b.date)
+                FROM own f ASOF LEFT JOIN bought b ON b.customer = f.customer AND f.eve < b.date)
         SELECT touchpoint, basis, days, bought, count(*) AS n FROM ({" UNION ALL ".join(parts)})
         GROUP BY ALL ORDER BY ALL"""
     )
 
 
-def _commonest(data: UnitData) -> list[str]:
-    found = states(data)["state"].astype(str).tolist()
+def _commonest(data: UnitData, params: Params) -> list[str]:
+    found = states(data, params)["state"].astype(str).tolist()
     return found if len(found) <= MOST_STATES else found[: MOST_STATES - 1]
 
 
 def _ranks(params: Params) -> dict[str, float]:
-    stages = getattr(getattr(params, "journey", None), "stages", [])
-    return {t: float(i) for i, stage in enumerate(stages) for t in stage.touchpoints}
+    return {t: float(i) for i, stage in enumerate(params.journey.stages) for t in stage.touchpoints}
 
 
 def _steps(params: Params, kept: Sequence[str]) -> str:

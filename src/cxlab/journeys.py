@@ -1,0 +1,303 @@
+"""The journey of a unit: what its data can answer about moments of truth, paths and decisions, and the fits of that.
+
+`load` asks the store for what each question needs and names what is missing where a question cannot be asked; `fit`
+draws from every model that has data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from cxlab.models import decision, moments, paths, peak_end, tenure
+from cxlab.models.decision import DecisionData
+from cxlab.models.journey import experience, steps
+from cxlab.models.journey.experience import Horizon, Question
+from cxlab.models.moments import MomentsData
+from cxlab.models.paths import PathsData
+from cxlab.models.peak_end import PeakEndData
+from cxlab.models.tenure import TenureData
+from cxlab.params.models import ModelSettings, Params
+from cxlab.runs import UnitData
+from cxlab.vocab import SEGMENT
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ANY: Final = "any"  # the place of an experience at whatever touchpoint
+RATING: Final = "rating"
+DRAWS: Final = 1000  # in all chains: what importance sampling draws is independent
+_RARE: Final = 0.02  # share below which leaving, or staying, is too rare to learn from
+
+
+@dataclass(frozen=True)
+class Journeys:
+    """What the data hold for each question; None or empty where `missing` says why.
+
+    Attributes
+    ----------
+    question : Question or None
+        The answer that stands for the relationship.
+    horizon : Horizon or None
+        When a customer is taken for gone.
+    satisfaction, leaving : tuple of MomentsData
+        One entry a basis: ratings of touchpoints, outcomes of interactions.
+    one_bad : tuple of MomentsData
+        Leaving after exactly one bad experience, in the same order as `leaving`.
+    sides : dict
+        (touchpoint, outcome) -> the bad side.
+    peak_end, tenure, paths, decision
+        Data of these models.
+    flow : DataFrame
+        The first steps of journeys, see `steps.flow`.
+    gap : int
+        Days of pause after which another journey begins.
+    missing : dict
+        Question -> why it cannot be answered, a key of the catalogue.
+    """
+
+    question: Question | None = None
+    horizon: Horizon | None = None
+    satisfaction: tuple[MomentsData, ...] = ()
+    leaving: tuple[MomentsData, ...] = ()
+    one_bad: tuple[MomentsData, ...] = ()
+    sides: dict[tuple[str, str], str] = field(default_factory=dict)
+    peak_end: PeakEndData | None = None
+    tenure: TenureData | None = None
+    paths: PathsData | None = None
+    decision: DecisionData | None = None
+    flow: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gap: int = 0
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Draws of one model.
+
+    Attributes
+    ----------
+    name : str
+        ``satisfaction``, ``leaving``, ``one_bad``, ``peak_end``, ``tenure``, ``paths`` or ``decision``.
+    reported : Dataset
+        What its ``estimands`` returned.
+    tree : DataTree or None
+        For the convergence gate; None where the draws are exact.
+    weight : float
+        What one row counts, where customers come several times.
+    gain : tuple of float
+        Of ``peak_end``: how much better it predicts, and the standard error.
+    """
+
+    name: str
+    reported: xr.Dataset
+    tree: xr.DataTree | None = None
+    weight: float = 1.0
+    gain: tuple[float, float] = (float("nan"), float("nan"))
+
+
+def load(data: UnitData, *, params: Params) -> Journeys:
+    """Return what a unit's data hold for each question of the journey.
+
+    Parameters
+    ----------
+    data : UnitData
+        The unit's tables.
+    params : Params
+        Scales, stages, the smallest n.
+    """
+    least = params.limits.min_n
+    missing: dict[str, str] = {}
+    asked = experience.question(data, params)
+    said = experience.answers(data, params, asked) if asked else pd.DataFrame({"response_id": []})
+    places, words = experience.rated(data, params, said["response_id"])
+    met = experience.met_before(data, said)
+    sides, clear = experience.worse_side(met, said, success=asked.success, least=least) if asked else ({}, set())
+    satisfied = _satisfaction(said, words, met, sides, asked, least) if asked else ()
+    if not satisfied:
+        missing["satisfaction"] = "no_question" if asked is None or said.empty else "no_experience"
+    horizon = experience.horizon(data, least=least)
+    left, one_bad, why = _leaving(data, params, horizon, sides, clear, least)
+    if why:
+        missing["leaving"] = why
+    if not one_bad:
+        missing["one_bad"] = why or "no_bad"
+    peak = aged = None
+    if asked and len(said):
+        own = experience.contrasted(said, _segments(said))
+        if int((places.notna().sum(axis=1) >= 3).sum()) >= least:
+            peak = peak_end.model_data(
+                places.to_numpy(float), said["y"].to_numpy(), codes=len(asked.codes), success=asked.success,
+                customer=said["customer"].to_numpy(), covariates=own,
+            )  # fmt: skip
+        last = ~said["customer"].duplicated(keep="last").to_numpy()
+        days = said["since"].astype(float).to_numpy()
+        if int((last & (np.nan_to_num(days, nan=-1) >= 0)).sum()) >= least:
+            aged = tenure.model_data(
+                days[last], said["y"].to_numpy()[last], codes=len(asked.codes), success=asked.success,
+                covariates=own[last],
+            )  # fmt: skip
+    if peak is None:
+        missing["peak_end"] = "no_question" if asked is None else "no_three"
+    if aged is None or len(aged.edges) < 2:
+        missing["tenure"], aged = "no_question" if asked is None else "no_since", None
+    walked, gap, flow = _paths(data, params, least)
+    if walked is None:
+        missing["paths"] = "no_steps"
+    spells = steps.spells(data, params, sides=sides)
+    decided = decision.model_data(spells) if len(spells) and int(spells["n"].sum()) >= least else None
+    if decided is None:
+        missing["decision"] = "no_spells"
+    return Journeys(
+        question=asked, horizon=horizon, satisfaction=satisfied, leaving=left, one_bad=one_bad, sides=sides,
+        peak_end=peak, tenure=aged, paths=walked, decision=decided, flow=flow, gap=gap, missing=missing,
+    )  # fmt: skip
+
+
+def fit(found: Journeys, *, settings: ModelSettings, seed: Callable[[str], int], draws: int = 0) -> list[Fitted]:
+    """Draw from every model that has data.
+
+    Parameters
+    ----------
+    found : Journeys
+    settings : ModelSettings
+        Number of chains.
+    seed : callable
+        Name -> seed.
+    draws : int
+        Per chain; 0: `DRAWS` in all chains together.
+    """
+    chains = settings.chains
+    each = draws or -(-DRAWS // chains)
+    fits = []
+    for name, group in (("satisfaction", found.satisfaction), ("leaving", found.leaving), ("one_bad", found.one_bad)):
+        for i, one in enumerate(group):
+            own = seed(f"{name} {i}")
+            tree, _, weight = moments.fit(one, draws=each, chains=chains, seed=own)
+            reported = moments.estimands(tree["posterior"].dataset, one, weight=weight, seed=own)
+            fits.append(Fitted(name, reported, tree, weight=weight))
+    if found.peak_end is not None:
+        tree, peaks, weight = peak_end.fit(found.peak_end, draws=each, chains=chains, seed=seed("peak_end"))
+        gain = peak_end.gain(peaks, seed=seed("peak_end folds"))
+        reported = peak_end.estimands(tree["posterior"].dataset, peaks)
+        fits.append(Fitted("peak_end", reported, tree, weight=weight, gain=gain))
+    if found.tenure is not None:
+        tree, ages, weight = tenure.fit(found.tenure, draws=each, chains=chains, seed=seed("tenure"))
+        fits.append(Fitted("tenure", tenure.estimands(tree["posterior"].dataset, ages), tree, weight=weight))
+    if found.paths is not None:
+        tree, drawn = paths.draw(found.paths, draws=each, chains=chains, seed=seed("paths"))
+        fits.append(Fitted("paths", paths.estimands(drawn, found.paths), tree))
+    if found.decision is not None:
+        drawn = decision.draw(found.decision, draws=each, chains=chains, seed=seed("decision"))
+        fits.append(Fitted("decision", decision.estimands(drawn, found.decision)))
+    return fits
+
+
+def _segments(rows: pd.DataFrame) -> list[str]:
+    return [c for c in rows.columns if c.startswith(SEGMENT)]
+
+
+def _satisfaction(
+    said: pd.DataFrame,
+    words: pd.DataFrame,
+    met: pd.DataFrame,
+    sides: dict[tuple[str, str], str],
+    asked: Question,
+    least: int,
+) -> tuple[MomentsData, ...]:
+    found = []
+    own = experience.covariates(said, [*_segments(said), "period", "channel", "past"])
+    by_rating = words.set_axis(pd.MultiIndex.from_tuples([(t, RATING) for t in words.columns]), axis=1)
+    for levels in (by_rating, experience.words(met, sides, said["response_id"])):
+        levels = _known_both(levels, least)
+        if levels.shape[1] == 0:
+            continue
+        rows = (levels != "unknown").any(axis=1).to_numpy()
+        found.append(
+            moments.model_data(
+                levels[rows],
+                said["y"].to_numpy()[rows],
+                outcome="satisfaction",
+                codes=len(asked.codes),
+                success=asked.success,
+                customer=said["customer"].to_numpy()[rows],
+                covariates=own[rows],
+            )
+        )
+    return tuple(found)
+
+
+def _leaving(
+    data: UnitData,
+    params: Params,
+    horizon: Horizon | None,
+    sides: dict[tuple[str, str], str],
+    clear: set[tuple[str, str]],
+    least: int,
+) -> tuple[tuple[MomentsData, ...], tuple[MomentsData, ...], str]:
+    """Leaving by touchpoint, leaving after one bad experience, and why there is none."""
+    if horizon is None:
+        return (), (), "no_horizon"
+    by_touchpoint, one_bad, why = [], [], "no_followed"
+    for basis in (RATING, "outcome"):
+        names = list(dict.fromkeys(o for _, o in sides))
+        if basis == "outcome" and not names:
+            continue
+        rows = experience.followed(data, horizon, basis=basis, names=names)
+        gone = rows["left"].to_numpy(bool)
+        if min(gone.sum(), (~gone).sum()) < max(least, _RARE * len(rows)):
+            why = "rare" if len(rows) >= least else why
+            continue
+        more = [*_segments(rows), "window", "past", "recent", "tenure"]
+        if basis == RATING:
+            _, words = experience.rated(data, params, rows["id"])
+            levels = words.set_axis(pd.MultiIndex.from_tuples([(t, RATING) for t in words.columns]), axis=1)
+            any_bad = (words == "bad").sum(axis=1)
+            rows["rated"] = (words != "unknown").sum(axis=1).clip(upper=6).astype("string")
+            more.append("rated")
+        else:
+            levels = experience.outcome_words(rows, sides)
+            chosen = experience.outcome_words(rows, {k: v for k, v in sides.items() if k in clear})
+            any_bad = (chosen == "bad").any(axis=1).astype(int)
+            if not clear:
+                any_bad[:] = 0
+        levels = _known_both(levels, least)
+        own = experience.covariates(rows, [*more, "touchpoint"] if basis != RATING else more)
+        if levels.shape[1]:
+            by_touchpoint.append(_left(levels, rows, own))
+        word = np.where(any_bad == 1, "bad", np.where(any_bad > 1, "middling", "good"))
+        whole = pd.DataFrame(word[:, None], columns=pd.MultiIndex.from_tuples([(ANY, basis)]))
+        if _known_both(whole, least).shape[1]:
+            one_bad.append(_left(whole, rows, own))
+    return tuple(by_touchpoint), tuple(one_bad), "" if by_touchpoint else why
+
+
+def _left(levels: pd.DataFrame, rows: pd.DataFrame, own: pd.DataFrame) -> MomentsData:
+    return moments.model_data(
+        levels, rows["left"].to_numpy(int), outcome="leaving", codes=2, success=0,
+        customer=rows["customer"].to_numpy(), covariates=own,
+    )  # fmt: skip
+
+
+def _paths(data: UnitData, params: Params, least: int) -> tuple[PathsData | None, int, pd.DataFrame]:
+    found = steps.states(data, params)
+    touched = found[~found["state"].astype(str).str.startswith(paths.BUY)]
+    if touched.empty or len(found) < 2 or found["customers"].max() < least:
+        return None, 0, pd.DataFrame()
+    gap = steps.learn_gap(data, params)
+    counts = steps.transitions(data, params, gap=gap)
+    if counts.empty or int(counts.loc[counts["touchpoint"] == paths.START, "n"].sum()) < least:
+        return None, gap, pd.DataFrame()
+    names = list(dict.fromkeys([*counts["touchpoint"], *counts["to"]]))
+    order = steps.order_of(params, [s for s in names if s not in (paths.START, paths.END)])
+    return paths.model_data(counts, states=order), gap, steps.flow(data, params, gap=gap)
+
+
+def _known_both(levels: pd.DataFrame, least: int) -> pd.DataFrame:
+    """Keep the places with enough bad and enough good experiences to say anything about them."""
+    kept = [min((levels.iloc[:, i] == w).sum() for w in ("bad", "good")) >= least for i in range(levels.shape[1])]
+    return levels.loc[:, kept]

@@ -6,15 +6,15 @@ first or the last one, which has but one side:
     reward  = f(best) - f(reference)        penalty = f(reference) - f(worst)
 
 An attribute is *indifferent* when neither side is worth acting on (region of practical equivalence, in the units of the
-report). Else the slopes on both sides of the curve's bend decide. They are taken on the latent scale, where a ceiling
-of the outcome cannot make rewards look small, and per code, so that a linear attribute is called linear wherever the
-answers lie; the bend is sought between the middle of the scale and the typical answer, for where most give the best
-mark the typical answer lies above the bend of many a curve:
+report). Else the slopes below and above the curve's bend decide, of the broken line closest to the curve where the
+answers are. They are taken on the latent scale, where a ceiling of the outcome cannot make rewards look small, and per
+code, so that a linear attribute is called linear wherever the answers lie; the bend is sought between the middle of the
+scale and the typical answer, for where most give the best mark the typical answer lies above the bend of many a curve:
 
-    asymmetry = (penalty slope - reward slope) / (penalty slope + reward slope)
+    lean = slope below / (slope below + slope above)
 
-*Must-be* (pain): the penalty's slope is at least twice the reward's, asymmetry > 1/3. *Delighter* (wow): the reverse.
-*Linear*: in between. Each draw has exactly one kind, so the four probabilities add up to one. No test is involved.
+*Must-be* (pain): at least `MOST` of the slope lies below the bend. *Delighter* (wow): at least as much above. *Linear*:
+in between. Each draw has exactly one kind, so the four probabilities add up to one. No test is involved.
 
 References
 ----------
@@ -31,7 +31,8 @@ from typing import Final
 import numpy as np
 
 KINDS: Final = ("must_be", "linear", "delighter", "indifferent")
-TWICE: Final = 1 / 3  # asymmetry at which one slope is twice the other
+MOST: Final = 0.7  # part of both slopes from which one side makes the kind; planted kinds are told apart best near it
+_RARE: Final = 1e-3  # what a code counts for that nobody answered
 SURE: Final = 0.9  # probability from which a page calls an attribute a pain or a wow
 
 
@@ -46,12 +47,15 @@ class Anchors:
         The typical code, from which reward and penalty are reported.
     bend : int array (attribute,)
         The code at which the slopes of both sides are compared.
+    share : array (attribute, level)
+        How often each level is answered.
     """
 
     worst: np.ndarray
     best: np.ndarray
     reference: np.ndarray
     bend: np.ndarray
+    share: np.ndarray
 
     @property
     def two_sided(self) -> np.ndarray:
@@ -86,12 +90,28 @@ def anchors(effect: np.ndarray, share: np.ndarray) -> Anchors:
             (curve[best[j]] - curve[inner]) / (best[j] - inner),
         )
         bend[j] = inner[int(np.argmax(np.abs(below_it - above_it)))]
-    return Anchors(worst, best, reference, bend)
+    return Anchors(worst, best, reference, bend, np.nan_to_num(np.asarray(share, float)))
 
 
 def sides(effect: np.ndarray, at: Anchors) -> tuple[np.ndarray, np.ndarray]:
     """Return reward and penalty on the latent scale, each (draw, attribute)."""
-    return _sides(effect, at, at.reference)
+    place = np.arange(effect.shape[1])
+    middle = effect[:, place, at.reference]
+    return effect[:, place, at.best] - middle, middle - effect[:, place, at.worst]
+
+
+def slopes(effect: np.ndarray, at: Anchors) -> tuple[np.ndarray, np.ndarray]:
+    """Return the slopes per code below and above the bend, each (draw, attribute), of the closest broken line."""
+    below, above = np.zeros((2, *effect.shape[:2]))
+    for j in np.flatnonzero(at.two_sided):
+        code = np.arange(1, at.best[j] + 1)
+        away = code - at.bend[j]
+        line = np.c_[np.ones(len(code)), np.minimum(away, 0), np.maximum(away, 0)]
+        weight = at.share[j, code] + _RARE
+        _, below[:, j], above[:, j] = (
+            np.linalg.solve(line.T @ (weight[:, None] * line), line.T * weight) @ effect[:, j, code].T
+        )
+    return below, above
 
 
 def kinds(effect: np.ndarray, at: Anchors, *, worth: np.ndarray, practical: float) -> np.ndarray:
@@ -111,23 +131,16 @@ def kinds(effect: np.ndarray, at: Anchors, *, worth: np.ndarray, practical: floa
     bool array (draw, attribute, kind)
         Exactly one of `KINDS` is true.
     """
-    reward, penalty = _sides(effect, at, at.bend)
-    way = np.where(reward + penalty < 0, -1.0, 1.0)  # where a higher code is worse, the sides change places
-    above = np.clip(way * reward / np.maximum(at.best - at.bend, 1), 0, None)
-    below = np.clip(way * penalty / np.maximum(at.bend - at.worst, 1), 0, None)
-    lean = np.divide(way * (below - above), below + above, out=np.zeros_like(above), where=below + above > 0)
-    lean = np.where(at.two_sided, lean, 0.0)  # two codes have no middle: which side it is cannot be told
+    below, above = slopes(effect, at)
+    way = np.where(below + above < 0, -1.0, 1.0)  # where a higher code is worse, the loss lies above the bend
+    loss = np.clip(way * np.where(way > 0, below, above), 0, None)
+    gain = np.clip(way * np.where(way > 0, above, below), 0, None)
+    lean = np.divide(loss, loss + gain, out=np.full_like(loss, 0.5), where=loss + gain > 0)
     idle = np.abs(worth) < practical
-    must_be, delighter = ~idle & (lean > TWICE), ~idle & (lean < -TWICE)
+    must_be, delighter = ~idle & (lean >= MOST), ~idle & (lean <= 1 - MOST)
     return np.stack([must_be, ~idle & ~must_be & ~delighter, delighter, idle], axis=-1)
 
 
 def call(chances: np.ndarray) -> list[str]:
     """Return what each attribute (attribute, kind) is called: a kind of probability `SURE`, else nothing."""
     return [KINDS[int(row.argmax())] if row.max() >= SURE else "" for row in chances]
-
-
-def _sides(effect: np.ndarray, at: Anchors, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    place = np.arange(effect.shape[1])
-    middle = effect[:, place, reference]
-    return effect[:, place, at.best] - middle, middle - effect[:, place, at.worst]

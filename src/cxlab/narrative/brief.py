@@ -219,6 +219,8 @@ def changes(
         if change is not None:
             verdict = "real" if change["verdict"] in ("better", "worse") else str(change["verdict"])
             by.setdefault(verdict, []).append((measure, change))
+    shown = [str(change["weighting"]) for rows in by.values() for _, change in rows]
+    usual = max(shown, key=shown.count, default="")
     pages = {}
     for lang in languages:
         page: list[Block] = []
@@ -231,7 +233,10 @@ def changes(
                     "change": estimate_cell(change, language=lang),
                 },
             )
-            small = note(lang, n=change["n"], ci_prob=change["ci_prob"], weighting=str(change["weighting"]))
+            other = (
+                str(change["weighting"]) if change["weighting"] != usual else ""
+            )  # the page's head names the usual one
+            small = note(lang, n=change["n"], weighting=other)
             page.append(blocks.finding(sentence(text), verdict=str(change["verdict"]), note=small))
         for key in ("no_real_change", "cannot_tell", "withheld", "suppressed"):
             named = [subject(m[1], m[0], labels=labels, language=lang) for m, _ in by.get(key, [])]

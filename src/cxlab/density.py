@@ -100,6 +100,7 @@ def sample(
     hessian: Callable[[np.ndarray], np.ndarray] | None = None,
     method: Method = "auto",
     adaptation: Literal["diag", "low_rank"] = "diag",
+    target_accept: float = 0.85,
 ) -> xr.DataTree:
     """Draw from the density; the same density and seed give the same draws.
 
@@ -119,6 +120,8 @@ def sample(
         ``auto``: importance sampling when accepted on k-hat, else NUTS.
     adaptation : str
         How NUTS learns the posterior's shape; ``low_rank`` for curved ridges that the mode's curvature does not show.
+    target_accept : float
+        Acceptance rate NUTS begins with; after divergences it starts again with a higher one.
 
     Returns
     -------
@@ -147,8 +150,9 @@ def sample(
             )  # fmt: skip
     if taken == "nuts":
         values, diverging = _nuts(
-            log_density, point, factor, draws=draws, tune=tune, chains=chains, seed=seed, adaptation=adaptation
-        )
+            log_density, point, factor, draws=draws, tune=tune, chains=chains, seed=seed, adaptation=adaptation,
+            target_accept=target_accept,
+        )  # fmt: skip
     tree = xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset({"x": (("chain", "draw", "parameter"), values)}),
@@ -224,6 +228,7 @@ def _nuts(
     chains: int,
     seed: int,
     adaptation: Literal["diag", "low_rank"],
+    target_accept: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """NUTS where the curvature at the mode is that of a standard normal; again with smaller steps after divergences."""
     import nutpie
@@ -246,7 +251,7 @@ def _nuts(
         ["y"],
         make_initial_point_fn=lambda s: np.random.default_rng(s).normal(0.0, 0.5, d),
     )
-    for target in (0.85, 0.95, 0.99):
+    for target in sorted({target_accept, *(x for x in (0.95, 0.99) if x > target_accept)}):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             tree = nutpie.sample(

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from driver_world import CURVES, FAILED, GOOD, PARAMS, data, estimates, measured, posterior, question
+
+from cxlab import driver_estimates, whatif
+from cxlab.driver_estimates import Measured
+from cxlab.errors import ModelError
+from cxlab.vocab import ESTIMATE_COLUMNS
+
+ESTIMANDS = {
+    "importance_share", "johnson_share", "effect", "p_top3", "reward", "penalty", "performance",
+    "p_must_be", "p_linear", "p_delighter", "p_indifferent",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[Measured, pd.DataFrame]:
+    return estimates()
+
+
+def value(table: pd.DataFrame, estimand: str) -> dict[str, float]:
+    rows = table[table["estimand"] == estimand]
+    return dict(zip(rows["attribute"], rows["mean"], strict=True))
+
+
+def test_every_estimand_of_every_attribute(world: tuple[Measured, pd.DataFrame]) -> None:
+    _, table = world
+    assert set(table["estimand"]) == ESTIMANDS
+    assert len(table) == len(ESTIMANDS) * len(CURVES)
+    assert set(ESTIMATE_COLUMNS) - {"run_id", "brand", "period", "model"} | {"attribute"} == set(table.columns)
+    with_interval = table[~table["estimand"].str.startswith("p_")]
+    assert (with_interval["ci_prob"] == 0.9).all()
+    assert (with_interval["ci_low"] <= with_interval["ci_high"]).all()
+    assert table["n"].between(1, 1500).all()
+
+
+def test_shares_add_up_to_what_is_explained(world: tuple[Measured, pd.DataFrame]) -> None:
+    one, table = world
+    for estimand in ("importance_share", "johnson_share"):
+        assert sum(value(table, estimand).values()) == pytest.approx(one.explained.mean(), abs=1e-6)
+    np.testing.assert_allclose(one.shares.values.sum(axis=1), one.explained, atol=1e-8)
+
+
+def test_kinds_add_up_to_one_and_are_the_planted_ones(world: tuple[Measured, pd.DataFrame]) -> None:
+    _, table = world
+    kinds = {k: value(table, f"p_{k}") for k in ("must_be", "linear", "delighter", "indifferent")}
+    for attribute, kind in zip(CURVES, ("must_be", "linear", "delighter", "indifferent"), strict=True):
+        assert sum(kinds[k][attribute] for k in kinds) == pytest.approx(1)
+        assert kinds[kind][attribute] > 0.9
+
+
+def test_nothing_is_named_where_nothing_matters() -> None:
+    """The same judgement on a world without effects: nothing is a pain or a wow, and little is explained."""
+    one, table = estimates(strength=0.01)
+    assert value(table, "p_must_be")["delivery"] < 0.1
+    assert value(table, "p_delighter")["staff"] < 0.1
+    assert np.quantile(one.explained, 0.95) < 0.03
+
+
+def test_performance_is_the_share_of_users_satisfied(world: tuple[Measured, pd.DataFrame]) -> None:
+    one, table = world
+    share = one.level_share
+    wanted = share[:, 4:].sum(axis=1) / share[:, 1:].sum(axis=1)
+    np.testing.assert_allclose(list(value(table, "performance").values()), wanted)
+    assert not np.allclose(wanted, share[:, 4:].sum(axis=1))  # those who do not use it have no say
+
+
+def test_a_fit_that_failed_gives_no_numbers() -> None:
+    _, table = estimates(gate=FAILED)
+    assert table["mean"].isna().all()
+    assert set(table["verdict"]) == {"withheld"}
+    one = measured()
+    assert driver_estimates.outlook_table([one], [FAILED], params=PARAMS)["mean"].isna().all()
+    assert driver_estimates.ranks([one], [FAILED])["mean"].isna().all()
+    with pytest.raises(ModelError, match="no fit passed"):
+        whatif.stored(driver_estimates.draws_of([one], [FAILED]))
+
+
+def test_chances_of_ranks_add_up(world: tuple[Measured, pd.DataFrame]) -> None:
+    one, table = world
+    ranks = driver_estimates.ranks([one], [GOOD])
+    np.testing.assert_allclose(ranks.groupby("attribute")["mean"].sum(), 1)
+    np.testing.assert_allclose(ranks.groupby("rank")["mean"].sum(), 1)
+    top = ranks[ranks["rank"] <= 3].groupby("attribute")["mean"].sum()
+    assert dict(top) == pytest.approx(value(table, "p_top3"))
+
+
+def test_scenarios_of_a_page() -> None:
+    one = measured()
+    table = driver_estimates.outlook_table([one], [GOOD], params=PARAMS)
+    assert set(table["scenario"]) == {*(f"lift:{a}" for a in CURVES), "target:home", "together"}
+    assert set(table["metric"]) == {"csat", "unhappy"}
+    csat = table[table["metric"] == "csat"].set_index("scenario")
+    lifts = [csat.loc[f"lift:{a}", "mean"] for a in CURVES]
+    assert csat.loc["together", "mean"] > max(lifts)
+    assert abs(csat.loc["lift:web", "mean"]) < 0.01
+    assert (csat["moved"] > 0).all()
+    unhappy = table[table["metric"] == "unhappy"].set_index("scenario")
+    assert (unhappy.loc[["lift:delivery", "lift:quality"], "ci_high"] < 0).all()
+
+
+def test_blanks_are_filled_in_and_not_used_stays() -> None:
+    one = data()
+    codes, weight = driver_estimates.respondents(one, seed=1)
+    answered = one.codes[one.answered]
+    assert codes.shape == answered.shape
+    assert (codes >= 0).all()
+    seen = answered != -1
+    assert (codes[seen] == np.where(answered[seen] == -2, 0, answered[seen] + 1)).all()
+    assert len(weight) == one.n
+    filled = codes[~seen]
+    assert np.corrcoef(filled, codes.mean(axis=1)[np.nonzero(~seen)[0]])[0, 1] > 0.2  # by who they are, not at random
+
+
+def test_many_respondents_are_sampled_by_weight() -> None:
+    one = data(6000, weighted=True)
+    codes, weight = driver_estimates.respondents(one, seed=1, most=500)
+    assert codes.shape == (500, 4)
+    assert np.ptp(weight) == 0
+    rows = one.codes[one.answered]
+    rated = rows[:, 1] >= 0
+    wanted = np.average(rows[rated, 1], weights=one.weights[one.answered][rated])
+    users = codes[:, 1] > 0
+    assert codes[users, 1].mean() - 1 == pytest.approx(wanted, abs=0.15)
+
+
+def test_a_what_if_of_stored_draws_is_that_of_the_page(tmp_path: object) -> None:
+    first, second = measured(), measured(name="again")
+    path = f"{tmp_path}/drivers.nc"
+    driver_estimates.draws_of([first, second], [GOOD, GOOD]).to_netcdf(path, engine="h5netcdf")
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        at = whatif.stored(stored.load(), "again")
+    moves = [whatif.Move("delivery", "lift")]
+    np.testing.assert_allclose(
+        whatif.change(at, moves)["csat"], whatif.change(second.outlook, moves)["csat"], atol=1e-4
+    )
+    with pytest.raises(ModelError, match="did you mean 'again'"):
+        whatif.stored(stored, "agan")
+
+
+def test_a_number_as_outcome() -> None:
+    from cxlab.models import drivers
+
+    codes = data().codes
+    random = np.random.default_rng(0)
+    one = drivers.model_data(
+        codes,
+        random.normal(size=len(codes)),
+        attributes=list(CURVES),
+        levels=[(1, 2, 3, 4, 5)] * 4,
+        kind="continuous",
+        name="spend",
+    )
+    draws = posterior(data()).drop_vars("cut")
+    about = question(role="behaviour", satisfied_from=None)
+    found = driver_estimates.measure(one, draws, params=PARAMS, seed=1, about=about)
+    assert found.metric == "mean"
+    assert value(driver_estimates.table([found], [GOOD]), "effect")["quality"] == pytest.approx(0.4, abs=0.15)
+
+
+def test_without_the_general_mood_shares_are_smaller(world: tuple[Measured, pd.DataFrame]) -> None:
+    one, table = world
+    plain, bare = driver_estimates.with_and_without(one, table)
+    assert list(plain["attribute"]) == list(bare["attribute"])
+    assert bare["mean"].sum() < plain["mean"].sum()
+
+
+def test_who_is_heard_adds_up(world: tuple[Measured, pd.DataFrame]) -> None:
+    one, _ = world
+    counts = driver_estimates.heard(one)
+    assert (counts[["rated", "not_used", "blank"]].sum(axis=1) == one.data.n).all()

@@ -1,0 +1,1 @@
+"""Parts of the satisfaction index: structure, sufficient statistics, density, composites, reporting."""

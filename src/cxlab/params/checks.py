@@ -30,6 +30,7 @@ def check(params: Params) -> list[Problem]:
         *_fields(params),
         *_items(params),
         *_reports(params),
+        *_index(params),
     ]
 
 
@@ -294,6 +295,45 @@ def _reports(params: Params) -> list[Problem]:
     for index, name in enumerate(params.model.groupings or ()):
         if name not in legal:
             out.append(_unknown(params, "grouping", name, legal, "model", "groupings", index))
+    return out
+
+
+def _index(params: Params) -> list[Problem]:
+    """Latents, paths and items of the index name things that exist, and paths do not run in a circle."""
+    if params.index is None:
+        return []
+    out = []
+    spec, known, latents = params.index, names.items(params), list(params.index.latents)
+    seen: dict[str, str] = {}
+    for name, latent in spec.latents.items():
+        here = ("index", "latents", name)
+        for index, item in enumerate(latent.items):
+            if item not in known:
+                out.append(_unknown(params, "item", item, known, *here, "items", index))
+            elif item in seen:
+                what = f"this item measures {seen[item]} already; an item measures one latent"
+                out.append(_problem(params, what, *here, "items", index, value=repr(item)))
+            seen.setdefault(item, name)
+        if latent.marker is not None and latent.marker not in latent.items:
+            out.append(_unknown(params, "item of this latent", latent.marker, latent.items, *here, "marker"))
+    for to, origins in spec.paths.items():
+        if to not in latents:
+            out.append(_unknown(params, "latent", to, latents, "index", "paths", to))
+        for index, origin in enumerate(origins):
+            if origin not in latents:
+                out.append(_unknown(params, "latent", origin, latents, "index", "paths", to, index))
+    for index, name in enumerate(spec.without):
+        if name not in latents:
+            out.append(_unknown(params, "latent", name, latents, "index", "without", index))
+    if latents and spec.target not in latents:
+        out.append(_unknown(params, "latent", spec.target, latents, "index", "target"))
+    elif spec.target in spec.without:
+        out.append(_problem(params, "the target cannot be left out", "index", "without", value=repr(spec.target)))
+    try:
+        TopologicalSorter({to: list(origins) for to, origins in spec.paths.items()}).prepare()
+    except CycleError as error:
+        loop = " -> ".join(reversed(error.args[1]))
+        out.append(_problem(params, "the paths run in a circle", "index", "paths", value=loop, todo="drop one of them"))
     return out
 
 

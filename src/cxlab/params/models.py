@@ -456,6 +456,30 @@ class Journey(Strict):
     labels: dict[Id, Label] = F(default_factory=dict, description="names of touchpoints on pages")
 
 
+class Latent(Strict):
+    """Something that is not asked itself but shows in several questions, e.g. satisfaction."""
+
+    items: Ids = F(default_factory=list, description="questions that measure it; without any the index cannot be made")
+    label: Label | None = F(None, description="its name on pages")
+    marker: Id | None = F(None, description="the question whose loading is 1; default: the one most like its fellows")
+    reliability: float | None = F(
+        None, gt=0, le=1, description="of a question that measures it alone: share that is no error; default: all of it"
+    )
+
+
+class Index(Strict):
+    """The satisfaction index: latents, what measures them, what moves what. Presets: index/acsi, index/ecsi, index/free."""
+
+    latents: dict[Id, Latent] = F(default_factory=dict, description="name -> its questions")
+    paths: dict[Id, Ids] = F(default_factory=dict, description="latent -> the latents that move it")
+    target: Id = F("satisfaction", description="the latent whose index leads")
+    without: Ids = F(default_factory=list, description="latents of a preset that this client does not measure")
+    path_sd: float = F(1.0, gt=0, description="prior sd of a path; larger leaves more to the data")
+    follow_days: int = F(
+        90, ge=1, le=1000, description="days after an answer in which spend and complaints are counted"
+    )
+
+
 class Directory(Strict):
     """How identities of several systems become one customer: rows that share an exact key are one person."""
 
@@ -521,6 +545,7 @@ class Params(Strict):
         default_factory=dict, description="segment or channel -> code -> name on pages"
     )
     journey: Journey = F(default_factory=Journey, description="stages and touchpoints in the order customers meet them")
+    index: Index | None = F(None, description="the satisfaction index; extend one of the presets index/*")
     targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
     limits: Limits = F(
         default_factory=Limits, description="smallest groups, smallest changes worth acting on, rows that may be lost"

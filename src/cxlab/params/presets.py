@@ -1,6 +1,7 @@
 """Presets: the shared core, experience profiles and industries that a params file builds on.
 
-``profile: customer`` and ``industry: airport`` imply ``profile/customer`` and ``industry/airport``. A folder
+``profile: customer`` and ``industry: airport`` imply ``profile/customer`` and ``industry/airport``; ``index/acsi`` is
+named under `extends`. A folder
 ``presets/`` beside a params file, or above it, comes before the ones that ship with cxlab: a new industry is one YAML
 file.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_NAME = re.compile(r"(core|(profile|industry)/[\w-]+)")
+_NAME = re.compile(r"(core|(profile|industry|index)/[\w-]+)")
 _SHIPPED = Path(__file__).resolve().parents[3] / "params" / "presets"
 
 
@@ -34,7 +35,7 @@ def find(name: str, beside: Path) -> Path | None:
 
 
 def names(beside: Path, kind: str = "") -> list[str]:
-    """Return the names of all presets, sorted; `kind` limits them to ``profile`` or ``industry``."""
+    """Return the names of all presets, sorted; `kind` limits them to e.g. ``industry``."""
     found = set()
     for folder in folders(beside):
         for file in folder.glob("**/*.yaml"):

@@ -250,8 +250,10 @@ def _rank_cell(estimand: str, ranks: pd.DataFrame, group: object, *, language: s
     row = ranks.loc[group]
     if estimand != "rank":
         return probability(float(row["mean"]), language=language)
-    ends = {"low": count(round(float(row["ci_low"]))), "high": count(round(float(row["ci_high"])))}
-    return message(language, "number.span", ends) if is_number(row["mean"]) else "—"
+    if not is_number(row["mean"]):
+        return "—"
+    low, high = (count(round(float(row[end]))) for end in ("ci_low", "ci_high"))
+    return low if low == high else message(language, "number.span", {"low": low, "high": high})
 
 
 def _change_cells(row: pd.Series, *, language: str) -> list[str]:

@@ -109,7 +109,7 @@ def tilted(
         tilt = np.exp(-one * (points - points[-1 if one < 0 else 0]))  # the largest is 1: nothing overflows
         mass = np.maximum(shares @ tilt, np.finfo(float).tiny)
         values[g] = heard + ((shares @ (tilt * score)) / mass) @ silent
-        if silent.sum() > 0:
+        if one and silent.sum() > 0:
             gap[g] = float((((shares @ (tilt * points)) / mass - answered) @ silent).mean() / silent.sum())
     return Tilted(np.asarray(delta, float), gap, values)
 

@@ -18,7 +18,7 @@ import pytest
 
 PARAMS = ("params",)
 DATA = ("connect", "synthetic", "runs", "disclosure")
-MODELS = ("measures", "models", "sampling", "density", "journeys", "importance", "reward", "touchpoints")
+MODELS = ("attributes", "measures", "models", "sampling", "density", "journeys", "importance", "reward", "touchpoints")
 RESULTS = ("diagnostics", "estimates", "journey_estimates", "silence", "whatif", "driver_estimates", "gaps")
 SHOW = ("style", "wording", "catalogue", "blocks", "figures", "tables", "narrative", "explore", "explore_drivers")
 SUITE = ("suite", "batch", "render", "site", "scaffold", "doctor", "cli")

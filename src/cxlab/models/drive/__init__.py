@@ -1,0 +1,1 @@
+"""Parts of the driver model: its data, its blanks, its likelihood, its curves and its draws."""

@@ -1,0 +1,235 @@
+"""Draws of the driver model: the mode, draws of a surrogate whose likelihood is quadratic, and weights that mend it.
+
+The likelihood is expanded to second order in the effects of codes and the tail (not in the parameters, in which it bends
+sharply), the prior stays exact. This surrogate costs the same for 200 respondents and 200,000. Its draws are weighted by
+exact over surrogate likelihood; the weights are accepted on k-hat, else the walkers walk on the exact density.
+
+References
+----------
+Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, doi:10.48550/arXiv.1507.02646.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cxlab.density import KHAT
+from cxlab.models.drive import curves, likelihood
+from cxlab.models.drive.curves import Layout
+from cxlab.models.drive.likelihood import Rows
+from cxlab.models.drive.walk import walk
+
+WALKERS: Final = 64
+TUNE: Final = 240
+LEAST_SHARE: Final = 0.25  # effective share of weighted draws below which the surrogate is mended
+MOST_EXACT: Final = 150_000  # rows up to which walkers may walk on the exact density
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """Second-order expansion of the log-likelihood about `point`."""
+
+    point: np.ndarray
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray
+
+    def __call__(self, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (S,) and gradient (S, unknowns)."""
+        away = psi - self.point
+        bent = away @ self.hessian
+        return self.value + away @ self.gradient + 0.5 * (bent * away).sum(axis=1), self.gradient + bent
+
+
+@dataclass(frozen=True)
+class Mode:
+    """The mode of the posterior and what surrounds it."""
+
+    theta: np.ndarray
+    log_posterior: float
+    surrogate: Quadratic
+    factor: np.ndarray
+    each: np.ndarray
+    scores: np.ndarray
+
+
+def climb(layout: Layout, rows: Rows, priors, *, start: np.ndarray | None = None, scores: bool = False) -> Mode:
+    """Find the mode: maximise surrogate and prior, expand anew, until nothing moves."""
+    from scipy.optimize import minimize
+
+    theta = starting_point(layout, rows) if start is None else start
+    psi, _ = curves.forward(layout, priors, theta[None])
+    value, gradient, hessian, _, _ = likelihood.expand(rows, psi[0])
+    best = value + float(curves.log_prior(layout, priors, theta[None])[0][0])
+    surrogate = Quadratic(psi[0], value, gradient, hessian)
+    for _ in range(25):
+
+        def down(x: np.ndarray, of: Quadratic = surrogate) -> tuple[float, np.ndarray]:
+            up, slope = surrogate_density(layout, priors, of)(x[None])
+            return (-float(up[0]), -slope[0]) if np.isfinite(up[0]) else (1e300, np.zeros_like(x))
+
+        found = minimize(
+            down, theta, jac=True, method="L-BFGS-B", options={"maxiter": 400, "maxcor": 20, "ftol": 1e-11}
+        )
+        step, taken = found.x - theta, False
+        for shrink in (1.0, 0.5, 0.2, 0.05, 0.01):
+            trial = theta + shrink * step
+            psi, _ = curves.forward(layout, priors, trial[None])
+            expanded = likelihood.expand(rows, psi[0])
+            there = expanded[0] + float(curves.log_prior(layout, priors, trial[None])[0][0])
+            if there > best - 1e-9:
+                taken = True
+                break
+        if not taken:
+            break
+        gain, best, theta = there - best, there, trial
+        surrogate = Quadratic(psi[0], *expanded[:3])
+        if gain < 1e-3:
+            break
+    density = surrogate_density(layout, priors, surrogate)
+    _, _, _, each, slopes = likelihood.expand(rows, surrogate.point, scores=scores)
+    return Mode(theta, best, surrogate, _factor(_curvature(density, theta)), each, slopes)
+
+
+def surrogate_density(layout: Layout, priors, surrogate: Quadratic):
+    """Density of prior times the expanded likelihood, for `walk`."""
+
+    def density(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            psi, kept = curves.forward(layout, priors, theta)
+            value, slope = surrogate(psi)
+            more, by_prior = curves.log_prior(layout, priors, theta)
+            whole = value + more
+            by_theta = curves.backward(layout, priors, theta, psi, kept, slope) + by_prior
+        return np.where(np.isfinite(whole), whole, -np.inf), by_theta
+
+    return density
+
+
+def starting_point(layout: Layout, rows: Rows) -> np.ndarray:
+    """Parameters of a middling world with the outcome's own shares of codes."""
+    theta, place = np.zeros(layout.size), layout.places
+    theta[0] = -1.0
+    if layout.shape == "free":
+        for a, at in layout.steps:
+            theta[place["steps"]][at] = 1 / np.sqrt(layout.sizes[a] - 1)
+    theta[place["group_scale"]] = -2.0
+    theta[place["tail"]] = tail_of(rows)
+    return theta
+
+
+def tail_of(rows: Rows) -> np.ndarray:
+    """The tail if nothing had an effect: cuts of the outcome's own shares of codes, or mean 0 and log sd 0."""
+    if not rows.codes:
+        return np.zeros(2)
+    share = np.bincount(rows.y[rows.first], weights=rows.weight, minlength=rows.codes) + 0.5
+    below = np.cumsum(share / share.sum())[:-1]
+    cut = np.log(below / (1 - below))
+    return np.concatenate([cut[:1], np.log(np.diff(cut))])
+
+
+def _curvature(density, theta: np.ndarray) -> np.ndarray:
+    step = 1e-4 * np.eye(len(theta))
+    matrix = (density(theta + step)[1] - density(theta - step)[1]) / 2e-4
+    return (matrix + matrix.T) / 2
+
+
+def _factor(hessian: np.ndarray) -> np.ndarray:
+    """Square root of the inverse of the negative Hessian; flat directions get the sd 1."""
+    sizes, directions = np.linalg.eigh(-hessian)
+    return directions / np.sqrt(np.where(sizes <= 0.05, 1.0, sizes))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Draws of the parameters.
+
+    Attributes
+    ----------
+    theta : array, shape (chains, draws, size)
+    diverging : array of bool, shape (chains, draws)
+    method : str
+        ``importance`` (surrogate, weighted) or ``walkers`` (exact density).
+    khat, share : float
+        Shape of the tail of the weights; effective share of the draws.
+    """
+
+    theta: np.ndarray
+    diverging: np.ndarray
+    method: str
+    khat: float
+    share: float
+
+
+def draw(layout: Layout, rows: Rows, priors, mode: Mode, *, draws: int, chains: int, seed: int) -> Drawn:
+    """Draw from the posterior; see the module."""
+    each = -(-draws * chains // WALKERS)
+    surrogate, factor, centre = mode.surrogate, mode.factor, mode.theta
+    for attempt in range(2):
+        values, diverging = walk(
+            surrogate_density(layout, priors, surrogate), centre, factor,
+            walkers=WALKERS, draws=each, tune=TUNE, seed=seed + attempt,
+        )  # fmt: skip
+        theta, diverging = _deal(values, diverging, draws=draws, chains=chains)
+        flat = theta.reshape(-1, layout.size)
+        psi, _ = curves.forward(layout, priors, flat)
+        weight, khat, share = _smoothed(likelihood.total(rows, psi) - surrogate(psi)[0])
+        if khat < KHAT and share > LEAST_SHARE:
+            return Drawn(_resampled(theta, weight, seed), diverging, "importance", khat, share)
+        if attempt == 0:  # expand about the weighted mean instead of the mode
+            middle = (weight[:, None] * psi).sum(axis=0)
+            surrogate = Quadratic(middle, *likelihood.expand(rows, middle)[:3])
+            factor = np.linalg.cholesky(np.cov(flat.T) + 1e-9 * np.eye(layout.size))
+            centre = flat.mean(axis=0)
+    if len(rows.y) > MOST_EXACT:
+        return Drawn(theta, np.ones_like(diverging), "importance", khat, share)
+
+    def exact(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            psi, kept = curves.forward(layout, priors, points)
+            value, slope = likelihood.value_and_gradient(rows, psi)
+            more, by_prior = curves.log_prior(layout, priors, points)
+            whole = value + more
+            return np.where(np.isfinite(whole), whole, -np.inf), (
+                curves.backward(layout, priors, points, psi, kept, slope) + by_prior
+            )
+
+    values, diverging = walk(exact, centre, factor, walkers=WALKERS, draws=each, tune=TUNE // 2, seed=seed + 2)
+    theta, diverging = _deal(values, diverging, draws=draws, chains=chains)
+    return Drawn(theta, diverging, "walkers", khat, share)
+
+
+def _deal(values: np.ndarray, diverging: np.ndarray, *, draws: int, chains: int) -> tuple[np.ndarray, np.ndarray]:
+    """Walkers one after the other, as many in each chain."""
+    theta = values.reshape(-1, values.shape[-1])[: draws * chains].reshape(chains, draws, -1)
+    return theta, diverging.reshape(-1)[: draws * chains].reshape(chains, draws)
+
+
+def _smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Pareto-smoothed weights, their k-hat, their effective share."""
+    from arviz_stats.base import array_stats
+
+    raw = np.where(np.isfinite(log_weight), log_weight, -np.inf)
+    raw -= raw.max()
+    if float(np.ptp(np.maximum(raw, -700.0))) < 1e-9:
+        return np.full(len(raw), 1 / len(raw)), -np.inf, 1.0
+    # `_psislw` negates its argument (it was written for leave-one-out), so the log weights go in negated.
+    smooth, khat = array_stats._psislw(-np.maximum(raw, -700.0), 1.0)
+    weight = np.exp(smooth - smooth.max())
+    weight /= weight.sum()
+    return weight, float(khat), 1 / float((weight**2).sum()) / len(weight)
+
+
+def _resampled(theta: np.ndarray, weight: np.ndarray, seed: int) -> np.ndarray:
+    """Each chain by its own weights, in its own order: a chain that is elsewhere stays elsewhere."""
+    random = np.random.default_rng(seed)
+    chains, draws, _ = theta.shape
+    out = np.empty_like(theta)
+    for c, own in enumerate(weight.reshape(chains, draws)):
+        places = (np.arange(draws) + random.random()) / draws
+        chosen = np.searchsorted(np.cumsum(own / own.sum()), places).clip(max=draws - 1)
+        out[c] = theta[c][chosen]
+    return out

@@ -24,7 +24,7 @@ Name = str | Mapping[Any, str]  # one name for all languages, or one a language
 
 # Metric -> how it is written: points (no decimals), percent, or decimals of a mean.
 _PERCENT: Final = frozenset({"csat", "top_box", "share", "rate"})
-_DECIMALS: Final = {"nps": 0, "mean": 2, "ces": 2, "share": 0, "csat": 0, "top_box": 0, "rate": 1, "count": 0, "gap": 1}
+_DECIMALS: Final = {"index": 1, "nps": 0, "mean": 2, "ces": 2, "share": 0, "csat": 0, "top_box": 0, "rate": 1, "count": 0, "gap": 1}
 
 # Bidirectional overrides and isolates turn the text around them; control characters are illegal in XML.
 _BIDI: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])

@@ -18,8 +18,8 @@ one yardstick: a change is one of the ratings, not of the weights, and history h
 | residual_j | ``residual`` | item | item sds | gamma(sd_shape, sd_rate) |
 | mean_tj | ``mean`` | period, item | item sds | flat, integrated out |
 
-The marker is the item most like its fellows, by default. An item that measures a latent alone is taken as it is, or with
-the reliability declared for it. Missing answers are not dropped: respondents enter by their pattern of answered items
+The marker is the item most like its fellows, by default. An item that measures a latent alone is taken as it is, or
+with the reliability declared for it. Missing answers are not dropped: respondents enter by their pattern of answered items
 (full information; missing at random given the answers there are). The chains run on statistics completed by EM and
 each draw is then weighted by the exact density of the patterns, checked on Pareto k-hat; beyond `data.EXACT` patterns
 those of the fewest respondents enter completed.
@@ -35,7 +35,8 @@ who did not answer.
 
 References
 ----------
-Fornell, Johnson, Anderson, Cha and Bryant (1996), The American Customer Satisfaction Index, doi:10.1177/002224299606000403.
+Fornell, Johnson, Anderson, Cha and Bryant (1996), The American Customer Satisfaction Index,
+doi:10.1177/002224299606000403.
 Merkle and Rosseel (2018), Bayesian structural equation models via parameter expansion, doi:10.18637/jss.v085.i04.
 Merkle, Fitzsimmons, Uanhoro and Goodrich (2021), Efficient Bayesian SEM in Stan, doi:10.18637/jss.v100.i06.
 Enders and Bandalos (2001), Full information maximum likelihood for missing data, doi:10.1207/S15328007SEM0803_5.
@@ -252,8 +253,8 @@ def fit(
     Returns
     -------
     DataTree
-        ``posterior`` with ``x`` (chain, draw, parameter; unconstrained) and ``mean`` (.., period, item); ``chains``, the
-        draws before missing answers were weighted in; ``sample_stats``. Attributes: ``method``, ``khat`` of weighted
+        ``posterior`` with ``x`` (chain, draw, parameter; unconstrained) and ``mean`` (.., period, item); ``chains``,
+        the draws before missing answers were weighted in; ``sample_stats``. Attributes: ``method``, ``khat`` of weighted
         draws, ``khat_missing`` and ``share_missing`` of the weights for missing answers, ``unidentified`` (parameters
         that no data could tell), ``modes`` (modes found that differ).
     """

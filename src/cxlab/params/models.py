@@ -403,6 +403,7 @@ class PracticalChange(Strict):
     csat: float = F(0.03, gt=0, le=1)
     nps: float = F(5.0, gt=0, le=200)
     ces: float = F(0.1, gt=0)
+    index: float = F(1.0, gt=0, le=100)
 
 
 class Limits(Strict):
@@ -468,7 +469,7 @@ class Latent(Strict):
 
 
 class Index(Strict):
-    """The satisfaction index: latents, what measures them, what moves what. Presets: index/acsi, index/ecsi, index/free."""
+    """The satisfaction index: latents, what measures them, what moves what. Presets: index/acsi, ecsi, free."""
 
     latents: dict[Id, Latent] = F(default_factory=dict, description="name -> its questions")
     paths: dict[Id, Ids] = F(default_factory=dict, description="latent -> the latents that move it")

@@ -3,7 +3,8 @@
 With a diagonal residual matrix Theta and each item on one latent, for N respondents with covariance S::
 
     log|Sigma| + tr(S Sigma^-1) = log|Theta| + log|G| + tr(S Theta^-1) - tr(G^-1 V'MV)
-    V = (I - B)^-1 diag(sd),  D = Lambda' Theta^-1 Lambda (diagonal),  G = I + V'DV,  M = Lambda' Theta^-1 S Theta^-1 Lambda
+    V = (I - B)^-1 diag(sd),  D = Lambda' Theta^-1 Lambda (diagonal),  G = I + V'DV
+    M = Lambda' Theta^-1 S Theta^-1 Lambda
 
 so nothing larger than latents x latents is inverted. `Density` is for completed answers (one pattern); `exact` weighs
 its draws where answers are missing.

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from tidy import LABELS, estimates
 
 from cxlab import blocks
 from cxlab.narrative import brief, findings_table
 from cxlab.narrative import satisfaction as say
+from cxlab.vocab import FINDING_COLUMNS
 
 NPS = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
 MEASURES = [("nps", "nps"), ("overall", "csat"), ("delivery", "csat"), ("absent", "csat")]
@@ -95,6 +97,35 @@ def test_findings_of_other_notebooks_again() -> None:
     assert block["verdict"] == "worse"
     assert found.pages["zh"][0]["lead"].endswith("。")
     assert len(brief.digest(rows).pages["en"]) == 2
+
+
+QUESTIONS = {"30_drivers": {"en": "Why?", "zh": "为什么？"}, "35_journey": {"en": "Where?", "zh": "在哪里？"}}
+
+
+def further() -> pd.DataFrame:
+    rows = [
+        ("30_drivers", "checks", "en", "The model passed its checks.", ""),
+        ("30_drivers", "drivers", "en", "Delivery matters most. It is .42 of all. Price is next.", "worse"),
+        ("30_drivers", "drivers", "zh", "配送最重要。占 42%。其次是价格。", "worse"),
+        ("30_drivers", "second", "en", "Something else.", ""),
+    ]
+    return pd.DataFrame([(*r, "{}") for r in rows], columns=list(FINDING_COLUMNS))
+
+
+def test_further_notebooks_are_told_under_their_question() -> None:
+    found = brief.behind(further(), questions=QUESTIONS)
+    (block,) = found.pages["en"]
+    assert block["text"] == "Why? Delivery matters most. It is .42 of all."
+    assert (block["lead"], block["verdict"]) == ("Why?", "worse")
+    assert found.pages["zh"][0]["text"] == "为什么？配送最重要。占 42%。"
+    none = brief.behind(further().head(1), questions=QUESTIONS)
+    assert none.pages["en"][0]["type"] == "note"
+
+
+def test_one_finding_of_a_notebook_is_told_again() -> None:
+    said = brief.told(further(), notebook="30_drivers", id="second")
+    assert said == {"en": "Something else."}
+    assert brief.told(further(), notebook="30_drivers", id="absent") == {}
 
 
 def test_a_passage_is_displayable() -> None:

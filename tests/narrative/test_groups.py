@@ -23,7 +23,8 @@ def test_differences_from_the_rest() -> None:
     found = compare.differences(differences(old="better", mid="cannot_tell", young="worse"), **WHAT)
     assert found.sentence("en") == (
         "By age, against all others together: clearly higher are “old”; clearly lower are “young”. Farthest from the"
-        " rest is “young”: −11 (likely −15 to −7). For 1 more group the difference is too small or too uncertain to name."
+        " rest is “young”: −11 (likely −15 to −7). For 1 more group the difference is too small or too uncertain to"
+        " name."
     )
     table = found.pages["en"].table
     assert table is not None

@@ -162,8 +162,8 @@ def test_who_is_heard_too_little_and_who_never() -> None:
     found = heard.representation(asked(), **ABOUT)
     assert found.sentence("en") == (
         "Those who answered differ clearly from those who were asked: representativeness is .74 of 1 (likely .70 to"
-        " .78). Heard least for its number is “Age 18-24”, with 25.0\u00a0% of the customers and 16.0\u00a0% of the answers."
-        " Never heard in the last periods: Age 65+."
+        " .78). Heard least for its number is “Age 18-24”, with 25.0\u00a0% of the customers and 16.0\u00a0% of the"
+        " answers. Never heard in the last periods: Age 65+."
     )
     assert "从未听到其声音的有：年龄 65+" in found.sentence("zh")
 

@@ -31,6 +31,7 @@ def check(params: Params) -> list[Problem]:
         *_items(params),
         *_reports(params),
         *_index(params),
+        *_drivers(params),
     ]
 
 
@@ -334,6 +335,19 @@ def _index(params: Params) -> list[Problem]:
     except CycleError as error:
         loop = " -> ".join(reversed(error.args[1]))
         out.append(_problem(params, "the paths run in a circle", "index", "paths", value=loop, todo="drop one of them"))
+    return out
+
+
+def _drivers(params: Params) -> list[Problem]:
+    spec, known = params.drivers, names.items(params)
+    named = [(item, ("drivers", "attributes", index)) for index, item in enumerate(spec.attributes)]
+    named += [(item, ("drivers", "stated", item)) for item in spec.stated]
+    named += [(item, ("drivers", "stated", attribute)) for attribute, item in spec.stated.items()]
+    out = [_unknown(params, "item", item, known, *where) for item, where in named if item not in known]
+    grouping = spec.by or "period"
+    legal = ["period", "channel", "touchpoint", *(f"{SEGMENT}{name}" for name in names.segments(params))]
+    if grouping not in legal:
+        out.append(_unknown(params, "grouping", grouping, legal, "drivers", "by"))
     return out
 
 

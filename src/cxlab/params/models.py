@@ -481,6 +481,17 @@ class Index(Strict):
     )
 
 
+class Drivers(Strict):
+    """What the page on drivers looks at."""
+
+    outcome: Text = F("auto", description="item, role or satisfied, repurchased, left, spend; default: the headline")
+    attributes: Ids = F(default_factory=list, description="items that may drive it; default: those of role attribute")
+    by: Text | None = F(None, description="period, channel, touchpoint or segment:<name> whose effects may differ")
+    stated: dict[Id, Id] = F(
+        default_factory=dict, description="attribute -> item that asks how important it is; such an item drives nothing"
+    )
+
+
 class Directory(Strict):
     """How identities of several systems become one customer: rows that share an exact key are one person."""
 
@@ -547,6 +558,7 @@ class Params(Strict):
     )
     journey: Journey = F(default_factory=Journey, description="stages and touchpoints in the order customers meet them")
     index: Index | None = F(None, description="the satisfaction index; extend one of the presets index/*")
+    drivers: Drivers = F(default_factory=Drivers, description="outcome and attributes of the page on drivers")
     targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
     limits: Limits = F(
         default_factory=Limits, description="smallest groups, smallest changes worth acting on, rows that may be lost"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KHAT: Final = 0.7  # above it importance weights are not to be trusted, whatever their number
 DEGREES: Final = 10.0  # of freedom of the proposal: heavier tails than the normal bound the weights
+ROUNDS: Final = 3  # of proposals, each from the moments that the one before found
 LEAST_ESS: Final = 0.2  # effective share of the proposals below which NUTS is the cheaper way
 Method = Literal["auto", "importance", "nuts"]
 LogDensity = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -139,7 +140,11 @@ def sample(
     point, factor = mode(log_density, start, hessian=hessian)
     values, diverging, khat, share, taken = np.empty(0), np.empty(0, bool), float("nan"), float("nan"), "nuts"
     if method != "nuts":
-        values, khat, share = _weighted(log_density, many, point, factor, wanted=draws * chains, seed=seed)
+        for _ in range(ROUNDS):
+            values, khat, share, moments = _weighted(log_density, many, point, factor, wanted=draws * chains, seed=seed)
+            if moments is None or not khat < KHAT or share > LEAST_ESS:
+                break
+            point, factor = moments  # trusted but wasteful weights tell where a better proposal lies
         if khat < KHAT and share > LEAST_ESS:
             values, taken = values.reshape(draws, chains, -1).swapaxes(0, 1), "importance"
             diverging = np.zeros((chains, draws), bool)
@@ -194,8 +199,8 @@ def _weighted(
     *,
     wanted: int,
     seed: int,
-) -> tuple[np.ndarray, float, float]:
-    """Draws of a Student t around the mode, weighted by the density, and chosen by weight."""
+) -> tuple[np.ndarray, float, float, tuple[np.ndarray, np.ndarray] | None]:
+    """Draws of a Student t weighted by the density and chosen by weight; k-hat, effective share, weighted moments."""
     from arviz_stats.base import array_stats
 
     random = np.random.default_rng(seed)
@@ -215,7 +220,18 @@ def _weighted(
     # Systematic resampling, then shuffled: the least extra noise, and chains that are alike.
     places = (np.arange(wanted) + random.random()) / wanted
     chosen = np.searchsorted(np.cumsum(weight), places).clip(max=m - 1)
-    return points[random.permutation(chosen)], float(khat), share
+    return points[random.permutation(chosen)], float(khat), share, _moments(points, weight, enough=share * m > 10 * d)
+
+
+def _moments(points: np.ndarray, weight: np.ndarray, *, enough: bool) -> tuple[np.ndarray, np.ndarray] | None:
+    """Weighted mean, and a factor whose square is the weighted covariance less what a Student t is wider by."""
+    centre = weight @ points
+    away = points - centre
+    spread = (away * weight[:, None]).T @ away * (DEGREES - 2) / DEGREES
+    sizes, directions = np.linalg.eigh(spread)
+    if not enough or sizes[0] <= 1e-12 * sizes[-1]:
+        return None
+    return centre, directions * np.sqrt(sizes)
 
 
 def _nuts(

@@ -178,9 +178,7 @@ def fit(data: PairedData, *, draws: int = 250, chains: int = 4, seed: int, prior
     return density.sample(target, target.start(), draws=draws, chains=chains, seed=seed, many=target.many)
 
 
-def estimands(
-    posterior: xr.Dataset, data: PairedData, *, satisfied_from: float | None = None
-) -> xr.Dataset:
+def estimands(posterior: xr.Dataset, data: PairedData, *, satisfied_from: float | None = None) -> xr.Dataset:
     """Draws of what is reported, by period and by event.
 
     Parameters

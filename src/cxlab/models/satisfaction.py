@@ -11,6 +11,7 @@ The generative story, for an answer y with codes 1..K from cell c::
     effect_f      ~ normal(0, scale_f), summing to zero over the groups of factor f
     walk          = cumulative sum of steps ~ normal(0, scale_period), centred over the periods
     cell_c        ~ normal(0, scale_cell)
+    log_scale     = zero-sum over the groups g of one factor (`scale_by`), or 0 where all use the scale alike
     (P(y = k | eta = 0))_k ~ Dirichlet(concentration, ..., concentration), which fixes the law of the cuts
 
 | symbol | name | dims | unit | prior |
@@ -19,12 +20,13 @@ The generative story, for an answer y with codes 1..K from cell c::
 | effect, steps | ``effect`` | contrast (orthonormal, of each factor; steps of the walk) | logit | normal(0, scale) |
 | scale_f, scale_period, scale_cell | ``scale`` | factor | logit | half-normal, see `Priors` |
 | eta_c | ``eta`` | cell | logit | from the rows above |
-| log_scale_g | ``log_scale`` | scale group | log | fixed at 0 here: all cells use the scale alike |
+| log_scale_g | ``log_scale`` | scale group | log | zero-sum contrasts ~ normal(0, log_scale); one group: 0 |
 
 Assumptions: answers in a cell are exchangeable and independent given eta; a shift of eta moves all codes in proportion
 (proportional odds); an effect of a group is the same in every period but for the cell effect; periods are equally far
 apart. What it cannot say: why groups differ (they are associations); whether those who did not answer are like those
-who did; whether two groups use the scale differently. A period without answers is bridged by the walk and not reported.
+who did; without `scale_by`, whether two groups use the scale differently. A period without answers is bridged by the
+walk and not reported.
 
 With z = (cut - eta) / scale the log-likelihood of a cell with counts n_k is
 
@@ -44,17 +46,17 @@ Papaspiliopoulos, Roberts and Skold (2007), Parametrization of hierarchical mode
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from cxlab import sampling
 from cxlab.errors import ModelError, Problem
-from cxlab.models.ordinal import graph, reporting, tables
+from cxlab.models.ordinal import graph, nested, reporting, tables
 from cxlab.models.ordinal.data import SatisfactionData
 from cxlab.sampling import Structure
 
@@ -64,6 +66,12 @@ if TYPE_CHECKING:
 
 MODEL: Final = "satisfaction"
 NPS_CODES: Final = reporting.NPS_CODES
+Method = Literal["auto", "nested", "nuts"]
+KHAT: Final = 0.7  # above it importance weights are not to be trusted
+LEAST_SHARE: Final = 0.2  # effective draws for each draw below which NUTS is the better way
+ENOUGH: Final = 0.7  # effective draws for each draw from which on no more are proposed
+KEPT: Final = 1_500_000  # cells x draws of a fit
+LEAST: Final = 1000  # draws of a fit, whatever its size
 
 
 @dataclass(frozen=True)
@@ -74,10 +82,11 @@ class Priors:
     factor_scale: float = 0.5  # half-normal sd of the differences between the groups of a factor, logits
     walk_scale: float = 0.25  # half-normal sd of the step from one period to the next, logits
     cell_scale: float = 0.2  # half-normal sd of what a cell has beyond its main effects, logits
+    log_scale: float = 0.5  # normal sd of the contrasts between groups' log-scales, log; 0.5: twice as wide is no surprise
 
 
-def structure_for(*, cells: int, groups: Sequence[int], periods: int) -> Structure:
-    """Which compiled structure a unit needs, from counts that one cheap query gives.
+def structure_for(*, cells: int, groups: Sequence[int], periods: int, scales: int = 1) -> Structure:
+    """Which compiled structure NUTS needs for a unit, from counts that one cheap query gives.
 
     Parameters
     ----------
@@ -87,6 +96,8 @@ def structure_for(*, cells: int, groups: Sequence[int], periods: int) -> Structu
         Number of distinct groups of each factor.
     periods : int
         Number of periods up to the unit's.
+    scales : int
+        Groups with a scale of their own.
 
     Returns
     -------
@@ -95,7 +106,7 @@ def structure_for(*, cells: int, groups: Sequence[int], periods: int) -> Structu
     """
     effects = sum(n - 1 for n in groups) + periods - 1
     for most_cells, most_effects in graph.LADDER.items():
-        if cells <= most_cells and effects <= most_effects:
+        if cells <= most_cells and effects <= most_effects and scales <= most_effects // 4:
             return Structure(MODEL, most_cells)
     raise ModelError(
         Problem(
@@ -111,7 +122,10 @@ def structure_for(*, cells: int, groups: Sequence[int], periods: int) -> Structu
 def structure(data: SatisfactionData) -> Structure:
     """Which compiled structure this data needs."""
     return structure_for(
-        cells=len(data.cells), groups=[len(data.groups[f]) for f in data.factors], periods=len(data.periods)
+        cells=len(data.cells),
+        groups=[len(data.groups[f]) for f in data.factors],
+        periods=len(data.periods),
+        scales=len(data.scale_groups),
     )
 
 
@@ -147,7 +161,8 @@ def model_data(
         The factor columns, ``period`` and ``population``: how many each cell stands for. By default its effective n.
         Cells that only the population has are predicted.
     scale_by : str, optional
-        Factor whose groups each have a log-scale of their own; by default all cells share one.
+        Factor whose groups each have a scale of their own (their answers spread wider or less wide); by default all
+        use the scale alike. Needs three codes or more.
 
     Returns
     -------
@@ -197,7 +212,7 @@ def model_data(
         else weight.reindex(index, fill_value=0.0).to_numpy(float),
         design=design,
         scale_of=scale_of,
-        log_scale=np.zeros(scale_group.max() + 1),
+        scale_by=scale_by,
         scale_group=scale_group,
     )
     structure(data)  # raises when there are too many cells
@@ -234,6 +249,7 @@ def fit(
     tune: int = 800,
     chains: int = 4,
     seed: int = 1,
+    method: Method = "auto",
 ) -> xr.DataTree:
     """Draw from the posterior.
 
@@ -243,21 +259,40 @@ def fit(
         From `model_data`.
     priors : Priors, optional
         By default ``Priors()``.
-    draws, tune, chains, seed : int
+    draws, chains : int
+        Draws of each chain, and chains. Nested draws are independent; they are dealt out to as many chains, and with
+        more than `KEPT` cells x draws fewer of them are kept, though `LEAST` at least.
+    tune : int
+        Draws of NUTS thrown away while adapting.
+    seed : int
         As for `cxlab.sampling.sample`.
+    method : str
+        ``nested`` (`cxlab.models.ordinal.nested`), ``nuts`` (the PyMC model, compiled), or ``auto``: nested, and NUTS
+        where the weights of nested draws cannot be trusted.
 
     Returns
     -------
     xr.DataTree
         ``posterior`` with ``cut`` (chain, draw, boundary), ``effect`` (.., contrast), ``scale`` (.., factor), ``eta``
-        (.., cell) and ``location`` (..), all in logits, padding removed; ``sample_stats``. ``cut`` and ``eta`` are
-        measured from the average answer, whose own eta is ``location``: the data say nothing of it and no estimate
-        depends on it.
+        (.., cell), ``log_scale`` (.., scale_group) and ``location`` (..), all in logits; ``sample_stats``. ``cut`` and
+        ``eta`` are measured from the average answer, whose own eta is ``location``: the data say nothing of it and no
+        estimate depends on it. Attribute ``method`` says which one it was; of nested draws ``khat`` and ``ess_share``.
     """
+    import xarray as xr
+
     priors = priors or Priors()
-    key = structure(data)
-    arrays = _arrays(data, priors)
-    tree = sampling.sample(
+    heard = _subset(data, data.counts.sum(axis=1) > 0)
+    arrays = _arrays(heard, priors)
+    if method != "nuts":
+        raw, khat, share = _nested(heard, arrays, draws=draws, chains=chains, seed=seed)
+        if (khat < KHAT and share > LEAST_SHARE) or method == "nested":
+            posterior = _whole(data, heard, raw, seed=seed)
+            stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros(raw["location"].shape, bool))})
+            tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
+            tree.attrs.update(method="nested", khat=khat, ess_share=share, seed=seed)
+            return tree
+    key = structure(heard)
+    sampled = sampling.sample(
         key,
         lambda: graph.graph(key.size),
         arrays,
@@ -268,13 +303,12 @@ def fit(
         chains=chains,
         seed=seed,
     )
-    import xarray as xr
-
-    raw = {name: tree["posterior"][name].to_numpy() for name in ("cut_raw", "effect_raw", "cell_raw", "scale")}
-    posterior = _named(data, arrays, raw)
-    result = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": tree["sample_stats"].dataset})
-    result.attrs.update(tree.attrs)
-    return result
+    names = ("cut_raw", "effect_raw", "cell_raw", "scale", "spread_raw")
+    raw = _named(heard, arrays, {name: sampled["posterior"][name].to_numpy() for name in names})
+    posterior = _whole(data, heard, raw, seed=seed)
+    tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sampled["sample_stats"].dataset})
+    tree.attrs.update(sampled.attrs, method="nuts")
+    return tree
 
 
 def estimands(
@@ -340,12 +374,38 @@ def forecast(
     )
 
 
+def latent(posterior: xr.Dataset, data: SatisfactionData, *, period: str) -> xr.Dataset | None:
+    """Draws of where groups stand on the latent scale and how wide their answers spread; None with equal scales.
+
+    Averages of codes can be led astray by groups that use the scale in different ways: one that answers in extremes
+    loses its highest answers at the end of the scale. The latent location is what they are before the codes cut them.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        As `fit` gives it.
+    data : SatisfactionData
+        The data it was fitted to, with a `scale_by`.
+    period : str
+        The period spoken of.
+
+    Returns
+    -------
+    Dataset
+        ``latent_location`` (logits of the average spread, from the average answer) and ``latent_scale`` (times the
+        average spread), dims (chain, draw, row); coordinates as of `estimands`, rows the groups of `scale_by`.
+    """
+    return reporting.latent(posterior, data, period=period)
+
+
 def code_shares(posterior: xr.Dataset, data: SatisfactionData, *, draws: int, seed: int) -> np.ndarray:
     """Model shares of each code in each cell, shape (draws, M, K), for a random choice of draws."""
-    cut, eta = posterior["cut"].to_numpy(), posterior["eta"].to_numpy()
-    cut, eta = cut.reshape(-1, cut.shape[-1]), eta.reshape(-1, eta.shape[-1])
+    cut, eta, log_scale = (
+        posterior[name].to_numpy().reshape(posterior["cut"].shape[0] * posterior["cut"].shape[1], -1)
+        for name in ("cut", "eta", "log_scale")
+    )
     chosen = np.random.default_rng(seed).choice(len(cut), size=min(draws, len(cut)), replace=False)
-    return reporting.shares(cut[chosen], eta[chosen], data)
+    return reporting.shares(cut[chosen], eta[chosen], log_scale[chosen], data)
 
 
 def prior_draws(data: SatisfactionData, *, draws: int, seed: int, priors: Priors | None = None) -> xr.Dataset:
@@ -374,9 +434,9 @@ def prior_draws(data: SatisfactionData, *, draws: int, seed: int, priors: Priors
     effect = random.standard_normal((draws, len(data.scale_of))) * scale[:, data.scale_of]
     eta = effect @ data.design.T + random.standard_normal((draws, len(data.cells))) * scale[:, :1]
     cut = np.log(below) - np.log1p(-below)
-    return _dataset(
-        data, cut=cut[None], effect=effect[None], scale=scale[None], eta=eta[None], location=np.zeros((1, draws))
-    )
+    log_scale = random.standard_normal((draws, len(data.scale_groups) - 1)) @ _spread(data, priors).T
+    drawn = {"cut": cut, "effect": effect, "scale": scale, "eta": eta, "log_scale": log_scale}
+    return _dataset(data, {name: value[None] for name, value in drawn.items()} | {"location": np.zeros((1, draws))})
 
 
 def simulate(
@@ -418,14 +478,20 @@ def simulate(
     cut = np.log(below) - np.log1p(-below)
     effect = random.standard_normal(len(data.scale_of)) * scale[data.scale_of]
     eta = data.design @ effect + random.standard_normal(len(data.cells)) * scale[0]
-    share = reporting.shares(cut[None], eta[None], data)[0]
+    share = reporting.shares(cut[None], eta[None], np.zeros((1, 1)), data)[0]
     answers = random.multinomial(data.n_raw, share)
     counts = data.cells.loc[np.repeat(np.arange(len(eta)), len(codes))].reset_index(drop=True)
     counts = counts.assign(code=np.tile(np.array(codes, float), len(eta)), n_raw=answers.ravel())
     counts = counts[counts["n_raw"] > 0].assign(n=lambda table: table["n_raw"].astype(float)).reset_index(drop=True)
-    draws = {"cut": cut, "effect": effect, "scale": scale, "eta": eta, "location": np.zeros(())}
-    truth = _dataset(data, **{name: value[None, None] for name, value in draws.items()})
-    return counts, truth
+    draws = {
+        "cut": cut,
+        "effect": effect,
+        "scale": scale,
+        "eta": eta,
+        "log_scale": np.zeros(1),
+        "location": np.zeros(()),
+    }
+    return counts, _dataset(data, {name: value[None, None] for name, value in draws.items()})
 
 
 def _arrays(data: SatisfactionData, priors: Priors) -> dict[str, np.ndarray]:
@@ -435,16 +501,76 @@ def _arrays(data: SatisfactionData, priors: Priors) -> dict[str, np.ndarray]:
         counts=data.counts,
         design=data.design,
         scale_of=data.scale_of,
-        log_scale=data.log_scale,
         scale_group=data.scale_group,
+        spread=_spread(data, priors),
         scale_prior=scale_prior,
         concentration=priors.concentration,
     )
 
 
-def _named(data: SatisfactionData, fields: dict[str, np.ndarray], raw: dict[str, np.ndarray]) -> xr.Dataset:
-    """Padded raw draws as named logits; the same algebra as `graph`, which a test holds against it."""
-    m, e, cuts = len(data.cells), len(data.scale_of), len(data.codes) - 1
+def _spread(data: SatisfactionData, priors: Priors) -> np.ndarray:
+    """Contrasts of the scale groups' log-scales times their prior sd, shape (G, G - 1)."""
+    return priors.log_scale * tables.zero_sum_basis(len(data.scale_groups))
+
+
+def _subset(data: SatisfactionData, kept: np.ndarray) -> SatisfactionData:
+    """The same data with some of the cells only."""
+    return replace(
+        data,
+        cells=data.cells[kept].reset_index(drop=True),
+        counts=data.counts[kept],
+        n_raw=data.n_raw[kept],
+        population=data.population[kept],
+        design=data.design[kept],
+        scale_group=data.scale_group[kept],
+    )
+
+
+def _nested(
+    data: SatisfactionData, arrays: dict[str, np.ndarray], *, draws: int, chains: int, seed: int
+) -> tuple[dict[str, np.ndarray], float, float]:
+    """Nested draws as named logits (chain, draw, ..), k-hat and effective share; more proposals where few count."""
+    kept = max(LEAST, KEPT // len(data.cells))
+    each = min(draws, -(-kept // chains))
+    used = np.array(sorted({0, *data.scale_of.tolist()}), int)
+    scale_of = np.searchsorted(used, data.scale_of)
+    for more in (1, 4):
+        found = nested.draw(arrays, used=used, scale_of=scale_of, wanted=each * chains, seed=seed, more=more)
+        share = found.ess / (each * chains)
+        if found.khat < KHAT and share > ENOUGH:
+            break
+    random = np.random.default_rng([seed, 1])
+    scale = np.abs(random.standard_normal((each * chains, graph.SCALES))) * arrays["scale_prior"]
+    scale[:, used] = found.scale
+    location = found.eta @ arrays["cell_share"]
+    drawn = {
+        "cut": found.cut - location[:, None],
+        "effect": found.effect,
+        "scale": scale,
+        "eta": found.eta - location[:, None].astype(np.float32),
+        "log_scale": found.log_scale,
+        "location": location,
+    }
+    shaped = {name: v.reshape(each, chains, *v.shape[1:]).swapaxes(0, 1) for name, v in drawn.items()}
+    return shaped, found.khat, share
+
+
+def _whole(data: SatisfactionData, heard: SatisfactionData, drawn: dict[str, np.ndarray], *, seed: int) -> xr.Dataset:
+    """Add the cells that nobody answered, drawn from the model given all else, and name the dims."""
+    silent = np.flatnonzero(data.counts.sum(axis=1) <= 0)
+    if len(silent):
+        eta = np.empty((*drawn["location"].shape, len(data.cells)), drawn["eta"].dtype)
+        eta[..., data.counts.sum(axis=1) > 0] = drawn["eta"]
+        own = np.random.default_rng([seed, 2]).standard_normal((*drawn["location"].shape, len(silent)))
+        main = drawn["effect"] @ data.design[silent].T
+        eta[..., silent] = main + own * drawn["scale"][..., :1] - drawn["location"][..., None]
+        drawn = drawn | {"eta": eta}
+    return _dataset(data, drawn)
+
+
+def _named(data: SatisfactionData, fields: dict[str, np.ndarray], raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Padded raw draws of NUTS as named logits; the same algebra as `graph`, which a test holds against it."""
+    m, e, cuts, spreads = len(data.cells), len(data.scale_of), len(data.codes) - 1, len(data.scale_groups) - 1
     scale = raw["scale"]
     of_effect = scale[..., data.scale_of]
     effect = raw["effect_raw"][..., :e] * of_effect / (fields["effect_centring"] * (of_effect - 1.0) + 1.0)
@@ -452,37 +578,33 @@ def _named(data: SatisfactionData, fields: dict[str, np.ndarray], raw: dict[str,
     c = fields["cell_centring"]
     eta = main + (raw["cell_raw"][..., :m] - c * main) * scale[..., :1] / (c * (scale[..., :1] - 1.0) + 1.0)
     moved = fields["cut_frame"][0] + fields["cut_frame"][1] * raw["cut_raw"][..., :cuts]
-    cut = moved[..., :1] + (eta @ fields["cell_share"])[..., None] + np.exp(moved[..., 1:]) @ fields["cut_steps"].T
-    location = (eta @ fields["cell_share"])[..., None]
-    return _dataset(data, cut=cut - location, effect=effect, scale=scale, eta=eta - location, location=location[..., 0])
+    location = eta @ fields["cell_share"]
+    return {
+        "cut": moved[..., :1] + np.exp(moved[..., 1:]) @ fields["cut_steps"].T,
+        "effect": effect,
+        "scale": scale,
+        "eta": eta - location[..., None],
+        "log_scale": raw["spread_raw"][..., :spreads] @ fields["spread"].T,
+        "location": location,
+    }
 
 
-def _dataset(
-    data: SatisfactionData,
-    *,
-    cut: np.ndarray,
-    effect: np.ndarray,
-    scale: np.ndarray,
-    eta: np.ndarray,
-    location: np.ndarray,
-) -> xr.Dataset:
+def _dataset(data: SatisfactionData, drawn: dict[str, np.ndarray]) -> xr.Dataset:
     """Name the dims of (chain, draw, ...) arrays; scales without an effect are left out."""
     import xarray as xr
 
     used = [0, *sorted(set(data.scale_of.tolist()) | {graph.WALK})]
     names = ["cell", *data.factors, *[""] * (graph.MAX_FACTORS - len(data.factors)), "period"]
+    dims = {"cut": "boundary", "effect": "contrast", "scale": "factor", "eta": "cell", "log_scale": "scale_group"}
+    found = {name: (("chain", "draw", dim), drawn[name]) for name, dim in dims.items()}
+    found["scale"] = (("chain", "draw", "factor"), drawn["scale"][..., used])
     return xr.Dataset(
-        {
-            "cut": (("chain", "draw", "boundary"), cut),
-            "effect": (("chain", "draw", "contrast"), effect),
-            "scale": (("chain", "draw", "factor"), scale[..., used]),
-            "eta": (("chain", "draw", "cell"), eta),
-            "location": (("chain", "draw"), location),
-        },
+        found | {"location": (("chain", "draw"), drawn["location"])},
         coords={
             "boundary": [f"{low:g}|{high:g}" for low, high in pairwise(data.codes)],
             "contrast": [f"{names[s]}[{i}]" for i, s in enumerate(data.scale_of)],
             "factor": [names[s] for s in used],
             "cell": [" | ".join(row) for row in data.cells.itertuples(index=False)],
+            "scale_group": list(data.scale_groups),
         },
     )

@@ -34,8 +34,8 @@ class SatisfactionData:
         Orthonormal zero-sum contrasts of the factors, centred steps of the walk.
     scale_of : array of int, shape (E,)
         Position of each column's scale in the arrays graph.
-    log_scale : array, shape (G,)
-        Log of the scale of each scale group; zeros.
+    scale_by : str
+        The factor whose groups use the scale in ways of their own; empty: all use it alike.
     scale_group : array of int, shape (M,)
         Scale group of each cell.
     base : str
@@ -52,6 +52,11 @@ class SatisfactionData:
     population: np.ndarray
     design: np.ndarray
     scale_of: np.ndarray
-    log_scale: np.ndarray
+    scale_by: str
     scale_group: np.ndarray
     base: str = ""
+
+    @property
+    def scale_groups(self) -> tuple[str, ...]:
+        """Names of the scale groups; one without a name where all use the scale alike."""
+        return self.groups[self.scale_by] if self.scale_by else ("",)

@@ -38,7 +38,8 @@ def largest(cells: int) -> dict[str, np.ndarray]:
         "scale_of": np.zeros((effects, SCALES)),
         "effect_centring": np.zeros(effects),
         "scale_prior": np.ones(SCALES),
-        "group": np.zeros((groups, CUTS)),  # log-scale, then the total counts of the inner codes
+        "group": np.zeros((groups, CUTS - 1)),  # total counts of the inner codes
+        "spread": np.zeros((groups, groups - 1)),  # zero-sum contrasts of the log-scales times their prior sd
         "cut_steps": np.zeros((CUTS, CUTS - 1)),  # sums the gaps away from the middle cut
         "cut_frame": np.ones((2, CUTS)),  # where the data say the raw cuts are, and how surely
         "cut_prior": np.ones((3, CUTS)),  # both, above and between of the Dirichlet's own answers
@@ -74,6 +75,11 @@ def graph(cells: int) -> pm.Model:
         away = (cell_raw - c * main) / cell_sd
         eta = main + away * scale[0]
 
+        # log-scales, zero-sum over the scale groups
+        padded_spread = pm.Flat("spread_raw", shape=LADDER[cells] // 4 - 1)
+        spread_raw = padded_spread[: data["spread"].shape[1]]
+        log_scale = pt.sum(data["spread"] * spread_raw[None, :], axis=1)
+
         # ordered cuts: the middle one, as it lies to the average answer, then gaps to both sides
         padded_cut = pm.Flat("cut_raw", shape=CUTS)
         steps = data["cut_steps"]
@@ -87,17 +93,16 @@ def graph(cells: int) -> pm.Model:
             -0.5 * pt.sum((effect_raw / effect_sd) ** 2) - pt.sum(pt.log(effect_sd))
             - 0.5 * pt.sum(away**2) - pt.sum(pt.log(cell_sd))
             - 0.5 * (pt.sum(padded_effect[count:] ** 2) + pt.sum(padded_cell[c.shape[0] :] ** 2))
-            - 0.5 * pt.sum(padded_cut[steps.shape[0] :] ** 2),
+            - 0.5 * pt.sum(padded_cut[steps.shape[0] :] ** 2) - 0.5 * pt.sum(padded_spread**2),
         )  # fmt: skip
         pm.Potential(
             "dirichlet",
             pt.sum(data["cut_prior"][2, 1:] * pt.log1mexp(-gap) + log_gap)
             - pt.sum(data["cut_prior"][0] * pt.softplus(-cut) + data["cut_prior"][1] * cut),
         )
-        log_scale = data["group"][:, 0]
         narrow = pt.exp(-pt.sum(data["group_of"] * log_scale[None, :], axis=1))
         z = (cut[None, :] - eta[:, None]) * narrow[:, None]
-        inner = data["group"][:, 1:] * pt.log1mexp(-gap[None, :] * pt.exp(-log_scale)[:, None])
+        inner = data["group"] * pt.log1mexp(-gap[None, :] * pt.exp(-log_scale)[:, None])
         softplus = pt.log1p(pt.exp(-pt.abs(z))) + pt.maximum(-z, 0.0)  # of -z; its gradient shares the exponential
         pm.Potential("answers", pt.sum(inner) - pt.sum(data["both"] * softplus + data["above"] * z))
     return model
@@ -108,8 +113,8 @@ def pack(
     counts: np.ndarray,
     design: np.ndarray,
     scale_of: np.ndarray,
-    log_scale: np.ndarray,
     scale_group: np.ndarray,
+    spread: np.ndarray,
     scale_prior: np.ndarray,
     concentration: float,
 ) -> dict[str, np.ndarray]:
@@ -123,10 +128,10 @@ def pack(
         Contrasts and walk steps.
     scale_of : array of int, shape (E,)
         Position of each column's scale in `scale_prior`.
-    log_scale : array, shape (G,)
-        Log-scale of each scale group.
     scale_group : array of int, shape (M,)
         Scale group of each cell.
+    spread : array, shape (G, G - 1)
+        Zero-sum contrasts of the groups' log-scales times their prior sd.
     scale_prior : array, shape (SCALES,)
         Half-normal sd of the scales of cells, factors and walk, in logits.
     concentration : float
@@ -137,8 +142,8 @@ def pack(
     dict of str to array
         One for each name in `largest`.
     """
-    member = np.eye(len(log_scale))[scale_group]
-    middle, spread, steps = _cut_frame(counts.sum(axis=0) + concentration)
+    member = np.eye(len(spread))[scale_group]
+    middle, width, steps = _cut_frame(counts.sum(axis=0) + concentration)
     weight = np.full(counts.shape[1], concentration)
     effect_centring, cell_centring = centring(
         counts, design=design, prior=scale_prior[scale_of], cell_prior=scale_prior[0]
@@ -153,9 +158,10 @@ def pack(
         "scale_of": np.eye(SCALES)[scale_of],
         "effect_centring": effect_centring,
         "scale_prior": scale_prior,
-        "group": np.column_stack([log_scale, (member.T @ counts)[:, 1:-1]]),
+        "group": (member.T @ counts)[:, 1:-1],
+        "spread": spread,
         "cut_steps": steps,
-        "cut_frame": np.stack([middle, spread]),
+        "cut_frame": np.stack([middle, width]),
         "cut_prior": np.stack([weight[:-1] + weight[1:], weight[1:], weight[:-1] - 1.0]),
     }
 
@@ -204,6 +210,7 @@ def start(arrays: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarr
         "effect_raw": (effect * effect_sd / of_effect, width(np.diag(precision), of_effect / effect_sd, effect_sd)),
         "cell_raw": (centred * main + own * cell_sd / scale[0], width(information, scale[0] / cell_sd, cell_sd)),
         "cut_raw": (np.zeros(len(cut)), np.ones(len(cut))),
+        "spread_raw": (np.zeros(arrays["spread"].shape[1]), np.full(arrays["spread"].shape[1], 0.1)),
     }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cxlab.models.ordinal.data import SatisfactionData
 
 NPS_CODES: Final = tuple(float(code) for code in range(11))
-CHUNK: Final = 1_000_000  # logits held at once, 8 MB
+CHUNK: Final = 50_000  # logits held at once: they stay in the processor's cache
 
 
 def scores(codes: Sequence[float], metric: str, *, satisfied_from: float | None = None) -> np.ndarray:
@@ -71,7 +71,7 @@ def estimands(
     posterior: xr.Dataset, data: SatisfactionData, *, metrics: Sequence[str], satisfied_from: float | None = None
 ) -> xr.Dataset:
     """Draws of every metric; documented at `cxlab.models.satisfaction.estimands`."""
-    return _averages(posterior["cut"].to_numpy(), posterior["eta"].to_numpy(), data, metrics, satisfied_from)
+    return _averages(posterior, posterior["eta"].to_numpy(), data, metrics, satisfied_from)
 
 
 def forecast(
@@ -104,12 +104,39 @@ def forecast(
         population=data.population[at],
         scale_group=data.scale_group[at],
     )
-    return _averages(posterior["cut"].to_numpy(), eta, ahead, metrics, satisfied_from)
+    return _averages(posterior, eta, ahead, metrics, satisfied_from)
 
 
-def shares(cut: np.ndarray, eta: np.ndarray, data: SatisfactionData) -> np.ndarray:
-    """Return the share of each code, shape (draws, cells, K), from cuts (draws, K-1) and eta (draws, cells)."""
-    below = [_below(cut[:, j, None], eta, data) for j in range(cut.shape[1])]
+def latent(posterior: xr.Dataset, data: SatisfactionData, *, period: str) -> xr.Dataset | None:
+    """Draws of where the groups of `scale_by` stand and how wide they answer; documented at `satisfaction.latent`."""
+    import xarray as xr
+
+    if not data.scale_by:
+        return None
+    rows, weights = _rows(data)
+    chosen = ((rows["level"] == data.scale_by) & (rows["period"] == period)).to_numpy()
+    if not chosen.any():
+        return None
+    rows, weights = rows[chosen], weights[chosen]
+    eta = posterior["eta"].to_numpy()
+    place = [data.scale_groups.index(group) for group in rows["group"]]
+    return xr.Dataset(
+        {
+            "latent_location": (("chain", "draw", "row"), eta @ weights.T.astype(eta.dtype)),
+            "latent_scale": (("chain", "draw", "row"), np.exp(posterior["log_scale"].to_numpy()[..., place])),
+        },
+        coords={name: ("row", rows[name].to_numpy()) for name in rows.columns},
+        attrs={"base": data.base},
+    )
+
+
+def shares(cut: np.ndarray, eta: np.ndarray, log_scale: np.ndarray, data: SatisfactionData) -> np.ndarray:
+    """Return the share of each code, shape (draws, cells, K).
+
+    From cuts (draws, K-1), eta (draws, cells) and log-scales (draws, groups).
+    """
+    narrow = np.exp(-log_scale)[:, data.scale_group]
+    below = [_below(cut[:, j, None], eta, narrow) for j in range(cut.shape[1])]
     share = np.diff(np.stack(below, axis=-1), axis=-1, prepend=0.0, append=1.0).clip(0.0)
     return share / share.sum(axis=-1, keepdims=True)
 
@@ -139,7 +166,7 @@ def _effective(data: SatisfactionData, member: np.ndarray) -> float:
 
 
 def _averages(
-    cut: np.ndarray, eta: np.ndarray, data: SatisfactionData, metrics: Sequence[str], satisfied_from: float | None
+    posterior: xr.Dataset, eta: np.ndarray, data: SatisfactionData, metrics: Sequence[str], satisfied_from: float | None
 ) -> xr.Dataset:
     """Average each metric over the cells of each row, a few draws at a time."""
     import xarray as xr
@@ -149,19 +176,21 @@ def _averages(
     rows, weights = _rows(data)
     sparse = csr_array(weights)
     chains, draws = eta.shape[:2]
-    cut, eta = cut.reshape(chains * draws, -1), eta.reshape(chains * draws, -1)
-    out = {m: np.empty((chains * draws, len(rows))) for m in value}
+    flat = chains * draws
+    cut, eta = posterior["cut"].to_numpy().reshape(flat, -1), eta.reshape(flat, -1)
+    log_scale = posterior["log_scale"].to_numpy().reshape(flat, -1)
+    # a metric is the last code's score, less a step for each boundary that is not reached
+    out = {m: np.full((flat, len(rows)), score[-1]) for m, score in value.items()}
+    needed = [j for j in range(cut.shape[1]) if any(score[j + 1] != score[j] for score in value.values())]
     step = max(1, CHUNK // eta.shape[1])
-    for start in range(0, len(eta), step):
+    for start in range(0, flat, step):
         part = slice(start, start + step)
-        cell = {m: np.full_like(eta[part], score[-1]) for m, score in value.items()}
-        for j in range(cut.shape[1]):
-            below = _below(cut[part, j, None], eta[part], data)
+        narrow = np.exp(-log_scale[part])[:, data.scale_group] if data.scale_by else 1.0
+        for j in needed:
+            below = (sparse @ _below(cut[part, j, None], eta[part], narrow).T).T
             for m, score in value.items():
-                if score[j + 1] != score[j]:  # the last code's score, less a step for each boundary not reached
-                    cell[m] -= (score[j + 1] - score[j]) * below
-        for m in value:
-            out[m][part] = (sparse @ cell[m].T).T
+                if score[j + 1] != score[j]:
+                    out[m][part] -= (score[j + 1] - score[j]) * below
     return xr.Dataset(
         {m: (("chain", "draw", "row"), v.reshape(chains, draws, len(rows))) for m, v in out.items()},
         coords={
@@ -172,8 +201,6 @@ def _averages(
     )
 
 
-def _below(cut: np.ndarray, eta: np.ndarray, data: SatisfactionData) -> np.ndarray:
+def _below(cut: np.ndarray, eta: np.ndarray, narrow: np.ndarray | float) -> np.ndarray:
     """P(answer below the cut), shape (draws, cells)."""
-    from scipy.special import expit
-
-    return expit((cut - eta) * np.exp(-data.log_scale[data.scale_group]))
+    return np.asarray(1.0 / (1.0 + np.exp(np.clip((eta - cut) * narrow, -500.0, 500.0))))

@@ -68,9 +68,7 @@ def shares(h: np.ndarray) -> np.ndarray:
     return np.maximum(apart, LEAST)
 
 
-def rectangles(
-    h: np.ndarray, k: np.ndarray, correlation: np.ndarray, by_h: np.ndarray, by_k: np.ndarray
-) -> np.ndarray:
+def rectangles(h: np.ndarray, k: np.ndarray, correlation: np.ndarray, by_h: np.ndarray, by_k: np.ndarray) -> np.ndarray:
     """Probability of each pair of categories, shape (S, M, I + 1, J + 1).
 
     Arguments are those of `beyond_margins`, and the shares of both margins, (S, M, I + 1) and (S, M, J + 1).

@@ -1,6 +1,6 @@
 """The log density of expectation and experience, for many points at once, with its gradient.
 
-Parameters stand in one vector: boundaries (the first, then logs of the distances), then what `Layout` lists.
+Parameters stand in one vector: the boundaries in the coordinates of `sticks`, then what `Unpacked` lists.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from cxlab.models.ordinal.tables import walk_basis
 from cxlab.models.paired import normal
 from cxlab.models.paired.data import PairedData, interpolate
+from cxlab.models.paired.sticks import Broken, Sticks, first_look
 
 DEGREES: Final = 6.0  # of freedom: effects of a block share a scale with a scaled inverse chi-square law
 ROOM: Final = 400_000  # numbers held at once by the evaluation of many points
@@ -69,6 +70,7 @@ class Posterior:
     def __init__(self, data: PairedData, priors: Priors) -> None:
         self.data, self.priors = data, priors
         self.places = _places(data)
+        self.sticks = Sticks(*first_look(data), priors.concentration)
         self.size = max(p.stop for p in self.places.values())
         one = np.eye(data.boundaries)
         self.scales = {
@@ -91,22 +93,20 @@ class Posterior:
         return walk_basis(len(self.data.periods))
 
     def start(self) -> np.ndarray:
-        """Return a point of finite density: the boundaries of even shares, all else 0."""
-        from scipy.special import ndtri
-
-        x = np.zeros(self.size)
-        cut = ndtri(np.arange(1, self.data.boundaries + 1) / (self.data.boundaries + 1))
-        x[self.places["cut"]] = np.concatenate([cut[:1], np.log(np.diff(cut))])
-        return x
+        """Return a point of finite density: 0 everywhere."""
+        return np.zeros(self.size)
 
     def unpack(self, x: np.ndarray) -> Unpacked:
         """Name the parameters of points (S, d)."""
+        return self.named(x, self.sticks(x[:, self.places["cut"]]).cut)
+
+    def named(self, x: np.ndarray, cut: np.ndarray) -> Unpacked:
+        """Name the parameters of points (S, d) whose boundaries are `cut` (S, C)."""
         part = {name: x[:, place] for name, place in self.places.items()}
-        steps = np.concatenate([part["cut"][:, :1], np.exp(part["cut"][:, 1:])], axis=1)
         zero, none = np.zeros(len(x)), np.zeros((len(x), len(self.data.columns)))
         one = {k: part[k][:, 0] if k in part else zero for k in ("experience", "spread", "fisher", "manager")}
         return Unpacked(
-            np.cumsum(steps, axis=1),
+            cut,
             one["experience"],
             one["spread"],
             one["fisher"],
@@ -131,9 +131,10 @@ class Posterior:
         return (float(value[0]), slope[0]) if np.isfinite(value[0]) else (-np.inf, np.zeros_like(x))
 
     def _evaluate(self, x: np.ndarray, *, slope: bool) -> tuple[np.ndarray, np.ndarray]:
-        data, p = self.data, self.unpack(x)
+        data, broken = self.data, self.sticks(x[:, self.places["cut"]])
+        p = self.named(x, broken.cut)
         back = np.zeros_like(x)
-        value = self._prior(x, p, back)
+        value = self._prior(x, broken, back)
         by_cut = np.zeros_like(p.cut)
         rate = np.exp(-p.spread)[:, None, None]
         correlation = np.tanh(p.fisher)
@@ -183,7 +184,7 @@ class Posterior:
                 if "experience" in self.places:
                     back[:, self.places["experience"]] += by_level.sum(axis=1)[:, None]
         if slope:
-            back[:, self.places["cut"]] += _through_steps(by_cut, x[:, self.places["cut"]])
+            back[:, self.places["cut"]] += self.sticks.back(broken, by_cut)
             if "by_expectation" in self.places:
                 back[:, self.places["by_expectation"]] += by_e @ data.design
             if "by_experience" in self.places:
@@ -193,16 +194,10 @@ class Posterior:
                 back[:, self.places["spread"]] -= (by_rate * rate[:, 0, 0])[:, None]
         return value, back
 
-    def _prior(self, x: np.ndarray, p: Unpacked, back: np.ndarray) -> np.ndarray:
+    def _prior(self, x: np.ndarray, broken: Broken, back: np.ndarray) -> np.ndarray:
         """Log prior with the Jacobian of the boundaries; adds its gradient to `back`."""
-        weight = self.priors.concentration
-        share = normal.shares(p.cut)
-        value = (weight - 1) * np.log(share).sum(axis=1) - 0.5 * (p.cut**2).sum(axis=1)
-        value += x[:, self.places["cut"]][:, 1:].sum(axis=1)
-        by_cut = normal.shares_slope(p.cut, (weight - 1) / share) - p.cut
-        by_x = _through_steps(by_cut, x[:, self.places["cut"]])
-        by_x[:, 1:] += 1
-        back[:, self.places["cut"]] += by_x
+        value = broken.value.copy()
+        back[:, self.places["cut"]] += broken.by_y
         for name, (mean, sd) in self.normals().items():
             z = (x[:, self.places[name]] - mean) / sd
             value -= 0.5 * (z**2).sum(axis=1)
@@ -247,9 +242,3 @@ def _block(x: np.ndarray, places: np.ndarray, scale: float, back: np.ndarray) ->
     power = 0.5 * (DEGREES + len(places))
     back[:, places] -= (2 * power / (DEGREES * scale**2)) * effect / inside[:, None]
     return -power * np.log(inside)
-
-
-def _through_steps(by_cut: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Gradient in the boundaries -> in the first boundary and the logs of the distances."""
-    after = np.cumsum(by_cut[:, ::-1], axis=1)[:, ::-1]
-    return np.concatenate([after[:, :1], after[:, 1:] * np.exp(x[:, 1:])], axis=1)

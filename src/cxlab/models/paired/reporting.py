@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def estimands(
-    posterior: xr.Dataset, target: Posterior, *, satisfied_from: float | None
-) -> xr.Dataset:
+def estimands(posterior: xr.Dataset, target: Posterior, *, satisfied_from: float | None) -> xr.Dataset:
     """Draws of what is reported; documented at `cxlab.models.expectations.estimands`."""
     import xarray as xr
 

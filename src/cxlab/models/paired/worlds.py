@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from cxlab.models.ordinal.tables import walk_basis
 from cxlab.models.paired import normal
@@ -47,10 +48,7 @@ def draw(
     target = Posterior(frame, priors)
     x = np.zeros(target.size)
     share = random.dirichlet(np.full(frame.boundaries + 1, priors.concentration))
-    from scipy.special import ndtri
-
     cut = ndtri(np.clip(np.cumsum(share)[:-1], 1e-9, 1 - 1e-9))
-    x[target.places["cut"]] = np.concatenate([cut[:1], np.log(np.maximum(np.diff(cut), 1e-9))])
     for name, (mean, sd) in target.normals().items():
         place = target.places[name]
         x[place] = truth.get(name, random.normal(mean, sd, place.stop - place.start))
@@ -62,7 +60,7 @@ def draw(
         if event in truth:
             x[target.places["by_expectation"].start + column] = truth[event]
             x[target.places["by_experience"].start + column] = 0.0
-    p = target.unpack(x[None])
+    p = target.named(x[None], cut[None])
     h = (p.cut @ target.scales["expectation"].T)[:, None, :] - (p.by_expectation @ frame.design.T)[:, :, None]
     level = p.experience[:, None] + p.by_experience @ frame.design.T
     k = ((p.cut @ target.scales["experience"].T)[:, None, :] - level[:, :, None]) * np.exp(-p.spread)[:, None, None]
@@ -81,6 +79,7 @@ def draw(
             random, pd.Series(managers, index=range(len(frame.periods))), normal.shares(away)[0]
         )
     data = replace(frame, **found)
+    x[target.places["cut"]] = Posterior(data, priors).sticks.points(cut)
     return data, xr.Dataset({"x": (("chain", "draw", "parameter"), x[None, None])})
 
 

@@ -50,7 +50,7 @@ def weigh(x: np.ndarray, data: SemData, target: Density, peak: np.ndarray, *, se
     moved = _moved(flat, data, target, peak)
     value, mean = _with_means(moved, data, random)
     raw = value + target.log_prior(moved) - np.array([target(point)[0] for point in flat])
-    weight, khat = _smoothed(raw)
+    weight, khat = smoothed(raw)
     share = 1.0 / float((weight**2).sum()) / len(weight)
     places = (np.arange(len(weight)) + random.random()) / len(weight)
     chosen = random.permutation(np.searchsorted(np.cumsum(weight), places).clip(max=len(weight) - 1))
@@ -69,7 +69,7 @@ def _with_means(points: np.ndarray, data: SemData, random: np.random.Generator) 
     return np.concatenate(values), np.concatenate(drawn)
 
 
-def _smoothed(raw: np.ndarray) -> tuple[np.ndarray, float]:
+def smoothed(raw: np.ndarray) -> tuple[np.ndarray, float]:
     from arviz_stats.base import array_stats
 
     raw = np.where(np.isfinite(raw), raw - np.nanmax(np.where(np.isfinite(raw), raw, -np.inf)), -700.0)

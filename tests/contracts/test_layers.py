@@ -18,8 +18,28 @@ import pytest
 
 PARAMS = ("params",)
 DATA = ("connect", "synthetic", "runs", "disclosure")
-MODELS = ("attributes", "measures", "models", "sampling", "density", "journeys", "importance", "reward", "touchpoints")
-RESULTS = ("diagnostics", "estimates", "journey_estimates", "silence", "whatif", "driver_estimates", "gaps")
+MODELS = (
+    "attributes",
+    "measures",
+    "models",
+    "sampling",
+    "density",
+    "journeys",
+    "importance",
+    "reward",
+    "touchpoints",
+    "latents",
+)
+RESULTS = (
+    "diagnostics",
+    "estimates",
+    "journey_estimates",
+    "silence",
+    "whatif",
+    "driver_estimates",
+    "gaps",
+    "index_estimates",
+)
 SHOW = ("style", "wording", "catalogue", "blocks", "figures", "tables", "narrative", "explore", "explore_drivers")
 SUITE = ("suite", "batch", "render", "site", "scaffold", "doctor", "cli")
 

@@ -19,9 +19,9 @@ one yardstick: a change is one of the ratings, not of the weights, and history h
 | mean_tj | ``mean`` | period, item | item sds | flat, integrated out |
 
 The marker is the item most like its fellows, by default. An item that measures a latent alone is taken as it is, or
-with the reliability declared for it. Missing answers are not dropped: respondents enter by their pattern of answered items
-(full information; missing at random given the answers there are). The chains run on statistics completed by EM and
-each draw is then weighted by the exact density of the patterns, checked on Pareto k-hat; beyond `data.EXACT` patterns
+with the reliability declared for it. Missing answers are not dropped: respondents enter by their pattern of answered
+items (full information; missing at random given the answers there are). The chains run on statistics completed by EM
+and each draw is then weighted by the exact density of the patterns, checked on Pareto k-hat; beyond `data.EXACT` patterns
 those of the fewest respondents enter completed.
 
 The index of a latent with items scaled to 0-100 is the weighted mean of its items, weights proportional to
@@ -254,9 +254,9 @@ def fit(
     -------
     DataTree
         ``posterior`` with ``x`` (chain, draw, parameter; unconstrained) and ``mean`` (.., period, item); ``chains``,
-        the draws before missing answers were weighted in; ``sample_stats``. Attributes: ``method``, ``khat`` of weighted
-        draws, ``khat_missing`` and ``share_missing`` of the weights for missing answers, ``unidentified`` (parameters
-        that no data could tell), ``modes`` (modes found that differ).
+        the draws before missing answers were weighted in; ``sample_stats``. Attributes: ``method``, ``khat`` of
+        weighted draws, ``khat_missing`` and ``share_missing`` of the weights for missing answers, ``unidentified``
+        (parameters that no data could tell), ``modes`` (modes found that differ).
     """
     import xarray as xr
 

@@ -70,6 +70,7 @@ def _with_means(points: np.ndarray, data: SemData, random: np.random.Generator) 
 
 
 def smoothed(raw: np.ndarray) -> tuple[np.ndarray, float]:
+    """Pareto-smoothed weights of log weights (m,), summing to one, and the k-hat of their tail."""
     from arviz_stats.base import array_stats
 
     raw = np.where(np.isfinite(raw), raw - np.nanmax(np.where(np.isfinite(raw), raw, -np.inf)), -700.0)

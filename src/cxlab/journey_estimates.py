@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from cxlab import density, diagnostics
+from cxlab import gaps
 from cxlab.diagnostics import Gate
 from cxlab.estimates import CI_PROB, compared, summaries
 from cxlab.journeys import ANY, Fitted, Journeys
@@ -22,46 +22,34 @@ from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS
 if TYPE_CHECKING:
     import xarray as xr
 
+MODEL: Final = "moments"
 COORDS: Final = ("touchpoint", "to", "basis", "n_all")
-
-_PROPOSALS: Final = 4  # for each draw, of which `cxlab.density` chooses by weight
 
 
 def gates(fits: Sequence[Fitted]) -> list[Gate]:
-    """Judge every fit.
-
-    Draws of importance sampling are independent and dealt out to chains, so that comparing chains says nothing: they
-    are judged by the shape of their weights and by how many count. Exact draws pass.
-    """
-    return [_gate(one) for one in fits]
+    """Judge every fit as `cxlab.gaps.judged` does; exact draws pass."""
+    exact = Gate(True, 1.0, float("inf"), float("inf"), 0)
+    return [exact if one.tree is None else gaps.judged(one.tree, one.reported) for one in fits]
 
 
-def _gate(one: Fitted) -> Gate:
-    if one.tree is None:
-        return Gate(True, 1.0, float("inf"), float("inf"), 0)
-    if one.tree.attrs.get("method") != "importance":
-        return diagnostics.gate(one.tree, one.reported)
-    sizes = one.tree["posterior"].sizes
-    draws = sizes["chain"] * sizes["draw"]
-    effective = draws * min(1.0, _PROPOSALS * float(one.tree.attrs["ess_share"]))
-    passed = float(one.tree.attrs["khat"]) < density.KHAT and effective >= diagnostics.MIN_ESS
-    return Gate(passed, 1.0, effective, effective, 0)
-
-
-def table(found: Journeys, fits: Sequence[Fitted], gates: Sequence[Gate], *, practical: float) -> pd.DataFrame:
+def table(
+    found: Journeys, fits: Sequence[Fitted], gates: Sequence[Gate], *, period: str, practical: float
+) -> pd.DataFrame:
     """Return the estimates of all fits; a fit that failed its checks gives rows without numbers.
 
     Parameters
     ----------
     found : Journeys
     fits, gates : sequences of equal length
+    period : str
+        The unit's.
     practical : float
         Smallest difference of shares worth acting on.
 
     Returns
     -------
     DataFrame
-        `vocab.ESTIMATE_COLUMNS` without run, brand, period and model, and `COORDS`.
+        `vocab.ESTIMATE_COLUMNS` without run and brand, and `COORDS`.
     """
     item = found.question.item if found.question else ""
     parts = []
@@ -74,15 +62,46 @@ def table(found: Journeys, fits: Sequence[Fitted], gates: Sequence[Gate], *, pra
     parts.append(_flow(found))
     whole = pd.concat([p for p in parts if len(p)], ignore_index=True) if any(map(len, parts)) else pd.DataFrame()
     given = {"item": item, "metric": "share", "unit": "share", "weighting": "none", "level": "total", "group": ""}
-    given |= {"verdict": "", "touchpoint": "", "to": "", "basis": ""}
+    given |= {"verdict": "", "touchpoint": "", "to": "", "basis": "", "ci_kind": ""}
     for column, value in given.items():
         whole[column] = whole[column].fillna(value) if column in whole else value
     for column in (*ESTIMATE_COLUMNS, *COORDS):
         if column not in whole:
             whole[column] = np.nan
     whole["n_eff"] = whole["n_eff"].astype(float).fillna(whole["n"].astype(float))
-    left_out = ("run_id", "brand", "period", "model")
-    return whole[[*(c for c in ESTIMATE_COLUMNS if c not in left_out), *COORDS]]
+    whole = whole.assign(period=period, model=MODEL)
+    return whole[[*(c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand")), *COORDS]]
+
+
+def together(expectations: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    """Return the tables of `cxlab.gaps` and of this module as one, empty texts where one of them has no such coord."""
+    whole = pd.concat([expectations, own], ignore_index=True)
+    texts = [c for c in ("touchpoint", "to", "event", "basis") if c in whole]
+    return whole.assign(**{c: whole[c].fillna("") for c in texts})
+
+
+def draws_of(fits: Sequence[Fitted], gates: Sequence[Gate]) -> xr.Dataset:
+    """Return the draws that later notebooks read: effects of bad experiences, of fits that passed.
+
+    Returns
+    -------
+    Dataset
+        ``mot_satisfaction`` (chain, draw, satisfaction_place) and ``mot_leaving`` (chain, draw, leaving_place), with
+        the coords touchpoint and basis of each place.
+    """
+    import xarray as xr
+
+    found = {}
+    coords = {}
+    for name in ("satisfaction", "leaving"):
+        own = [f.reported for f, g in zip(fits, gates, strict=True) if f.name == name and g.passed]
+        if not own:
+            continue
+        rows = xr.concat([one[f"mot_{name}"] for one in own], dim="row")
+        found[f"mot_{name}"] = (("chain", "draw", f"{name}_place"), rows.to_numpy())
+        for coord in ("touchpoint", "basis"):
+            coords[f"{name}_{coord}"] = (f"{name}_place", rows[coord].to_numpy().astype(str))
+    return xr.Dataset(found, coords=coords) if found else xr.Dataset(coords={"chain": [0], "draw": [0]})
 
 
 def _draws(values: xr.DataArray) -> np.ndarray:

@@ -74,6 +74,12 @@ class Journeys:
     gap: int = 0
     missing: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def answerable(self) -> bool:
+        """Whether any of the questions can be asked."""
+        rows = self.satisfaction + self.leaving + self.one_bad
+        return bool(rows) or any(x is not None for x in (self.peak_end, self.tenure, self.paths, self.decision))
+
 
 @dataclass(frozen=True)
 class Fitted:

@@ -340,9 +340,10 @@ def _index(params: Params) -> list[Problem]:
 
 def _drivers(params: Params) -> list[Problem]:
     spec, known = params.drivers, names.items(params)
-    named = [(item, ("drivers", "attributes", index)) for index, item in enumerate(spec.attributes)]
-    named += [(item, ("drivers", "stated", item)) for item in spec.stated]
-    named += [(item, ("drivers", "stated", attribute)) for attribute, item in spec.stated.items()]
+    named: list[tuple[str, KeyPath]] = [(x, ("drivers", "attributes", k)) for k, x in enumerate(spec.attributes)]
+    named += [
+        (x, ("drivers", "stated", attribute)) for attribute, item in spec.stated.items() for x in (attribute, item)
+    ]
     out = [_unknown(params, "item", item, known, *where) for item, where in named if item not in known]
     grouping = spec.by or "period"
     legal = ["period", "channel", "touchpoint", *(f"{SEGMENT}{name}" for name in names.segments(params))]

@@ -87,7 +87,7 @@ _RULES: Final = """
 &.scroll th,&.scroll td{padding:8px 16px 8px 0;border-bottom:1px solid var(--line);vertical-align:top;text-align:left}
 &.scroll tr>:last-child{padding-right:0}
 &.scroll thead th{font-weight:600;color:var(--soft);font-size:13px}
-&.scroll tbody th{font-weight:400}
+&.scroll tbody th{font-weight:400;min-width:6em}
 &.scroll .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 &.strips td.s{width:45%;min-width:140px}
 &.strips .ends{display:flex;justify-content:space-between}

@@ -94,6 +94,8 @@ def text_width(text: str, *, size: float = FONT) -> float:
             ems += 1.0
         elif char in " .,:;|!'ilj()[]":
             ems += 0.36
+        elif char in "+\u2212<>=":
+            ems += 0.84
         elif char.isupper() or char in "mwMW@%—":
             ems += 0.74
         else:

@@ -34,6 +34,7 @@ def level(
     id: str = "level",
     csv: str = "",
     sensitivity: Finding | None = None,
+    every_metric: bool = True,
 ) -> Finding:
     """Say how high a metric is in a period, beside the other questions of the same measure.
 
@@ -55,6 +56,8 @@ def level(
         Name of the site's CSV file with these rows.
     sensitivity : Finding, optional
         What those who did not answer could change (`heard.sensitivity`): told within this finding.
+    every_metric : bool
+        Whether the table lists all measures or only this one.
     """
     now = tell.select(estimates, estimand="level", period=period, weighting=weighting)
     now = now.sort_values("mean", ascending=False, kind="stable")
@@ -78,7 +81,8 @@ def level(
 
     def tabulate(language: str) -> Block:
         caption = message(language, "level_finding.caption", tell.captions(metric, period, language))
-        return tables.items_table(now, labels=labels, language=language, caption=caption, csv=csv)
+        listed_rows = now if every_metric else same
+        return tables.items_table(listed_rows, labels=labels, language=language, caption=caption, csv=csv)
 
     draw_it, tabulate_it = (None if state else draw), (tabulate if len(now) else None)
     within = () if sensitivity is None or state else (sensitivity,)

@@ -28,8 +28,12 @@ COORDS: Final = ("touchpoint", "to", "basis", "n_all")
 
 def gates(fits: Sequence[Fitted]) -> list[Gate]:
     """Judge every fit as `cxlab.gaps.judged` does; exact draws pass."""
-    exact = Gate(True, 1.0, float("inf"), float("inf"), 0)
-    return [exact if one.tree is None else gaps.judged(one.tree, one.reported) for one in fits]
+    return [_exact(one.reported) if one.tree is None else gaps.judged(one.tree, one.reported) for one in fits]
+
+
+def _exact(reported: xr.Dataset) -> Gate:
+    draws = float(reported.sizes["chain"] * reported.sizes["draw"])
+    return Gate(True, 1.0, draws, draws, 0)
 
 
 def table(

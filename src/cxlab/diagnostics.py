@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_RHAT: Final = 1.01
 MIN_ESS: Final = 400
+KHAT: Final = 0.7  # of importance weights
 JUDGED: Final = ("cut", "scale")  # of the parameters; effects and cells are judged by what is reported of them
 
 
@@ -75,6 +76,8 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
     if reported is not None:
         sets.append(reported)
     rhat, bulk, tail = [], [], []
+    if tree.attrs.get("method") == "nested":  # independent draws by weight: no chains that could disagree
+        bulk, sets = [float(tree.attrs["ess"])], []
     for data in sets:
         for name in data.data_vars:
             draws = data[name]
@@ -88,6 +91,13 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
     rhat, bulk, tail = ([x for x in found if np.isfinite(x)] for found in (rhat, bulk, tail))  # constants have none
     worst = (max(rhat, default=1.0), min(bulk, default=np.inf), min(tail, default=np.inf))
     reasons = []
+    if tree.attrs.get("khat", 0.0) >= KHAT:
+        reasons.append(
+            {
+                "en": f"the draws' weights cannot be trusted (k-hat {tree.attrs['khat']:.2f})",
+                "zh": f"抽样权重不可靠（k-hat {tree.attrs['khat']:.2f}）",
+            }
+        )
     if not worst[0] < MAX_RHAT:
         reasons.append(
             {"en": f"the chains disagree (r-hat {worst[0]:.3f})", "zh": f"各条链的结果不一致（r-hat {worst[0]:.3f}）"}

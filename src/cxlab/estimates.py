@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CI_PROB: Final = 0.9
 SURE: Final = 0.975  # probability of a direction from which it is called better or worse
 RANKED: Final = 4_000_000  # draws x groups from which on ranks are counted on fewer draws
+LATENT: Final = ("latent_location", "latent_scale")
 MORE_COLUMNS: Final = ("prob_practical", "base")  # beside the contract's: see `tidy`
 UNITS: Final = {"mean": "points", "ces": "points", "top_box": "share", "csat": "share", "nps": "NPS points"}
 
@@ -47,6 +48,7 @@ def tidy(
     targets: Mapping[str, float] | None = None,
     min_n: int = 1,
     withheld: bool = False,
+    latent: xr.Dataset | None = None,
 ) -> pd.DataFrame:
     """Summarise draws of one item as rows of level, change, difference and rank.
 
@@ -59,6 +61,9 @@ def tidy(
     ``p_rank_best``     probability (in `mean`) of being the best group of its level in the last period
     ``p_rank_worst``    probability of being the worst one
     ``rank``            place among the groups of the level in the last period, 1 = best, with its interval
+    ``latent_location`` where a group stands before the codes cut it (metric ``latent``, logits from the average
+                        answer); differences and ranks of this metric follow as of any other
+    ``latent_scale``    how wide a group's answers spread, times the average; `prob_gt_ref` is P(wider than average)
     ==================  =============================================================================================
 
     Parameters
@@ -78,6 +83,8 @@ def tidy(
         Groups with fewer answers take no part in a ranking.
     withheld : bool
         The fit did not pass its checks: rows without numbers.
+    latent : Dataset, optional
+        ``latent_location`` and ``latent_scale`` of groups of one level, coords as of `draws`.
 
     Returns
     -------
@@ -100,6 +107,8 @@ def tidy(
         found = [part.assign(unit=UNITS[metric]) for part in found]
         found.append(_ranks(place, values, min_n=min_n, period=periods[-1]))
         parts.append(pd.concat([f for f in found if len(f)], ignore_index=True).assign(metric=metric))
+    if latent is not None:
+        parts.append(_latent(latent, min_n=min_n))
     table = pd.concat(parts, ignore_index=True).assign(
         item=item, weighting=weighting, base=str(draws.attrs.get("base", ""))
     )
@@ -129,6 +138,7 @@ def table(fits: Sequence[Fit], gates: Sequence[Gate], *, params: Params, periods
     parts = [
         tidy(
             one.reported,
+            latent=one.latent,
             item=one.measure.item,
             weighting=one.measure.weighting,
             practical=practical,
@@ -250,6 +260,20 @@ def _differences(place: pd.DataFrame, values: np.ndarray, *, period: str, practi
             found[size] = np.minimum(own, own.sum() - own)[shown]
         parts.append(found)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _latent(latent: xr.Dataset, *, min_n: int) -> pd.DataFrame:
+    """Location and spread of groups on the latent scale, their differences and places."""
+    place = pd.DataFrame({c: latent[c].to_numpy() for c in ("level", "group", "period", "n", "n_eff", "weight")})
+    location, scale = (latent[name].to_numpy().reshape(-1, len(place)) for name in LATENT)
+    period = str(place["period"].iloc[0])
+    parts = [
+        _rows(place, summaries(location), "latent_location").assign(unit="logits", verdict=""),
+        _rows(place, summaries(scale, ref=1.0), "latent_scale").assign(unit="ratio", verdict=""),
+        _differences(place, location, period=period, practical=0.0).assign(unit="logits"),
+        _ranks(place, location, min_n=min_n, period=period),
+    ]
+    return pd.concat([p for p in parts if len(p)], ignore_index=True).assign(metric="latent")
 
 
 def _ranks(place: pd.DataFrame, values: np.ndarray, *, min_n: int, period: str) -> pd.DataFrame:

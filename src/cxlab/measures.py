@@ -27,6 +27,8 @@ Weighting = Literal["none", "survey", "population"]
 MOST_GROUPS: Final = 40  # a factor with more groups is an id rather than a segment
 MOST_CELLS: Final = 1024  # cells a model takes up by itself; `model.groupings` may ask for more
 MOST_FACTORS: Final = 6
+SCALE_ANSWERS: Final = 200  # answers of each group of a factor from which on their use of the scale is set free
+MOST_SCALES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Measure:
         ``none``, ``survey`` or ``population``.
     factors : tuple of str
         What the model tells apart.
+    scale_by : str
+        The factor whose groups may use the scale in ways of their own; empty: all use it alike.
     sources : Sources or None
         What is known of the customer base; only of weighting ``population``.
     """
@@ -61,6 +65,7 @@ class Measure:
     metrics: tuple[str, ...]
     weighting: Weighting
     factors: tuple[str, ...]
+    scale_by: str = ""
     sources: Sources | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -119,7 +124,8 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
         ]
         for weighting in [name for name, wanted in asked_for if wanted]:
             base = known[factors] if weighting == "population" else None
-            found.append(Measure(item, role, codes, satisfied, tuple(metrics), weighting, factors, base))
+            spread = _scale_by(data, item, factors) if len(codes) > 2 else ""
+            found.append(Measure(item, role, codes, satisfied, tuple(metrics), weighting, factors, spread, base))
     return sorted(found, key=lambda m: (_rank(m.role), m.item, WEIGHTINGS.index(m.weighting)))
 
 
@@ -178,12 +184,15 @@ class Fit:
         Groups ``posterior`` (logits) and ``sample_stats``.
     reported : Dataset
         Draws on the reporting scale, see `cxlab.models.satisfaction.estimands`.
+    latent : Dataset or None
+        Draws of where groups stand before the codes cut them, see `cxlab.models.satisfaction.latent`.
     """
 
     measure: Measure
     data: SatisfactionData
     tree: xr.DataTree
     reported: xr.Dataset
+    latent: xr.Dataset | None = None
 
 
 def load(questions: Sequence[Measure], data: UnitData, *, periods: Sequence[str]) -> list[SatisfactionData]:
@@ -202,7 +211,7 @@ def load(questions: Sequence[Measure], data: UnitData, *, periods: Sequence[str]
         people = frames.frame(given, counts, factors=one.factors) if given is not None else None
         whole = satisfaction.model_data(
             counts, codes=one.codes, factors=one.factors, periods=periods,
-            population=None if people is None else people.table,
+            population=None if people is None else people.table, scale_by=one.scale_by,
         )  # fmt: skip
         whole = replace(whole, base=people.source if people is not None else "")
         found[one.fitted] = (replace(whole, population=whole.counts.sum(axis=1), base=""), whole)
@@ -252,7 +261,8 @@ def fit(
             for i in places:
                 one, data = questions[i], counts[i]
                 told = satisfaction.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
-                found[i] = Fit(one, data, tree, told)
+                last = [p for p in data.periods if (data.cells["period"] == p).any()][-1]
+                found[i] = Fit(one, data, tree, told, satisfaction.latent(posterior, data, period=last))
             if accept is None or all(accept(tree, fit.reported) for fit in found if fit and fit.tree is tree):
                 break
     return [one for one in found if one is not None]
@@ -339,9 +349,10 @@ def draws_of(fits: Sequence[Fit], *, keep: int = 1000) -> xr.Dataset:
         ``weighting``, ``level``, ``group``, ``period``, ``n``, ``n_eff`` on ``row``.
     """
     parts = []
+    common = min(min(one.reported.sizes["draw"], keep // one.reported.sizes["chain"]) for one in fits)
     for one in fits:
-        chains, draws = one.reported.sizes["chain"], one.reported.sizes["draw"]
-        thinned = one.reported.isel(draw=slice(None, None, max(1, chains * draws // keep)))
+        places = np.arange(common) * one.reported.sizes["draw"] // common
+        thinned = one.reported.isel(draw=places)
         rows = thinned.sizes["row"]
         thinned = thinned.assign_coords(
             item=("row", [one.measure.item] * rows), weighting=("row", [one.measure.weighting] * rows)
@@ -375,6 +386,15 @@ def _factors(data: UnitData, item: str, *, wanted: Iterable[str] | None) -> tupl
         if len(more) <= MOST_FACTORS and _sizes(data, item, more)[0] <= MOST_CELLS:
             chosen = more
     return chosen
+
+
+def _scale_by(data: UnitData, item: str, factors: Sequence[str]) -> str:
+    """The first factor all of whose groups have answers enough to tell how they use the scale; empty if none has."""
+    for factor in factors:
+        counts = data.cells(item, factors=[factor]).groupby(factor)["n_raw"].sum()
+        if 2 <= len(counts) <= MOST_SCALES and counts.min() >= SCALE_ANSWERS:
+            return factor
+    return ""
 
 
 def _sizes(data: UnitData, item: str, factors: Sequence[str]) -> tuple[int, list[int]]:

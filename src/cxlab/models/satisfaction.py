@@ -70,8 +70,8 @@ Method = Literal["auto", "nested", "nuts"]
 KHAT: Final = 0.7  # above it importance weights are not to be trusted
 LEAST_SHARE: Final = 0.2  # effective draws for each draw below which NUTS is the better way
 ENOUGH: Final = 0.7  # effective draws for each draw from which on no more are proposed
-KEPT: Final = 1_500_000  # cells x draws of a fit
-LEAST: Final = 1000  # draws of a fit, whatever its size
+KEPT: Final = 400_000  # cells x draws of a fit: independent draws say more than those of a chain
+LEAST: Final = 1500  # draws of a fit, whatever its size
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Priors:
     factor_scale: float = 0.5  # half-normal sd of the differences between the groups of a factor, logits
     walk_scale: float = 0.25  # half-normal sd of the step from one period to the next, logits
     cell_scale: float = 0.2  # half-normal sd of what a cell has beyond its main effects, logits
-    log_scale: float = 0.5  # normal sd of the contrasts between groups' log-scales, log; 0.5: twice as wide is no surprise
+    log_scale: float = 0.5  # normal sd of contrasts between groups' log-scales, log; at 0.5 twice as wide is common
 
 
 def structure_for(*, cells: int, groups: Sequence[int], periods: int, scales: int = 1) -> Structure:
@@ -276,7 +276,7 @@ def fit(
         ``posterior`` with ``cut`` (chain, draw, boundary), ``effect`` (.., contrast), ``scale`` (.., factor), ``eta``
         (.., cell), ``log_scale`` (.., scale_group) and ``location`` (..), all in logits; ``sample_stats``. ``cut`` and
         ``eta`` are measured from the average answer, whose own eta is ``location``: the data say nothing of it and no
-        estimate depends on it. Attribute ``method`` says which one it was; of nested draws ``khat`` and ``ess_share``.
+        estimate depends on it. Attribute ``method`` says which one it was; of nested draws ``khat`` and ``ess``.
     """
     import xarray as xr
 
@@ -289,7 +289,7 @@ def fit(
             posterior = _whole(data, heard, raw, seed=seed)
             stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros(raw["location"].shape, bool))})
             tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
-            tree.attrs.update(method="nested", khat=khat, ess_share=share, seed=seed)
+            tree.attrs.update(method="nested", khat=khat, ess=min(share, 1.0) * raw["location"].size, seed=seed)
             return tree
     key = structure(heard)
     sampled = sampling.sample(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab import importance, reward, whatif
+from cxlab import params as grammar
 from cxlab.estimates import summary
 from cxlab.importance import Shares
 from cxlab.models.drive.data import BLANK, NOT_USED, DriverData
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from cxlab.diagnostics import Gate
-    from cxlab.params.models import Item, Params
+    from cxlab.params.models import Params
+    from cxlab.runs import UnitData
 
 TOP: Final = 3
 KEPT: Final = 1000  # draws written down, of all chains together
@@ -49,12 +51,15 @@ class Question:
         First satisfied level of each attribute, 1 = its worst code; the best one where the scale does not say.
     touchpoints : tuple of str
         Of each attribute; empty where it belongs to none.
+    by : str
+        What effects may differ by; empty if they do not.
     """
 
     role: str
     satisfied_from: float | None
     satisfied: tuple[int, ...]
     touchpoints: tuple[str, ...]
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ class Measured:
     reward, penalty, effect : array (what-if draw, attribute)
         In the units of `metric`.
     kinds : bool array (what-if draw, attribute, kind)
+    by_group : mapping of group -> (n, array (what-if draw, attribute))
+        `effect` in each group, if effects may differ.
     bare : array (draw, attribute + 1, attribute + 1)
         Covariance of contributions and outcome with the respondents' common factor taken out.
     whole : array (draw,)
@@ -108,6 +115,7 @@ class Measured:
     penalty: np.ndarray
     effect: np.ndarray
     kinds: np.ndarray
+    by_group: Mapping[str, tuple[int, np.ndarray]]
     bare: np.ndarray
     whole: np.ndarray
     outlook: Outlook
@@ -126,7 +134,7 @@ class Measured:
 
 def question(data: DriverData, *, params: Params) -> Question:
     """Look up scales and touchpoints of a driver model's outcome and attributes in the params."""
-    items = items_of(params)
+    items = grammar.items(params)
     own = items.get(data.name)
     scale = params.scales[own.scale] if own else None
     satisfied, touchpoints = [], []
@@ -136,12 +144,8 @@ def question(data: DriverData, *, params: Params) -> Question:
         satisfied.append(len(levels) if start is None else 1 + sum(c < float(start) for c in levels))
         touchpoints.append((item.touchpoint if item else None) or "")
     from_code = None if scale is None or scale.satisfied_from is None else float(scale.satisfied_from)
-    return Question(own.role if own else "behaviour", from_code, tuple(satisfied), tuple(touchpoints))
-
-
-def items_of(params: Params) -> dict[str, Item]:
-    """Return all items of the params by id."""
-    return {name: item for table in params.tables.ratings for name, item in table.items.items()}
+    by = (params.drivers.by or "") if data.groups else ""
+    return Question(own.role if own else "behaviour", from_code, tuple(satisfied), tuple(touchpoints), by)
 
 
 def measure(
@@ -202,11 +206,40 @@ def measure(
         penalty=down,
         effect=whatif.one_higher(at)[metric],
         kinds=reward.kinds(at.effect, anchors, worth=worth, practical=practical),
+        by_group=_groups(data, kept, at, metric, seed=seed),
         bare=bare,
         whole=cov[:, -1, -1],
         outlook=at,
         posterior=kept,
     )
+
+
+def _groups(
+    data: DriverData, posterior: xr.Dataset, at: Outlook, metric: str, *, seed: int
+) -> dict[str, tuple[int, np.ndarray]]:
+    """What one code more goes with in each group: its own slopes, its own respondents."""
+    if not data.groups:
+        return {}
+    found = {}
+    for g, name in enumerate(data.groups):
+        own = data.take(np.flatnonzero(data.group == g))
+        if own.n == 0:
+            continue
+        rise = posterior["group_rise"].isel(group=g) * posterior["score"]
+        tilted = posterior.assign(
+            level_effect=posterior["level_effect"] + rise, cut=posterior["cut"] - posterior["group_mean"].isel(group=g)
+        )
+        codes, weight = respondents(own, seed=seed)
+        there = whatif.outlook(
+            tilted,
+            outcome=at.outcome,
+            measures={metric: at.measures[metric]},
+            codes=codes,
+            weight=weight,
+            satisfied=at.satisfied.tolist(),
+        )
+        found[name] = (own.n, whatif.one_higher(there)[metric])
+    return found
 
 
 def respondents(data: DriverData, *, seed: int, most: int = whatif.SAMPLE) -> tuple[np.ndarray, np.ndarray]:
@@ -341,6 +374,7 @@ def with_and_without(one: Measured, estimates: pd.DataFrame) -> tuple[pd.DataFra
         The written ``driver_estimates``: what is suppressed there is so here.
     """
     plain = estimates[(estimates["item"] == one.outcome) & (estimates["estimand"] == "importance_share")]
+    plain = plain[plain["level"] == "total"]
     kept = one.bare[:, -1, -1] / one.whole  # of the variance with the mood in it
     shares = importance.lmg(one.bare).values * kept[:, None]
     rows = []
@@ -349,6 +383,18 @@ def with_and_without(one: Measured, estimates: pd.DataFrame) -> tuple[pd.DataFra
         shown = bool(np.isfinite(row["mean"]))
         rows.append(row | _numbers(values, withheld=not shown, ref=None))
     return plain.reset_index(drop=True), pd.DataFrame(rows, columns=plain.columns)
+
+
+def stated(data: UnitData, *, params: Params, period: str) -> dict[str, float]:
+    """Return how important customers call each attribute: the mean answer to the item that asks, by survey weights."""
+    said = data.sql(
+        "SELECT t.item, sum(t.value * r.weight) / sum(r.weight) AS mean, count(*) AS n FROM ratings t"
+        " JOIN responses r USING (response_id) WHERE t.period = ? AND t.value IS NOT NULL GROUP BY t.item",
+        params=[period],
+    )
+    kept = said[said["n"] >= params.limits.min_n]
+    mean = dict(zip(kept["item"], kept["mean"].astype(float), strict=True))
+    return {attribute: mean[item] for attribute, item in params.drivers.stated.items() if item in mean}
 
 
 def heard(one: Measured) -> pd.DataFrame:
@@ -414,6 +460,10 @@ def _rows(one: Measured, *, withheld: bool) -> list[dict[str, Any]]:
             ref = 0.0 if estimand in ("effect", "reward", "penalty") else None
             numbers = _numbers(values, withheld=withheld, ref=ref)
             found.append(place | numbers | {"estimand": estimand, "metric": metric, "unit": unit})
+        for group, (n, values) in one.by_group.items():
+            about = place | {"level": one.question.by, "group": group, "n": n, "n_eff": float("nan")}
+            numbers = _numbers(values[:, a], withheld=withheld, ref=0.0)
+            found.append(about | numbers | {"estimand": "effect", "metric": one.metric, "unit": worst_unit})
         certain = {"p_top3": top[a], **{f"p_{kind}": chances[a, k] for k, kind in enumerate(KINDS)}}
         for estimand, value in certain.items():
             numbers = dict.fromkeys((*ESTIMATE_NUMBERS, "ci_prob"), float("nan")) | {"ci_kind": ""}

@@ -36,7 +36,7 @@ RESULTS = (
     "journey_estimates",
     "silence",
     "whatif",
-    "driver_estimates",
+    "driver_fits", "driver_estimates",
     "gaps",
     "index_estimates",
 )

@@ -22,6 +22,7 @@ from cxlab.vocab import LANGUAGES
 from cxlab.wording import Labels, count, estimate, is_number, known, number, probability, subject
 
 _LITTLE = 0.03  # upper end of R2 below which nothing is ranked
+_CLEAR = 1.645  # difference of two groups in its sds from which it is told
 _SURE = 0.9  # probability from which an attribute is named
 _PROBABLE = 0.8  # ... as one to work on
 _KINDS = ("must_be", "delighter", "linear", "indifferent")
@@ -444,7 +445,13 @@ def halo(plain: pd.DataFrame, bare: pd.DataFrame, *, about: About, id: str = "ha
 
 
 def outcomes(
-    estimates: pd.DataFrame, explained: Mapping[str, np.ndarray], *, about: About, second: str, id: str = "outcomes"
+    estimates: pd.DataFrame,
+    explained: Mapping[str, np.ndarray],
+    *,
+    about: About,
+    second: str,
+    id: str = "outcomes",
+    inside: Sequence[Finding] = (),
 ) -> Finding:
     """Say whether the same attributes go with what customers say and with what they do.
 
@@ -460,10 +467,17 @@ def outcomes(
         Id of the second one.
     id : str
         Name of the finding on its page.
+    inside : sequence of Finding
+        Told within this one.
     """
     rows = _sorted(estimates, about, "importance_share")
-    others = estimates[(estimates["item"] == second) & (estimates["estimand"] == "importance_share")]
-    other = others.set_index("attribute").reindex(rows["attribute"]).reset_index()
+    both = (estimates["item"] == second) & (estimates["estimand"] == "importance_share")
+    other = (
+        estimates[both & (estimates["level"] == "total")]
+        .set_index("attribute")
+        .reindex(rows["attribute"])
+        .reset_index()
+    )
     named = {
         lang: {"first": about.outcome_name(lang), "second": outcome_name(second, labels=about.labels, language=lang)}
         for lang in about.languages
@@ -471,7 +485,7 @@ def outcomes(
     state = _state(rows) or _state(other)
     if state:
         blank = {lang: {"outcome": named[lang]["second"]} for lang in about.languages}
-        return build(id, [Statement(f"driver_share.{state}", blank)], about.languages, verdict=state)
+        return build(id, [Statement(f"driver_share.{state}", blank)], about.languages, verdict=state, inside=inside)
     first, best = str(rows["attribute"].iloc[0]), _strongest(other)
     for lang in about.languages:
         named[lang] |= {"best": about.name(first, lang), "other": about.name(best, lang)}
@@ -484,7 +498,98 @@ def outcomes(
         statements = [Statement("driver_outcomes.open", named, whole)]
     else:
         statements = [Statement("driver_outcomes.same" if first == best else "driver_outcomes.differ", named)]
-    return _paired(id, statements, rows, other, about, "driver_outcomes", heads=("first", "second"), named=named)
+    return _paired(
+        id, statements, rows, other, about, "driver_outcomes", heads=("first", "second"), named=named, inside=inside
+    )
+
+
+def others(
+    estimates: pd.DataFrame, explained: Mapping[str, np.ndarray], *, about: About, id: str = "outcomes"
+) -> Finding:
+    """Set every other outcome beside the first, what customers do before what else they say; see `outcomes`."""
+    names = [name for name in explained if name != about.outcome]
+    if not names:
+        return build(id, [Statement("driver_outcomes.only")], about.languages)
+    *rest, last = (name for name in names)
+    inside = [outcomes(estimates, explained, about=about, second=name, id=f"{id}-{name}") for name in rest]
+    return outcomes(estimates, explained, about=about, second=last, id=id, inside=inside)
+
+
+def groups(estimates: pd.DataFrame, *, by: str, about: About, id: str = "groups", csv: str = "") -> Finding:
+    """Say which attribute matters more to one group than to another.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        ``driver_estimates``.
+    by : str
+        Level whose groups are compared; empty if effects are the same for all.
+    about : About
+    id, csv
+        As in `importance`.
+    """
+    rows = estimates[
+        (estimates["item"] == about.outcome) & (estimates["estimand"] == "effect") & (estimates["level"] == by)
+    ]
+    if not by or by == "total" or rows.empty:
+        return build(id, [Statement("driver_groups.alike")], about.languages)
+    state = _state(rows)
+    level = {lang: {"level": about.labels.level(by, lang)} for lang in about.languages}
+    if state:
+        return build(id, [Statement(f"driver_groups.{state}", level)], about.languages, verdict=state)
+    seen = rows[known(rows["mean"])]
+    order = list(
+        seen.groupby("attribute", sort=False)["mean"]
+        .agg(lambda m: m.max() - m.min())
+        .sort_values(ascending=False)
+        .index
+    )
+    gaps = {}
+    for attribute, own in seen.groupby("attribute", sort=False):
+        high, low = own.iloc[int(own["mean"].argmax())], own.iloc[int(own["mean"].argmin())]
+        gaps[attribute] = float((high["mean"] - low["mean"]) / max(float(np.hypot(high["sd"], low["sd"])), 1e-12))
+    best = max(gaps, key=lambda a: gaps[a])
+    shown = seen[seen["attribute"] == best].sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
+    top, bottom = shown.iloc[0], shown.iloc[-1]
+    metric = _format(about.metric)
+    for lang in about.languages:
+        level[lang] |= {"best": about.name(str(best), lang)}
+        level[lang] |= {
+            "top": about.labels.group(by, str(top["group"]), lang),
+            "bottom": about.labels.group(by, str(bottom["group"]), lang),
+        }
+    numbers = {
+        "high": Number(float(top["mean"]), metric, signed=True),
+        "low": Number(float(bottom["mean"]), metric, signed=True),
+    }
+    clear = gaps[best] > _CLEAR and len(shown) > 1
+    statements = [Statement("driver_groups.some", level, numbers) if clear else Statement("driver_groups.none", level)]
+
+    def draw(language: str) -> Figure:
+        names = [about.labels.group(by, str(g), language) for g in shown["group"]]
+        return intervals(shown.assign(metric=metric, estimand="change"), names, language=language, reference=0.0)
+
+    def tabulate(language: str) -> Block:
+        names = list(dict.fromkeys(rows["group"]))
+        body = []
+        for attribute in order:
+            own = rows[rows["attribute"] == attribute].set_index("group").reindex(names).reset_index()
+            cells = [
+                tables.estimate_cell(_as(r, about.metric, signed=True), language=language) for _, r in own.iterrows()
+            ]
+            body.append([about.name(str(attribute), language), *cells])
+        more = [about.labels.group(by, str(g), language) for g in names]
+        return _table(
+            ["attribute"], body, language, message(language, "driver_groups.caption", level[language]), csv, more=more
+        )
+
+    def say(language: str) -> str:
+        return about.note(language, message(language, "note.association"))
+
+    return build(
+        id, statements, about.languages, note=say, draw=draw, tabulate=tabulate,
+        caption=lambda lang: message(lang, "driver_groups.figure", {"best": level[lang]["best"]}),
+    )  # fmt: skip
 
 
 def heard(counts: pd.DataFrame, *, about: About, id: str = "heard", csv: str = "") -> Finding:
@@ -543,6 +648,7 @@ def _paired(
     *,
     heads: tuple[str, str] = ("plain", "bare"),
     named: Mapping[str, Mapping[str, str]] | None = None,
+    inside: Sequence[Finding] = (),
 ) -> Finding:
     def title(key: str, language: str) -> str:
         return named[language][key] if named else message(language, f"driver_halo.{key}")
@@ -564,7 +670,9 @@ def _paired(
     def say(language: str) -> str:
         return about.note(language, message(language, "note.association"))
 
-    return build(id, statements, about.languages, note=say, draw=draw, tabulate=tabulate, caption=_bars)
+    return build(
+        id, statements, about.languages, note=say, draw=draw, tabulate=tabulate, caption=_bars, inside=inside
+    )  # fmt: skip
 
 
 def _pain_lead(
@@ -585,6 +693,7 @@ def _pain_lead(
 
 def _sorted(estimates: pd.DataFrame, about: About, estimand: str) -> pd.DataFrame:
     rows = estimates[(estimates["item"] == about.outcome) & (estimates["estimand"] == estimand)]
+    rows = rows[rows["level"] == "total"]
     return rows.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -621,8 +730,12 @@ def _attribute(row: pd.Series) -> str:
     return str(row["scenario"]).partition(":")[2]
 
 
-def _as(row: pd.Series, metric: str) -> pd.Series:
-    return row.copy().where(row.index != "metric", _format(metric))
+def _as(row: pd.Series, metric: str, *, signed: bool = False) -> pd.Series:
+    found = row.copy()
+    found["metric"] = _format(metric)
+    if signed:
+        found["estimand"] = "change"
+    return found
 
 
 def _format(metric: str) -> str:

@@ -1,0 +1,145 @@
+"""Which outcomes a page on drivers looks at, who can tell about them, and their fits with a verdict each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cxlab import attributes
+from cxlab.diagnostics import Gate, gate
+from cxlab.errors import ModelError
+from cxlab.models import drivers
+from cxlab.models.drive.data import DriverData
+from cxlab.models.drivers import Monotone
+from cxlab.params.models import ModelSettings, Params
+from cxlab.runs import UnitData
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+BEHAVIOUR: Final = ("repurchased", "left")  # what customers do, the first one there is
+JUDGED: Final = ("level_effect", "r2")
+_SHAPES: Final[dict[str, Monotone]] = {"monotone": "yes", "linear": "linear", "free": "free"}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted outcome.
+
+    Attributes
+    ----------
+    data : DriverData
+    tree : DataTree
+        From `cxlab.models.drivers.fit`.
+    gate : Gate
+        Whether its draws may be believed.
+    """
+
+    data: DriverData
+    tree: xr.DataTree
+    gate: Gate
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """Draws of the model."""
+        return self.tree["posterior"].dataset
+
+
+def outcomes(data: UnitData, *, params: Params, period: str, outcome: str = "auto") -> list[str]:
+    """Return the outcomes of a unit's page: the one asked for first, a second question, and what customers do.
+
+    Parameters
+    ----------
+    data : UnitData
+    params : Params
+    period : str
+        The unit's period.
+    outcome : str
+        ``auto`` takes that of the params, else the headline.
+
+    Returns
+    -------
+    list of str
+        Empty if nobody rated attributes and an outcome together.
+    """
+    able = attributes.outcomes(data, params=params, period=period)
+    if not able:
+        return []
+    asked = outcome if outcome != "auto" else params.drivers.outcome
+    lead = able[0] if asked == "auto" else asked
+    questions = [name for name in able if name not in (*attributes.BEHAVIOUR, "satisfied", lead)]
+    done = [name for name in BEHAVIOUR if name in able and name != lead]
+    return [lead, *questions[:1], *done[:1]]
+
+
+def load(names: Sequence[str], data: UnitData, *, params: Params, period: str) -> tuple[list[DriverData], list[str]]:
+    """Read the respondents of each outcome.
+
+    Returns
+    -------
+    found : list of DriverData
+        Those that can be fitted, in order.
+    reasons : list of str
+        Why the others cannot.
+    """
+    spec = params.drivers
+    asking = set(spec.stated.values())
+    named = [a for a in spec.attributes or attributes.attributes(data, period=period) if a not in asking]
+    found, reasons = [], []
+    for name in names:
+        by = spec.by if spec.by and name == names[0] else ""
+        try:
+            found.append(attributes.load(data, params=params, period=period, outcome=name, named=named, by=by))
+        except ModelError as error:
+            reasons += [f"{name}: {problem}" for problem in error.problems]
+    return found, reasons
+
+
+def fit(
+    people: Sequence[DriverData], *, settings: ModelSettings, seed: Callable[[str], int], draws: int = 0
+) -> list[Fit]:
+    """Fit every outcome; the shape of the curves is chosen on the first one.
+
+    Parameters
+    ----------
+    people : sequence of DriverData
+    settings : ModelSettings
+        Draws and chains of the params.
+    seed : callable
+        Name -> seed, `Run.seed`.
+    draws : int
+        Draws a chain; 0 takes those of `settings`.
+    """
+    found: list[Fit] = []
+    shape: Monotone = "auto"
+    for data in people:
+        tree = drivers.fit(
+            data,
+            seed=seed(f"drivers {data.name}"),
+            draws=draws or settings.draws,
+            chains=settings.chains,
+            monotone=shape,
+        )
+        found.append(Fit(data, tree, gate(tree, names=JUDGED)))
+        shape = _SHAPES.get(str(tree.attrs.get("shape", "monotone")), "yes")
+    return found
+
+
+def verdicts(fits: Sequence[Fit]) -> dict[str, Any]:
+    """Return what a manifest keeps: how each fit was drawn and whether it passed."""
+    kept = ("method", "khat", "ess_share", "shape")
+    return {
+        "fits": [
+            {"name": one.data.name, **{k: one.tree.attrs.get(k) for k in kept}, **one.gate.as_dict()} for one in fits
+        ]
+    }
+
+
+def reasons(fits: Sequence[Fit]) -> list[dict[str, str]]:
+    """Return why fits did not pass, with the outcome's id, in each language."""
+    return [
+        {language: f"{one.data.name}: {text}" for language, text in reason.items()}
+        for one in fits
+        for reason in one.gate.reasons
+    ]

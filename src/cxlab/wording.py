@@ -24,7 +24,10 @@ Name = str | Mapping[Any, str]  # one name for all languages, or one a language
 
 # Metric -> how it is written: points (no decimals), percent, or decimals of a mean.
 _PERCENT: Final = frozenset({"csat", "top_box", "share", "rate"})
-_DECIMALS: Final = {"index": 1, "nps": 0, "mean": 2, "ces": 2, "share": 0, "csat": 0, "top_box": 0, "rate": 1, "count": 0, "gap": 1}
+_DECIMALS: Final = {
+    "index": 1, "nps": 0, "mean": 2, "ces": 2,
+    "share": 0, "csat": 0, "top_box": 0, "rate": 1, "count": 0, "gap": 1,
+}
 
 # Bidirectional overrides and isolates turn the text around them; control characters are illegal in XML.
 _BIDI: Final = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
@@ -282,7 +285,7 @@ def labels_of(params: Params, brand: str = "") -> Labels:
             if item.label is not None:
                 items[name] = item.label
     groups: dict[str, Mapping[str, Name]] = {
-        level if level in ("touchpoint", "channel") else f"{SEGMENT}{level}": {str(k): v for k, v in named.items()}
+        level if level in ("touchpoint", "channel", "outcome") else f"{SEGMENT}{level}": {str(k): v for k, v in named.items()}
         for level, named in params.group_labels.items()
     }
     groups["touchpoint"] = {**params.journey.labels, **groups.get("touchpoint", {})}

@@ -271,8 +271,8 @@ def _reports(params: Params) -> list[Problem]:
     for name in params.item_labels:
         if name not in known and _own(params, "item_labels", name):
             out.append(_unknown(params, "item", name, known, "item_labels", name))
-    # Channels are groups as well, and their names have no other place.
-    for key, legal in (("segment_labels", segments), ("group_labels", [*segments, "channel"])):
+    # Channels and outcomes of interactions are groups as well, and their names have no other place.
+    for key, legal in (("segment_labels", segments), ("group_labels", [*segments, "channel", "outcome"])):
         for name in getattr(params, key):
             if name not in legal and _own(params, key, name):
                 out.append(_unknown(params, "segment", name, legal, key, name))

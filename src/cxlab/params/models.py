@@ -554,7 +554,7 @@ class Params(Strict):
     segment_labels: dict[Id, Label] = F(default_factory=dict, description="names of segments on pages")
     item_labels: dict[Id, Label] = F(default_factory=dict, description="names of items on pages")
     group_labels: dict[Id, dict[Code, Label]] = F(
-        default_factory=dict, description="segment or channel -> code -> name on pages"
+        default_factory=dict, description="segment, channel or outcome -> code -> name on pages"
     )
     journey: Journey = F(default_factory=Journey, description="stages and touchpoints in the order customers meet them")
     index: Index | None = F(None, description="the satisfaction index; extend one of the presets index/*")

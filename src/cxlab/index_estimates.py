@@ -125,7 +125,13 @@ def _indices(fit: Fit, periods: Sequence[str], practical: float) -> list[dict[st
     known = list(fit.data.periods)
     before = dict(zip(periods[1:], periods[:-1], strict=True))
     for k, latent in enumerate(fit.data.structure.latents):
-        about = {"metric": "index", "level": "latent", "group": latent, "to": latent, "unit": "index points"}
+        about: dict[str, Any] = {
+            "metric": "index",
+            "level": "latent",
+            "group": latent,
+            "to": latent,
+            "unit": "index points",
+        }
         for t, period in enumerate(known):
             own = about | {"period": period}
             rows.append(own | summary(drawn[:, t, k]) | {"estimand": "index"} | _sizes(fit, t))
@@ -150,13 +156,13 @@ def _paths(fit: Fit) -> list[dict[str, Any]]:
         for i, arrow in enumerate(fit.reported[dim].to_numpy()):
             origin, to = str(arrow).split(" -> ")
             unit = "index points" if estimand == "point_effect" else "standard deviations"
-            row = {"metric": estimand, "estimand": estimand, "from": origin, "to": to, "unit": unit}
+            row: dict[str, Any] = {"metric": estimand, "estimand": estimand, "from": origin, "to": to, "unit": unit}
             numbers = summary(drawn[:, i], ref=0.0)
             row |= numbers | sizes | {name: float(values[i]) for name, values in means.items()}
             rows.append(row | {"prior_sensitive": bool(flagged[i]), "verdict": _direction(numbers["prob_gt_ref"])})
     loading = _draws(fit.reported, "loading")
     for j, item in enumerate(spec.items):
-        about = {
+        about: dict[str, Any] = {
             "metric": "loading",
             "estimand": "loading",
             "item": item,
@@ -167,12 +173,17 @@ def _paths(fit: Fit) -> list[dict[str, Any]]:
         rows.append(about | summary(loading[:, j]) | sizes | {"n": n, "unit": "correlation"})
     r2 = _draws(fit.reported, "r2")
     for i, latent in enumerate(fit.reported["moved"].to_numpy()):
-        about = {"metric": "share", "estimand": "r2", "to": str(latent), "unit": "share"}
+        about: dict[str, Any] = {"metric": "share", "estimand": "r2", "to": str(latent), "unit": "share"}
         rows.append(about | summary(r2[:, i]) | sizes | {"prior_sensitive": bool(told.flagged_r2[i])})
     quadrant = _draws(fit.reported, "p_quadrant").mean(axis=0)
     for i, mover in enumerate(fit.reported["mover"].to_numpy()):
         for q, name in enumerate(fit.reported["quadrant"].to_numpy()):
-            about = {"metric": "probability", "estimand": "p_quadrant", "from": str(mover), "to": spec.target}
+            about: dict[str, Any] = {
+                "metric": "probability",
+                "estimand": "p_quadrant",
+                "from": str(mover),
+                "to": spec.target,
+            }
             rows.append(about | sizes | {"group": str(name), "mean": float(quadrant[i, q]), "unit": "probability"})
     return rows
 
@@ -182,12 +193,18 @@ def _composites(fit: Fit) -> list[dict[str, Any]]:
     index = _draws(told, "composite_index")
     for t, period in enumerate(fit.data.periods):
         for k, latent in enumerate(fit.data.structure.latents):
-            about = {"metric": "index", "estimand": "composite_index", "level": "latent", "group": latent, "to": latent}
+            about: dict[str, Any] = {
+                "metric": "index",
+                "estimand": "composite_index",
+                "level": "latent",
+                "group": latent,
+                "to": latent,
+            }
             about |= {"period": period, "unit": "index points"} | _sizes(fit, t)
             rows.append(about | _around(float(told["best_index"][t, k]), index[:, t, k]))
     for i, arrow in enumerate(told["arrow"].to_numpy()):
         origin, to = str(arrow).split(" -> ")
-        about = {
+        about: dict[str, Any] = {
             "metric": "path",
             "estimand": "composite_path",
             "from": origin,
@@ -196,7 +213,7 @@ def _composites(fit: Fit) -> list[dict[str, Any]]:
         }
         rows.append(about | sizes | _around(float(told["best_path"][i]), _draws(told, "composite_path")[:, i]))
     for i, latent in enumerate(told["moved"].to_numpy()):
-        about = {"metric": "share", "estimand": "composite_r2", "to": str(latent), "unit": "share"}
+        about: dict[str, Any] = {"metric": "share", "estimand": "composite_r2", "to": str(latent), "unit": "share"}
         rows.append(about | sizes | _around(float(told["best_r2"][i]), _draws(told, "composite_r2")[:, i]))
     return rows
 
@@ -214,7 +231,12 @@ def _outcomes(fit: Fit) -> list[dict[str, Any]]:
     for told in fit.outcomes.to_dict("records"):
         name = str(told["outcome"])
         numbers = summary(np.asarray(told["draws"]), ref=0.0)
-        about = {"item": name, "from": fit.data.structure.target, "to": name, "estimand": "outcome_effect"}
+        about: dict[str, Any] = {
+            "item": name,
+            "from": fit.data.structure.target,
+            "to": name,
+            "estimand": "outcome_effect",
+        }
         about |= {"metric": "money" if name == "spend" else "rate", "unit": UNITS[name], "n": float(told["n"])}
         rows.append(about | numbers | {"n_eff": float(told["n"]), "verdict": _direction(numbers["prob_gt_ref"])})
         level = {"mean": float(told["mean"]), "estimand": "outcome_mean", "verdict": ""}

@@ -22,6 +22,7 @@ from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
 
 OUTCOMES: Final = ("spend", "retention", "complaint")  # after the answer: money, bought again, complained
+DRAWS: Final = 500  # a chain: they are nearly independent here, and more follow where they are not
 _DECLARE: Final = (
     "declare them in the params under index.latents.<name>.items, or leave the latent out by index.without"
 )
@@ -87,8 +88,8 @@ def questionnaire(data: UnitData, *, params: Params, period: str) -> Questionnai
     spec = params.index
     if spec is None or not spec.latents:
         return Questionnaire(
-            reason="no satisfaction index is declared: write `extends: index/acsi` (or index/ecsi, index/free) in the params "
-            "and name the questions under index.latents.<name>.items"
+            reason="no satisfaction index is declared: write `extends: index/acsi` (or index/ecsi, index/free) in the"
+            " params and name the questions under index.latents.<name>.items"
         )
     wanted = {name: latent for name, latent in spec.latents.items() if name not in spec.without}
     if empty := [name for name, latent in wanted.items() if not latent.items]:
@@ -99,12 +100,13 @@ def questionnaire(data: UnitData, *, params: Params, period: str) -> Questionnai
         " FROM ratings WHERE list_contains($items, item) GROUP BY item",
         params={"items": items, "period": period},
     ).set_index("item")
-    enough = [i for i in items if i in asked.index and asked.loc[i, "n"] >= index.LEAST and asked.loc[i, "codes"] > 1]
+    number, now, codes = ({str(i): int(n) for i, n in asked[c].items()} for c in ("n", "now", "codes"))
+    enough = [i for i in items if number.get(i, 0) >= index.LEAST and codes[i] > 1]
     blocks = {name: [i for i in latent.items if i in enough] for name, latent in wanted.items()}
     if lost := {n: wanted[n].items for n, left in blocks.items() if not left}:
         missing = "; ".join(f"{name} ({', '.join(ids)})" for name, ids in lost.items())
         return Questionnaire(reason=f"hardly anybody answered the questions of {missing}: {_DECLARE}")
-    if not any(asked.loc[i, "now"] for i in blocks[spec.target]):
+    if not any(now[i] for i in blocks[spec.target]):
         return Questionnaire(reason=f"nobody answered the index questions in {period}")
     known = names.items(params)
     scales = {item: params.scales[known[item].scale] for item in enough}
@@ -131,7 +133,7 @@ def answers(asked: Questionnaire, data: UnitData) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``response_id``, ``customer``, ``date``, ``period``, ``weight`` (1 where the source gives none), a column an item.
+        ``response_id``, ``customer``, ``date``, ``period``, ``weight`` (1 where there is none), a column an item.
     """
     assert asked.structure is not None
     spec = asked.structure
@@ -152,7 +154,8 @@ def answers(asked: Questionnaire, data: UnitData) -> pd.DataFrame:
 
 def model_data(asked: Questionnaire, rows: pd.DataFrame, *, params: Params, periods: Sequence[str]) -> SemData:
     """Return the model's data of `answers`; a marker named in the params stays the marker."""
-    assert asked.structure is not None and params.index is not None
+    assert asked.structure is not None
+    assert params.index is not None
     named = any(latent.marker for latent in params.index.latents.values())
     return index.model_data(rows, structure=asked.structure, ends=asked.ends, periods=periods, choose_markers=not named)
 
@@ -178,7 +181,7 @@ def fit(
     data : UnitData
         Transactions and interactions up to the unit's period.
     params, periods, settings
-        Of the run; `draws` 0 takes those of `settings`.
+        Of the run; `draws` 0 takes those of `settings`, at most `DRAWS`.
     seed : callable
         Name -> seed, `Run.seed`.
     accept : callable, optional
@@ -190,7 +193,7 @@ def fit(
     tree = index.fit(
         sem,
         priors=priors,
-        draws=draws or settings.draws,
+        draws=draws or min(settings.draws, DRAWS),
         tune=settings.tune,
         chains=settings.chains,
         seed=seed("index"),
@@ -203,7 +206,7 @@ def fit(
         tree=tree,
         reported=index.estimands(posterior, sem),
         composites=reporting.composite_draws(sem, draws=400, seed=seed("composites")),
-        sensitivity=sensitivity.sensitivity(x, sem, index.completed(sem, priors), seed=seed("sensitivity")),
+        sensitivity=sensitivity.sensitivity(x, sem, index.completed(sem, priors)),
         outcomes=_outcomes(rows, data, posterior, sem, days=params.index.follow_days, seed=seed("outcomes")),
     )
 

@@ -21,8 +21,8 @@ one yardstick: a change is one of the ratings, not of the weights, and history h
 The marker is the item most like its fellows, by default. An item that measures a latent alone is taken as it is, or
 with the reliability declared for it. Missing answers are not dropped: respondents enter by their pattern of answered
 items (full information; missing at random given the answers there are). The chains run on statistics completed by EM
-and each draw is then weighted by the exact density of the patterns, checked on Pareto k-hat; beyond `data.EXACT` patterns
-those of the fewest respondents enter completed.
+and each draw is then weighted by the exact density of the patterns, checked on Pareto k-hat; beyond `data.EXACT`
+patterns those of the fewest respondents enter completed.
 
 The index of a latent with items scaled to 0-100 is the weighted mean of its items, weights proportional to
 loading / residual variance: what each item tells of the latent beside its noise. On items from 1 to 10 this is the
@@ -231,7 +231,7 @@ def fit(
     data: SemData,
     *,
     priors: Priors | None = None,
-    draws: int = 1000,
+    draws: int = 500,
     tune: int = 500,
     chains: int = 4,
     seed: int = 1,
@@ -246,7 +246,7 @@ def fit(
     priors : Priors, optional
         By default ``Priors()``.
     draws, tune, chains, seed : int
-        As for `cxlab.density.sample`.
+        As for `cxlab.density.sample`; twice as many draws where latents nearly coincide.
     accept : callable, optional
         Judges the draws; what it refuses is sampled twice, then four times as long.
 
@@ -263,12 +263,13 @@ def fit(
     priors = priors or Priors()
     target = completed(data, priors)
     peak, others = identify.modes(target, seed=seed)
-    for longer in (1, 2, 4):
+    first = 2 if identify.crowded(peak, data.structure) else 1
+    for longer in (first, 2 * first, 4 * first):
         tree = drawing.sample(
             target,
             peak,
             draws=draws * longer,
-            tune=tune * longer,
+            tune=tune * longer // first,
             chains=chains,
             seed=seed,
             method="auto" if data.freedom > LARGE else "nuts",

@@ -12,6 +12,7 @@ from cxlab.models.sem.structure import Structure
 _STEP = 1e-5
 _RANK = 1e-6  # a singular value below this share of the largest counts as none
 _NEAR = 4.0  # modes whose log density is this much lower are no rivals
+_CROWDED = 0.85  # R2 from which a latent nearly coincides with what moves it
 _APART = 0.3  # loadings that differ by more than this are another explanation of the same data
 
 
@@ -84,3 +85,8 @@ def modes(target: Density, *, seed: int, starts: int = 3) -> tuple[np.ndarray, i
             mine = reporting.scaled(x[None], spec, np.ones(len(spec.items))).loading
             rivals += bool(np.abs(mine - loadings).max() > _APART)
     return peak, rivals
+
+
+def crowded(peak: np.ndarray, spec: Structure) -> bool:
+    """Whether latents nearly coincide at the mode: the posterior then has ridges, and draws depend on each other."""
+    return bool(reporting.scaled(peak[None], spec, np.ones(len(spec.items))).r2.max() > _CROWDED)

@@ -35,8 +35,8 @@ class Sensitivity:
         What moves with the prior.
     flagged_r2 : array of bool
         By moved latent.
-    refitted : bool
-        Whether another prior was far enough off to need draws of its own.
+    by_modes : bool
+        Whether another prior was too far off for weights: then the mean is moved as far as the mode moves.
     """
 
     path: dict[str, np.ndarray]
@@ -44,43 +44,41 @@ class Sensitivity:
     flagged_path: np.ndarray
     flagged_total: np.ndarray
     flagged_r2: np.ndarray
-    refitted: bool
+    by_modes: bool
 
 
-def sensitivity(x: np.ndarray, data: SemData, target: Density, *, seed: int) -> Sensitivity:
-    """Compare draws (chain, draw, d) with those of other priors, by weights where these can be trusted."""
+def sensitivity(x: np.ndarray, data: SemData, target: Density) -> Sensitivity:
+    """Compare draws (chain, draw, d) with what other priors would give, by weights where these can be trusted."""
     spec = data.structure
     flat = x.reshape(-1, x.shape[-1])
     origin, to = np.array(spec.paths, int).T
     both = reporting.pairs(spec)
     first, last = (np.array([p[i] for p in both], int) for i in (0, 1))
-    moved = np.unique(to)
+    with_paths = np.unique(to)
 
     def told(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = reporting.scaled(points, spec, data.points)
-        return found.path[:, to, origin], found.total[:, last, first], found.r2[:, moved]
+        return found.path[:, to, origin], found.total[:, last, first], found.r2[:, with_paths]
 
     prior = target.prior
     assert prior is not None
     base = told(flat)
     means = {}
-    refitted = False
+    moved_modes = False
+    peak, _ = drawing.mode(target, flat.mean(axis=0))
     for name, factor in FACTORS.items():
         size = (flat[:, : len(spec.paths)] ** 2).sum(axis=1) / prior.path_sd**2
         weight, khat = missing.smoothed(-0.5 * size * (1.0 / factor**2 - 1.0))
         if khat < drawing.KHAT and 1.0 / (weight**2).sum() > 100:
             means[name] = tuple(weight @ values for values in base)
             continue
-        refitted = True
+        moved_modes = True
         other = Density(
             spec, data.complete.scatter[0], data.freedom, prior=replace(prior, path_sd=prior.path_sd * factor)
         )
-        tree = drawing.sample(
-            other, other.start(), draws=250, tune=300, chains=4, seed=seed, method="nuts", adaptation="low_rank",
-            target_accept=0.9,
-        )  # fmt: skip
-        points = tree["posterior"]["x"].to_numpy()
-        means[name] = tuple(values.mean(axis=0) for values in told(points.reshape(-1, points.shape[-1])))
+        far, _ = drawing.mode(other, peak)
+        shift = zip(told(far[None]), told(peak[None]), base, strict=True)
+        means[name] = tuple(values.mean(axis=0) + there[0] - here[0] for there, here, values in shift)
     flatly = Density(spec, data.complete.scatter[0], data.freedom, prior=None)
     best, _ = drawing.mode(flatly, flat.mean(axis=0))
     means["likelihood"] = tuple(values[0] for values in told(best[None]))
@@ -98,5 +96,5 @@ def sensitivity(x: np.ndarray, data: SemData, target: Density, *, seed: int) -> 
         flagged_path=flags(0),
         flagged_total=flags(1),
         flagged_r2=flags(2),
-        refitted=refitted,
+        by_modes=moved_modes,
     )

@@ -77,7 +77,7 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
         sets.append(reported)
     rhat, bulk, tail = [], [], []
     if tree.attrs.get("method") == "nested":  # independent draws by weight: no chains that could disagree
-        bulk, sets = [float(tree.attrs["ess"])], []
+        bulk, tail, sets = [float(tree.attrs["ess"])], [float(tree.attrs["ess"])], []
     for data in sets:
         for name in data.data_vars:
             draws = data[name]
@@ -91,7 +91,7 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
     rhat, bulk, tail = ([x for x in found if np.isfinite(x)] for found in (rhat, bulk, tail))  # constants have none
     worst = (max(rhat, default=1.0), min(bulk, default=np.inf), min(tail, default=np.inf))
     reasons = []
-    if tree.attrs.get("khat", 0.0) >= KHAT:
+    if tree.attrs.get("method") != "nuts" and tree.attrs.get("khat", 0.0) >= KHAT:
         reasons.append(
             {
                 "en": f"the draws' weights cannot be trusted (k-hat {tree.attrs['khat']:.2f})",

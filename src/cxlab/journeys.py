@@ -15,7 +15,7 @@ import pandas as pd
 
 from cxlab.models import decision, moments, paths, peak_end, tenure
 from cxlab.models.decision import DecisionData
-from cxlab.models.journey import experience, steps
+from cxlab.models.journey import experience, names, steps
 from cxlab.models.journey.experience import Horizon, Question
 from cxlab.models.moments import MomentsData
 from cxlab.models.paths import PathsData
@@ -250,10 +250,10 @@ def _leaving(
         return (), (), "no_horizon"
     by_touchpoint, one_bad, why = [], [], "no_followed"
     for basis in (RATING, "outcome"):
-        names = list(dict.fromkeys(o for _, o in sides))
-        if basis == "outcome" and not names:
+        wanted = list(dict.fromkeys(o for _, o in sides))
+        if basis == "outcome" and not wanted:
             continue
-        rows = experience.followed(data, horizon, basis=basis, names=names)
+        rows = experience.followed(data, horizon, basis=basis, names=wanted)
         gone = rows["left"].to_numpy(bool)
         if min(gone.sum(), (~gone).sum()) < max(least, _RARE * len(rows)):
             why = "rare" if len(rows) >= least else why
@@ -291,15 +291,15 @@ def _left(levels: pd.DataFrame, rows: pd.DataFrame, own: pd.DataFrame) -> Moment
 
 def _paths(data: UnitData, params: Params, least: int) -> tuple[PathsData | None, int, pd.DataFrame]:
     found = steps.states(data, params)
-    touched = found[~found["state"].astype(str).str.startswith(paths.BUY)]
+    touched = found[~found["state"].astype(str).str.startswith(names.BUY)]
     if touched.empty or len(found) < 2 or found["customers"].max() < least:
         return None, 0, pd.DataFrame()
     gap = steps.learn_gap(data, params)
     counts = steps.transitions(data, params, gap=gap)
-    if counts.empty or int(counts.loc[counts["touchpoint"] == paths.START, "n"].sum()) < least:
+    if counts.empty or int(counts.loc[counts["touchpoint"] == names.START, "n"].sum()) < least:
         return None, gap, pd.DataFrame()
-    names = list(dict.fromkeys([*counts["touchpoint"], *counts["to"]]))
-    order = steps.order_of(params, [s for s in names if s not in (paths.START, paths.END)])
+    met = list(dict.fromkeys([*counts["touchpoint"], *counts["to"]]))
+    order = steps.order_of(params, [s for s in met if s not in (names.START, names.END)])
     return paths.model_data(counts, states=order), gap, steps.flow(data, params, gap=gap)
 
 

@@ -13,7 +13,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from cxlab.catalogue import message
-from cxlab.figures.canvas import PHONE, SMALL, WIDTH, empty, figure_style, fit, sheet, text_width
+from cxlab.figures.canvas import PHONE, SMALL, WIDTH, empty, figure_style, fit, sheet, text_width, wrap
 from cxlab.figures.estimates import value_axis
 from cxlab.style import INTERVAL_OPACITY, colour
 from cxlab.wording import is_number, known, number
@@ -122,8 +122,11 @@ def flow(rows: pd.DataFrame, names: Mapping[str, str], *, order: Sequence[str], 
                 axes.add_patch(Rectangle((x, y), _NODE, height, lw=0, fc=colour(role), alpha=0.95))
                 room = (84 if i == last else pitch) - _NODE - 8
                 if height >= 13:
-                    text = fit(names.get(state, state), width=room / PHONE, size=11)
-                    axes.text(x + _NODE + 4, y + min(height / 2, 40), text, fontsize=11, va="center", zorder=3)
+                    lines = wrap(names.get(state, state), width=room / PHONE, size=11)
+                    lines = lines if height >= 26 else [fit(names.get(state, state), width=room / PHONE, size=11)]
+                    for shift, line in zip((0,) if len(lines) == 1 else (-7, 7), lines, strict=True):
+                        axes.text(x + _NODE + 4, y + min(height / 2, 40) + shift, line, fontsize=11, va="center",
+                                  zorder=3)  # fmt: skip
                 y += height + _GAP
             head = message(language, "journey_flow.step", {"n": str(i + 1)})
             axes.annotate(head, (x, 0), xytext=(0, 8), textcoords="offset points", fontsize=11, color=colour("soft"),
@@ -171,13 +174,17 @@ def curves(rows: pd.DataFrame, names: Mapping[str, str], *, language: str) -> Fi
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         height = 172.0
-        taken = -np.inf
-        for share, name, role in sorted(ends):
-            y = max(share / min(1.0, 1.05 * top) * height, taken + 16)
-            taken = y
-            text = fit(name, width=(room - 12) / PHONE, size=SMALL)
+        ends = sorted(ends)
+        at = np.array([share / min(1.0, 1.05 * top) * height for share, _, _ in ends])
+        for i in range(1, len(at)):
+            at[i] = max(at[i], at[i - 1] + 17)
+        at -= max(0.0, at[-1] - height)  # those at the top push the others down
+        for i in range(len(at) - 2, -1, -1):
+            at[i] = min(at[i], at[i + 1] - 17)
+        for y, (_, name, role) in zip(at, ends, strict=True):
+            text = fit(name, width=(room - 10) / PHONE, size=11)
             axes.annotate(text, (1, y / height), xycoords="axes fraction", xytext=(8, 0), textcoords="offset points",
-                          va="center", fontsize=SMALL, color=colour(role), annotation_clip=False)  # fmt: skip
+                          va="center", fontsize=11, color=colour(role), annotation_clip=False)  # fmt: skip
     return figure
 
 
@@ -197,7 +204,7 @@ def ages(rows: pd.DataFrame, names: Sequence[str], *, language: str) -> Figure:
     mean, low, high = (rows[c].astype(float).to_numpy() for c in ("mean", "ci_low", "ci_high"))
     metric = str(rows["metric"].iloc[0])
     with figure_style():
-        figure = sheet(210, left=48, right=22, top=12, bottom=52)
+        figure = sheet(226, left=52, right=32, top=12, bottom=64)
         axes = figure.axes[0]
         x = np.arange(len(rows), dtype=float)
         axes.plot(x, mean, color=colour("accent"), alpha=0.5, lw=1.5)
@@ -205,9 +212,13 @@ def ages(rows: pd.DataFrame, names: Sequence[str], *, language: str) -> Figure:
         axes.plot(x, mean, "o", ms=9, mew=0, color=colour("accent"), clip_on=False, gid="mean")
         value_axis(axes.yaxis, np.r_[low, high], metric=metric, language=language, ticks=4)
         axes.set_xlim(-0.35, len(rows) - 0.65)
-        step = max(1, int(np.ceil(max(text_width(n, size=11) for n in names) * PHONE / ((WIDTH - 70) / len(rows)))))
-        axes.set_xticks(x[::step], list(names)[::step], fontsize=11)
-        axes.set_xlabel(message(language, "journey_age.axis"), labelpad=6)
+        axes.set_xticks([])
+        for at, name in enumerate(names):
+            for drop, line in zip((-16, -29), wrap(name, width=0.98 * (WIDTH - 84) / len(rows), size=11), strict=False):
+                axes.annotate(line, (at, 0), xycoords=("data", "axes fraction"), xytext=(0, drop), ha="center",
+                              textcoords="offset points", fontsize=11, color=colour("soft"),
+                              annotation_clip=False)  # fmt: skip
+        axes.set_xlabel(message(language, "journey_age.axis"), labelpad=36)
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.spines["bottom"].set_visible(False)
@@ -252,4 +263,3 @@ def _bands(
         role = "line" if b == end else _state_role(a, end)
         alpha = 0.75 if b == end else 0.3
         axes.add_patch(PathPatch(Path(points, curve), lw=0, fc=colour(role), alpha=alpha, zorder=0.8))
-

@@ -43,7 +43,6 @@ import pandas as pd
 from cxlab.errors import ModelError, Problem
 from cxlab.models.ordinal import regression
 from cxlab.models.ordinal.regression import Regression
-from cxlab.vocab import UNKNOWN
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -145,21 +144,10 @@ def model_data(
     parts = [
         np.column_stack([place[:, [i]] == 1, place[:, [i]] == 2, place[:, [i]] > 0]) for i in range(place.shape[1])
     ]
-    x = np.hstack([*parts, contrasts(covariates, len(y))]).astype(float)
+    x = np.hstack([*parts, regression.contrasts(covariates, len(y))]).astype(float)
     cluster = pd.factorize(np.asarray(customer, object))[0]
     places = tuple((str(c[0]), str(c[1])) for c in levels.columns)
     return MomentsData(outcome, y, codes, success, places, place, x, cluster)
-
-
-def contrasts(covariates: pd.DataFrame | None, rows: int) -> np.ndarray:
-    """Return groups as columns of 0 and 1, the commonest group of each left out: shape (row, column)."""
-    found = [np.zeros((rows, 0))]
-    given = pd.DataFrame() if covariates is None else covariates
-    for name in given.columns:
-        groups = given[name].astype("string").fillna(UNKNOWN)
-        order = groups.value_counts().index
-        found += [(groups == g).to_numpy(float)[:, None] for g in order[1:]]
-    return np.hstack(found)
 
 
 def design(data: MomentsData, priors: Priors | None = None) -> Regression:

@@ -39,15 +39,13 @@ from scipy.special import digamma, gammaln
 
 from cxlab import density
 from cxlab.errors import ModelError, Problem
+from cxlab.models.journey.names import BUY, END, START
 
 if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
 MODEL: Final = "paths"
-START: Final = "start"
-END: Final = "end"
-BUY: Final = "buy:"  # how the states that are purchases begin; the channel follows
 
 
 @dataclass(frozen=True)

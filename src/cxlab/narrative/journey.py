@@ -15,11 +15,12 @@ from matplotlib.figure import Figure
 from cxlab import figures, tables
 from cxlab.blocks import Block
 from cxlab.catalogue import message
+from cxlab.estimates import CI_PROB
 from cxlab.figures import journey as drawing
 from cxlab.journeys import RATING, Journeys
 from cxlab.models.journey.experience import NOT
+from cxlab.models.journey.names import BUY, END, START
 from cxlab.models.journey.steps import OTHER
-from cxlab.models.paths import BUY, END, START
 from cxlab.models.tenure import EDGES
 from cxlab.narrative.finding import Finding, Number, Statement, build, listed, note, small_print, tally
 from cxlab.params.models import Stage
@@ -27,6 +28,7 @@ from cxlab.vocab import LANGUAGES
 from cxlab.wording import Labels, count, estimate, is_number, known, plain, probability
 
 _NAN: Final = float("nan")
+_PLAIN: Final = {START: "start", END: "end", OTHER: "rest"}  # states that are no touchpoints
 _SURE: Final = 0.975  # probability from which peak and end are said to count, or not to
 
 
@@ -94,7 +96,7 @@ def moments(
 
     shown = pd.concat([lost, gone])
     return build(
-        id, statements, languages, note=_noted(shown, "journey_moments.note"),
+        id, statements, languages, note=_noted(shown, "journey_moments.note", unit="experiences"),
         caption=lambda lang: message(lang, "journey_moments.legend" if len(both) else "figure.interval"),
         draw=draw if known(shown["mean"]).any() else None, tabulate=tabulate,
     )  # fmt: skip
@@ -140,7 +142,8 @@ def one_bad(
         return _table("journey_one_bad", ("figure", "bad", "good", "difference", "more", "n"), body, language)
 
     return build(
-        id, statements, languages, verdict=verdict, note=_noted(both, f"journey_one_bad.{_word(basis)}"),
+        id, statements, languages, verdict=verdict,
+        note=_noted(both, f"journey_one_bad.{_word(basis)}", unit="experiences"),
         caption=lambda lang: message(lang, "figure.interval"), draw=draw, tabulate=tabulate,
     )  # fmt: skip
 
@@ -183,8 +186,8 @@ def peak_end(
 
     return build(
         id, statements, languages, verdict="cannot_tell" if key == "cannot_tell" else "",
-        note=_noted(parts, "journey_peak_end.note"), caption=lambda lang: message(lang, "figure.interval"),
-        draw=draw, tabulate=tabulate,
+        note=_noted(parts, "journey_peak_end.note", unit="answers"),
+        caption=lambda lang: message(lang, "figure.interval"), draw=draw, tabulate=tabulate,
     )  # fmt: skip
 
 
@@ -238,7 +241,7 @@ def flow(
         return tables.counts_table(heads, body, language=language, caption=caption, csv=CSV)
 
     return build(
-        id, statements, languages, note=_noted(first, "journey_flow.note", n=False),
+        id, statements, languages, note=_noted(first, "journey_flow.note"),
         caption=lambda lang: message(lang, "journey_flow.legend"), draw=draw, tabulate=tabulate,
     )  # fmt: skip
 
@@ -291,7 +294,7 @@ def drop_off(
         return _table("journey_drop_off", ("touchpoint", "share", "n"), body, language)
 
     return build(
-        id, statements, languages, note=_noted(rows, "journey_drop_off.note", n=False),
+        id, statements, languages, note=_noted(rows, "journey_drop_off.note"),
         caption=lambda lang: message(lang, "figure.interval"), draw=draw, tabulate=tabulate,
     )  # fmt: skip
 
@@ -350,7 +353,7 @@ def decision(
         return tables.counts_table(heads, body, language=language, caption=caption, csv=CSV)
 
     return build(
-        id, statements, languages, note=_noted(rows[rows["week"] == rows["week"].min()], "journey_decision.note"),
+        id, statements, languages, note=_noted(rows, "journey_decision.note"),
         caption=lambda lang: message(lang, "journey_decision.legend"), draw=draw if chosen else None, tabulate=tabulate,
     )  # fmt: skip
 
@@ -372,7 +375,7 @@ def age(table: pd.DataFrame, *, found: Journeys, languages: Sequence[str] = LANG
              for lang in languages}  # fmt: skip
     verdict = "" if change is None else str(change["verdict"])
     numbers = {"first": _share(first), "last": _share(last)}
-    statements = [Statement(f"journey_age.{verdict or 'one'}", names, numbers)]
+    statements = [Statement(f"journey_age.{verdict or 'plain'}", names, numbers)]
     if change is not None and is_number(change["mean"]) and str(first["group"]) == str(rows["group"].iloc[0]):
         span = Number(float(change["ci_low"]), "share", float(change["ci_high"]), signed=True, drawn=False)
         statements.append(Statement("journey_age.difference", names, {"span": span}))
@@ -484,14 +487,19 @@ def _missing(id: str, question: str, reason: str, languages: Sequence[str]) -> F
     return build(id, [Statement(f"journey_missing.{question}", said)], languages)
 
 
-def _noted(rows: pd.DataFrame, key: str, *, n: bool = True) -> Callable[[str], str]:
-    """Return the small print: how many, the interval, what the numbers are, that it proves no cause."""
+def _noted(rows: pd.DataFrame, key: str, *, unit: str = "") -> Callable[[str], str]:
+    """Return the small print: how many of a `unit`, the interval, what the numbers are, that it proves no cause."""
     column = "n_all" if known(rows["n_all"]).any() else "n"
-    total = float(rows[column].astype(float).max()) if n and len(rows) else _NAN
+    total = float(rows[column].astype(float).max()) if unit and len(rows) else _NAN
 
     def say(language: str) -> str:
-        first = note(language, n=total, ci_prob=0.9)
-        return small_print(language, [first, message(language, key), message(language, "note.association")])
+        parts = [message(language, f"journey_note.{unit}", {"n": count(total)}, quantity=total)] if unit else []
+        parts += [
+            note(language, n=_NAN, ci_prob=CI_PROB),
+            message(language, key),
+            message(language, "note.association"),
+        ]
+        return small_print(language, parts)
 
     return say
 
@@ -507,8 +515,8 @@ def _state(state: str, labels: Labels, language: str) -> str:
         if not channel:
             return message(language, "journey_state.buy")
         return message(language, "journey_state.buy_by", {"channel": labels.group("channel", channel, language)})
-    if state in (START, END, OTHER):
-        return message(language, f"journey_state.{state}")
+    if state in _PLAIN:
+        return message(language, f"journey_state.{_PLAIN[state]}")
     return labels.group("touchpoint", state, language)
 
 
@@ -517,9 +525,11 @@ def _moment(row: pd.Series, labels: Labels, language: str) -> str:
     name = labels.group("touchpoint", touchpoint, language)
     if basis in ("", RATING):
         return name
-    said = plain(basis.removeprefix(NOT).replace("_", " "))
-    if basis.startswith(NOT):
-        said = message(language, "journey_state.not", {"outcome": said})
+    if basis in labels.groups.get("outcome", {}):
+        said = labels.group("outcome", basis, language)
+    else:
+        said = plain(labels.group("outcome", basis.removeprefix(NOT), language).replace("_", " "))
+        said = message(language, "journey_state.not", {"outcome": said}) if basis.startswith(NOT) else said
     return message(language, "journey_state.outcome", {"touchpoint": name, "outcome": said})
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.connect.sql import identifier, literal
-from cxlab.models.moments import contrasts
+from cxlab.models.ordinal.regression import contrasts
 from cxlab.params.models import Params, Scale
 from cxlab.runs import UnitData
 from cxlab.vocab import OUTCOME, SEGMENT, UNKNOWN

@@ -19,7 +19,7 @@ import pandas as pd
 
 from cxlab.connect.sql import identifier, literal
 from cxlab.models.journey.experience import BOUGHT
-from cxlab.models.paths import BUY, END, START
+from cxlab.models.journey.names import BUY, END, START
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
 from cxlab.vocab import OUTCOME, SEGMENT

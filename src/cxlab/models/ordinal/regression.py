@@ -20,8 +20,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from cxlab import density
+from cxlab.vocab import UNKNOWN
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -227,6 +229,17 @@ def graph(one: Regression) -> pm.Model:
             logp = pm.logp(pm.OrderedLogistic.dist(eta=eta, cutpoints=cut), one.y)
         pm.Potential("answers", one.weight * logp.sum())
     return model
+
+
+def contrasts(covariates: pd.DataFrame | None, rows: int) -> np.ndarray:
+    """Return groups as columns of 0 and 1, the commonest group of each left out: shape (row, column)."""
+    found = [np.zeros((rows, 0))]
+    given = pd.DataFrame() if covariates is None else covariates
+    for name in given.columns:
+        groups = given[name].astype("string").fillna(UNKNOWN)
+        order = groups.value_counts().index
+        found += [(groups == g).to_numpy(float)[:, None] for g in order[1:]]
+    return np.hstack(found)
 
 
 def simulate(one: Regression, *, seed: int) -> tuple[Regression, np.ndarray, np.ndarray]:

@@ -71,7 +71,8 @@ def table(fits: Sequence[Fit], found: Sequence[Gate], *, params: Params) -> pd.D
         `vocab.ESTIMATE_COLUMNS` without run, brand and model, and the coords ``touchpoint``, ``to`` (empty here) and
         ``event``. Estimands: ``expectation``, ``experience``, ``gap``, ``managers``, ``experience_gap`` (managers' less
         customers') and their ``.._change``; ``p_below``, ``p_met``, ``p_exceeded``, ``code_below``, ``code_met``,
-        ``code_exceeded`` (metric ``share``); ``correlation``; ``p_target``; ``expectation_shift``, ``gap_shift`` by event.
+        ``code_exceeded`` (metric ``share``); ``correlation``; ``p_target``; by event ``expectation_shift`` and
+        ``gap_shift``.
     """
     parts = []
     for one, gate in zip(fits, found, strict=True):
@@ -169,7 +170,13 @@ def _events(one: Fit, base: Mapping[str, Any], *, practical: float) -> list[dict
             n = min(int(drawn["n_with"][i]), int(drawn["n_without"][i]))
             rows.append(own | estimates.summary(draws, ref=0.0) | _counted(n))
     for event, sides in one.question.thin.items():
-        own = dict(base) | {"period": period, "event": event, "metric": "mean", "unit": "points", "verdict": "suppressed"}
+        own = dict(base) | {
+            "period": period,
+            "event": event,
+            "metric": "mean",
+            "unit": "points",
+            "verdict": "suppressed",
+        }
         blank = dict.fromkeys(ESTIMATE_NUMBERS, np.nan) | {"ci_prob": np.nan, "ci_kind": ""}
         rows.append(own | blank | {"estimand": "expectation_shift"} | _counted(min(sides)))
     return rows

@@ -1,4 +1,4 @@
-"""Which questions speak of expectation and experience at a touchpoint, what may have set expectations: store -> fits."""
+"""Which questions speak of expectation and experience at a touchpoint, and what may have set them: store -> fits."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ class Fit:
 def questions(data: UnitData, *, params: Params, period: str, periods: Sequence[str]) -> list[Question]:
     """Return the questions of a unit, in the order of the journey, with their answers counted.
 
-    An expectation goes with the experience of the same touchpoint whose id it holds (`expect_staff`: `staff`), else with
-    the one that most of its respondents rated. Touchpoints without an expectation have their most answered experience.
-    Touchpoints that nobody rated in `period`, or fewer than ``limits.min_n`` in all, have none.
+    An expectation goes with the experience of the same touchpoint whose id it holds (`expect_staff`: `staff`), else
+    with the one that most of its respondents rated. Touchpoints without an expectation have their most answered
+    experience. Touchpoints that nobody rated in `period`, or fewer than ``limits.min_n`` in all, have none.
 
     Parameters
     ----------
@@ -170,15 +170,15 @@ def events(data: UnitData) -> list[Event]:
     ).head(MOST_EVENTS)
     twice = rows["name"].duplicated(keep=False)
     found = []
-    for again, row in zip(twice, rows.itertuples(index=False), strict=True):
-        start, last = pd.Timestamp(row.start).date(), pd.Timestamp(row.last).date()
+    for again, row in zip(twice, rows.to_dict("records"), strict=True):
+        start, last = pd.Timestamp(row["start"]).date(), pd.Timestamp(row["last"]).date()
         reached = data.sql(
             """SELECT count(DISTINCT customer) AS n FROM interactions
             WHERE customer IS NOT NULL AND kind = $kind AND date BETWEEN $start AND $last""",
-            params={"kind": row.kind, "start": start, "last": last},
+            params={"kind": row["kind"], "start": start, "last": last},
         )["n"].iloc[0]
-        name = f"{row.name} ({start.isoformat()})" if again else str(row.name)
-        found.append(Event(name, str(row.kind), start, last + AFTER, bool(reached > 0)))
+        name = f"{row['name']} ({start.isoformat()})" if again else str(row["name"])
+        found.append(Event(name, str(row["kind"]), start, last + AFTER, bool(reached > 0)))
     return found
 
 
@@ -221,7 +221,9 @@ def _matched(expected: pd.DataFrame, experienced: pd.DataFrame, pairs: pd.DataFr
     found = []
     for item in expected["item"]:
         ranked = experienced.assign(both=[together.get((item, x), 0) for x in experienced["item"]])
-        found.append((str(item), _closest(str(item), ranked.sort_values(["both", "n"], ascending=False, kind="stable"))))
+        found.append(
+            (str(item), _closest(str(item), ranked.sort_values(["both", "n"], ascending=False, kind="stable")))
+        )
     return found
 
 
@@ -252,9 +254,11 @@ def _question(
     counts = counts[counts["period"].isin(kept)]
     sides = {e.name: _sides(counts, e.name) for e in useful}
     told = [e for e in useful if min(sides[e.name]) >= params.limits.min_n]
-    baselines = [f"reached: {e.name}" for e in told if e.listed] + (["anonymous"] if any(e.listed for e in told) else [])
+    baselines = [f"reached: {e.name}" for e in told if e.listed] + (
+        ["anonymous"] if any(e.listed for e in told) else []
+    )
     keys = ["period", *(segments if told else []), *(e.name for e in told), *baselines, "expectation", "experience"]
-    counts = counts.groupby(keys, dropna=False, as_index=False)["n"].sum()
+    counts = counts.groupby(keys, dropna=False)["n"].sum().reset_index()
     managers = _manager_counts(data, touchpoint, manager, kept) if manager else None
     paired = expectations.model_data(
         counts,
@@ -270,17 +274,21 @@ def _question(
     limit = params.scales[str(scales[experience or expectation])].satisfied_from
     thin = {name: n for name, n in sides.items() if name not in {e.name for e in told}}
     satisfied = None if limit is None else float(limit)
-    return Question(touchpoint, expectation, experience, manager if managers is not None else "", satisfied, paired, thin)
+    return Question(
+        touchpoint, expectation, experience, manager if managers is not None else "", satisfied, paired, thin
+    )
 
 
 def _segments(data: UnitData, item: str) -> list[str]:
     """Segments that an effect is adjusted for: in order, as long as their combinations stay few."""
     known = data.factors(item)
-    chosen, size = [], 1
-    for row in known[known["factor"].str.startswith(SEGMENT)].itertuples(index=False):
-        if size * (int(row.groups) + 1) <= MOST_CELLS:
-            chosen.append(str(row.factor))
-            size *= int(row.groups) + 1
+    chosen: list[str] = []
+    size = 1
+    known = known[known["factor"].str.startswith(SEGMENT)]
+    for factor, groups in zip(known["factor"].astype(str), known["groups"].astype(int), strict=True):
+        if size * (groups + 1) <= MOST_CELLS:
+            chosen.append(factor)
+            size *= groups + 1
     return chosen
 
 
@@ -307,14 +315,14 @@ def _counts(
         if event.listed:
             values |= {f"kind{i}": event.kind}
             lists.append(
-                f"l{i} AS (SELECT customer, min(date) AS day FROM interactions WHERE kind = $kind{i} AND customer IS NOT NULL"
-                f" AND date BETWEEN $start{i} AND $end{i} GROUP BY customer)"
+                f"l{i} AS (SELECT customer, min(date) AS day FROM interactions WHERE kind = $kind{i}"  # noqa: S608
+                f" AND customer IS NOT NULL AND date BETWEEN $start{i} AND $end{i} GROUP BY customer)"
             )
             joins.append(f"LEFT JOIN l{i} ON l{i}.customer = r.customer")
-            flags.append(f"coalesce(r.date >= l{i}.day AND r.date <= $end{i}, false)::INTEGER AS \"{name}\"")
-            flags.append(f"(l{i}.customer IS NOT NULL)::INTEGER AS \"reached: {name}\"")
+            flags.append(f'coalesce(r.date >= l{i}.day AND r.date <= $end{i}, false)::INTEGER AS "{name}"')
+            flags.append(f'(l{i}.customer IS NOT NULL)::INTEGER AS "reached: {name}"')
         else:
-            flags.append(f"coalesce(r.date BETWEEN $start{i} AND $end{i}, false)::INTEGER AS \"{name}\"")
+            flags.append(f'coalesce(r.date BETWEEN $start{i} AND $end{i}, false)::INTEGER AS "{name}"')
     groups = [f"coalesce(r.{_quoted(s)}, '{UNKNOWN}') AS {_quoted(s)}" for s in segments]
     columns = ", ".join(["r.period", *groups, *flags, "(r.customer IS NULL)::INTEGER AS anonymous"])
     told = """SELECT response_id, any_value(value) AS code FROM ratings

@@ -1,4 +1,4 @@
-"""Two estimates a row side by side, and how a whole splits into below, met and above: expectation against experience."""
+"""Expectation against experience: two estimates a row side by side, and who is below, met and above."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def dumbbell(
     Parameters
     ----------
     first, second : DataFrame
-        Tidy rows of one metric in the order to draw them, first on top (``metric, mean, ci_low, ci_high``). A side without
-        a number is left out.
+        Tidy rows of one metric in the order to draw them, first on top (``metric, mean, ci_low, ci_high``). A side
+        without a number is left out.
     names, values : sequence of str
         Label and value in words of each row.
     language : str
@@ -53,7 +53,10 @@ def dumbbell(
     if first.empty or not np.isfinite(np.r_[_column(first, "mean"), _column(second, "mean")]).any():
         return empty(message(language, "figure.empty"))
     titles = list(headings) or [""] * len(names)
-    places, shown, texts, above = [], [], [], []
+    places: list[int] = []
+    shown: list[str] = []
+    texts: list[str] = []
+    above: list[tuple[int, str]] = []
     for i, title in enumerate(titles):
         if title and (i == 0 or title != titles[i - 1]):
             above.append((len(shown), title))
@@ -123,7 +126,8 @@ def met(rows: pd.DataFrame, names: Sequence[str], *, language: str) -> Figure:
 
 def _heading(axes: Axes, place: float, title: str) -> None:
     axes.annotate(fit(title, width=WIDTH / 2, size=SMALL), (0, place), xycoords=("figure fraction", "data"), ha="left",
-                  va="center", fontsize=SMALL, fontweight="bold", color=colour("soft"), annotation_clip=False)  # fmt: skip
+                  va="center", fontsize=SMALL, fontweight="bold", color=colour("soft"),
+                  annotation_clip=False)  # fmt: skip
 
 
 def _column(rows: pd.DataFrame, name: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 r"""Do we meet what customers expect: expectation and experience as one pair of latent opinions, at one touchpoint.
 
-A respondent may have said what they expected, what they experienced, or both, on scales of 2 to 11 codes. The model sees
-counts only: of pairs, and of those who answered one of the two, who are not dropped.
+A respondent may have said what they expected, what they experienced, or both, on scales of 2 to 11 codes. The model
+sees counts only: of pairs, and of those who answered one of the two, who are not dropped.
 
 The generative story, for a respondent of cell c (period, segments, events that reached them)::
 
@@ -22,20 +22,21 @@ The generative story, for a respondent of cell c (period, segments, events that 
 | mu_E, mu_X | ``by_expectation``, ``by_experience`` | column | sd of expectations | multivariate t by block |
 | delta, walk | ``manager``, ``manager_walk`` | -, period | sd of expectations | normal(0, .7), normal(0, .15) |
 
-**Scales.** The same latent point is taken to lie behind the same answer, whether a customer speaks of what they expected
-or of what they experienced, and whether a customer or a manager speaks. Scales of different length are linked by one
-more assumption: a boundary a given part of the way up the scale means the same on both.
+**Scales.** The same latent point is taken to lie behind the same answer, whether a customer speaks of what they
+expected or of what they experienced, and whether a customer or a manager speaks. Scales of different length are
+linked by one more assumption: a boundary a given part of the way up the scale means the same on both.
 
-**Below, met, exceeded.** Nobody experiences exactly what they expected, so *met* is a band: |X - E| at most half the width
-of an inner category of the experience scale. This is what "the same answer" means freed of the luck of rounding: two
-opinions with a distance d fall into one category of width w with chance max(0, 1 - |d|/w), which has the integral of a
-band of half-width w/2. With two codes there is no inner category; the band is then half an sd of expectations.
+**Below, met, exceeded.** Nobody experiences exactly what they expected, so *met* is a band: |X - E| at most half the
+width of an inner category of the experience scale. This is what "the same answer" means freed of the luck of
+rounding: two opinions with a distance d fall into one category of width w with chance max(0, 1 - |d|/w), which has
+the integral of a band of half-width w/2. With two codes there is no inner category; the band is then half an sd of
+expectations.
 
 Assumptions: given the cell, who answered which question does not depend on the opinions (missing at random); normal
-latents; steps from period to period of one scale; the effect of an event is the same while it lasts. What it cannot say:
-what caused a gap; what those expect who were not asked; whether an expectation asked after the experience was coloured
-by it. An event that reached everybody at once is told from the trend only by the timing of the answers; one that
-reached listed customers only, by the change of theirs against the change of the others.
+latents; steps from period to period of one scale; the effect of an event is the same while it lasts. What it cannot
+say: what caused a gap; what those expect who were not asked; whether an expectation asked after the experience was
+coloured by it. An event that reached everybody at once is told from the trend only by the timing of the answers; one
+that reached listed customers only, by the change of theirs against the change of the others.
 
 References
 ----------
@@ -76,9 +77,7 @@ class Priors:
     spread: float = 0.3  # normal sd of the log of the sd of experience (and of managers' answers), log
     fisher: float = 0.5  # normal sd of Fisher's z of the correlation; 90 % of correlations within .68
     step: float = 0.15  # scale of the step from one period to the next (managers: normal sd), sd of expectations
-    group: float = (
-        0.2  # scale of the differences between segments and between those reached and not, sd of expectations
-    )
+    group: float = 0.2  # scale of the differences between segments, and of those reached, sd of expectations
     event: float = 0.3  # scale of the effect of an event, sd of expectations
     manager: float = 0.7  # normal sd of managers' mean less customers', sd of expectations
 
@@ -100,8 +99,8 @@ def model_data(
     Parameters
     ----------
     counts : DataFrame
-        ``period``, the columns of `factors`, `events` and `baselines`, ``expectation`` and ``experience`` (codes, missing
-        where not answered) and ``n`` (respondents): a row a combination.
+        ``period``, the columns of `factors`, `events` and `baselines`, ``expectation`` and ``experience`` (codes,
+        missing where not answered) and ``n`` (respondents): a row a combination.
     expectation_codes, experience_codes : sequence of float
         Legal codes from worst to best; empty where that was never asked.
     periods : sequence of str
@@ -197,8 +196,8 @@ def estimands(posterior: xr.Dataset, data: PairedData, *, satisfied_from: float 
         ``p_met``, ``p_exceeded`` (shares of customers), ``code_below``, ``code_met``, ``code_exceeded`` (the same by
         answers, scales of one length only), ``correlation``, ``managers_..``, ``experience_gap_mean`` (managers' less
         customers' points). Dims (chain, draw, event): ``expectation_shift_mean``, ``expectation_shift_latent``,
-        ``gap_shift_mean``. A variable is there where the data can speak of it. Coords: ``n_expectation``, ``n_experience``,
-        ``n_both``, ``n_managers`` on period, ``n_with`` and ``n_without`` on event.
+        ``gap_shift_mean``. A variable is there where the data can speak of it. Coords: ``n_expectation``,
+        ``n_experience``, ``n_both``, ``n_managers`` on period, ``n_with`` and ``n_without`` on event.
     """
     target = Posterior(data, Priors())
     return reporting.estimands(posterior, target, satisfied_from=satisfied_from)

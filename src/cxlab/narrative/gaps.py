@@ -1,7 +1,7 @@
-"""Findings on expectation and experience: where we miss, meet, exceed; whom; what managers believe; what sets it.
+"""Findings on expectation and experience: where we miss, meet, exceed; how many; managers' view; what sets it.
 
-All take the tidy table of the journey (`cxlab.gaps.table`): ``vocab.ESTIMATE_COLUMNS`` and the coords ``touchpoint`` and
-``event``. A gap's verdict reads worse: misses, better: exceeds, no_real_change: meets.
+All take the tidy table of the journey (`cxlab.gaps.table`): ``vocab.ESTIMATE_COLUMNS`` and the coords ``touchpoint``
+and ``event``. A gap's verdict reads worse: misses, better: exceeds, no_real_change: meets.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cxlab import figures, tables
-from cxlab.blocks import Block
+from cxlab.blocks import Block, table
 from cxlab.catalogue import message
 from cxlab.figures.gaps import dumbbell, met
 from cxlab.narrative.finding import Finding, Number, Statement, build, listed, note, small_print
 from cxlab.params.models import Stage
 from cxlab.vocab import LANGUAGES
-from cxlab.wording import Labels, count, estimate, is_number, known, number, period_name, pick, probability
+from cxlab.wording import Labels, count, estimate, is_number, known, number, period_name, pick, plain, probability
 
 _SURE = 0.975  # probability from which a difference has a direction, as `estimates.SURE`
 _MOST = 3  # events told in words
+_ROWS = 12  # of a figure of events: the clearest; the table has all
 
 
 def profile(
@@ -73,8 +74,8 @@ def profile(
         for verdict, key in _WORDS.items():
             if judged[verdict]:
                 statements.append(_list(f"gaps_profile.{key}", judged[verdict], keys, labels, names))
-        worst = shown.loc[shown["mean"].astype(float).idxmin()]
-        best = shown.loc[shown["mean"].astype(float).idxmax()]
+        worst = shown.iloc[int(shown["mean"].astype(float).argmin())]
+        best = shown.iloc[int(shown["mean"].astype(float).argmax())]
         if judged["worse"]:
             statements.append(_extreme("gaps_profile.worst", worst, keys, expected, lived, labels, names))
         elif judged["better"]:
@@ -86,8 +87,12 @@ def profile(
 
     def draw(language: str) -> Figure:
         values = [
-            number(g, metric="mean", language=language, signed=True) if is_number(g) else _side(x, language)
-            for g, (_, x) in zip(gap["mean"], lived.iterrows(), strict=True)
+            number(g, metric="mean", language=language, signed=True)
+            if is_number(g)
+            else message(language, "gaps_profile.not_asked")
+            if len(shown) and not str(verdict)
+            else _side(x, language)
+            for g, verdict, (_, x) in zip(gap["mean"], gap["verdict"].fillna(""), lived.iterrows(), strict=True)
         ]
         return dumbbell(
             expected.fillna({"metric": "mean"}), lived, [_name(k, keys, labels, language) for k in keys], values,
@@ -103,7 +108,13 @@ def profile(
             verdict = message(language, f"gaps_word.{word}") if word else _state(gap.iloc[i], language)
             change = _cell(moved.iloc[i], language, signed=True)
             n = lived["n"].iloc[i] if is_number(lived["n"].iloc[i]) else expected["n"].iloc[i]
-            row = [_name(key, keys, labels, language), *sides, _cell(gap.iloc[i], language, signed=True), verdict, change]
+            row = [
+                _name(key, keys, labels, language),
+                *sides,
+                _cell(gap.iloc[i], language, signed=True),
+                verdict,
+                change,
+            ]
             body.append([*row, count(n)])
         return _table(heads, body, language, "gaps_profile.caption", names[language], csv, texts=(0, 4))
 
@@ -156,7 +167,9 @@ def shares(
     def draw(language: str) -> Figure:
         rows = pd.DataFrame({"p_below": below["mean"], "p_met": same["mean"], "p_exceeded": above["mean"],
                              "low": below["ci_low"], "high": below["ci_high"]})[fine].astype(float)  # fmt: skip
-        return met(rows, [_name(k, keys, labels, language) for k, f in zip(keys, fine, strict=True) if f], language=language)
+        return met(
+            rows, [_name(k, keys, labels, language) for k, f in zip(keys, fine, strict=True) if f], language=language
+        )
 
     def tabulate(language: str) -> Block:
         chance = {_key(r): float(r["mean"]) for _, r in targets.iterrows() if is_number(r["mean"])}
@@ -209,11 +222,12 @@ def managers(
             if chosen:
                 i = max(chosen, key=lambda k: abs(float(gap["mean"][k])))
                 own = {lang: names[lang] | {"name": _name(keys[i], keys, labels, lang)} for lang in languages}
+                low, high = float(gap["ci_low"][i]), float(gap["ci_high"][i])
                 told = {
                     f"{side}_managers": Number(float(theirs["mean"][i]), "mean"),
                     f"{side}_customers": Number(float(customers["mean"][i]), "mean"),
-                    f"{side}_span": Number(float(gap["ci_low"][i]), "mean", high=float(gap["ci_high"][i]), signed=True, drawn=False),
-                }  # fmt: skip
+                    f"{side}_span": Number(low, "mean", high=high, signed=True, drawn=False),
+                }
                 statements.append(Statement(f"gaps_managers.{side}", own, told))
                 if len(chosen) > 1:
                     others = [keys[k] for k in chosen if k != i]
@@ -258,7 +272,8 @@ def events(
 ) -> Finding:
     """Say which campaign, price change or competitor's move went with other expectations. Parameters: see `profile`."""
     rows = estimates[(estimates["estimand"] == "expectation_shift") & (estimates["metric"] == "mean")]
-    rows = rows.reset_index(drop=True)
+    first = {event: i for i, event in enumerate(dict.fromkeys(rows["event"]))}
+    rows = rows.iloc[sorted(range(len(rows)), key=lambda i: first[rows["event"].iloc[i]])].reset_index(drop=True)
     gap = estimates[(estimates["estimand"] == "gap_shift") & (estimates["metric"] == "mean")]
     gaps = {(_key(r), str(r["event"])): r for _, r in gap.iterrows()}
     keys = list(dict.fromkeys(_key(r) for _, r in rows.iterrows()))
@@ -275,7 +290,7 @@ def events(
         clear = [i for i, s in enumerate(sides) if s in ("over", "under") and fine[i]]
         clear.sort(key=lambda i: -abs(float(rows["mean"][i])))
         for place, i in enumerate(clear[:_MOST]):
-            statements.append(_event(rows.loc[i], sides[i], place, keys, labels, languages))
+            statements.append(_event(rows.iloc[i], sides[i], place, keys, labels, languages))
         if not clear:
             statements.append(Statement("gaps_events.nothing", names))
         for side in ("same", "open"):
@@ -285,24 +300,28 @@ def events(
             if found:
                 own = {lang: {"list": listed([_quoted(e, lang) for e in found], lang)} for lang in languages}
                 statements.append(Statement(f"gaps_events.{side}", own))
-    thin = list(dict.fromkeys(rows.loc[(rows["verdict"] == "suppressed"), "event"].astype(str)))
+        statements += _lost_ground(gap, keys, labels, languages)
+    thin = list(dict.fromkeys(str(e) for e in rows.loc[rows["verdict"] == "suppressed", "event"]))
     if thin and fine.any():
         own = {lang: {"list": listed([_quoted(e, lang) for e in thin], lang)} for lang in languages}
         statements.append(Statement("gaps_events.thin", own))
 
     def named(row: pd.Series, language: str) -> str:
-        both = {"event": str(row["event"]), "name": _name(_key(row), keys, labels, language)}
+        both = {"event": plain(row["event"]), "name": _name(_key(row), keys, labels, language)}
         return message(language, "gaps_events.row", both)
 
     def draw(language: str) -> Figure:
-        shown = rows[fine].assign(estimand="difference")
-        return figures.intervals(shown, [named(r, language) for _, r in shown.iterrows()], language=language, reference=0.0)
+        clearest = (rows["mean"] / rows["sd"]).abs().where(fine).sort_values(ascending=False).index[:_ROWS]
+        shown = rows[fine & rows.index.isin(clearest)].assign(estimand="difference")
+        return figures.intervals(
+            shown, [named(r, language) for _, r in shown.iterrows()], language=language, reference=0.0
+        )
 
     def tabulate(language: str) -> Block:
         body = []
         for _, row in rows.iterrows():
             beside = gaps.get((_key(row), str(row["event"])))
-            cells = [str(row["event"]), _name(_key(row), keys, labels, language), _cell(row, language, signed=True)]
+            cells = [plain(row["event"]), _name(_key(row), keys, labels, language), _cell(row, language, signed=True)]
             cells += [probability(_toward(row), language=language)]
             cells += ["—" if beside is None else _cell(beside, language, signed=True), count(row["n"])]
             body.append(cells)
@@ -427,7 +446,8 @@ def _event(
     row: pd.Series, side: str, place: int, keys: Sequence[_Key], labels: Labels, languages: Sequence[str]
 ) -> Statement:
     own = {
-        lang: {"event": _quoted(str(row["event"]), lang), "name": _name(_key(row), keys, labels, lang)} for lang in languages
+        lang: {"event": _quoted(str(row["event"]), lang), "name": _name(_key(row), keys, labels, lang)}
+        for lang in languages
     }
     told = {
         f"shift_{place}": Number(float(row["mean"]), "mean", signed=True),
@@ -437,8 +457,25 @@ def _event(
     return Statement(f"gaps_events.{'raised' if side == 'over' else 'lowered'}_{place}", own, told)
 
 
+def _lost_ground(gap: pd.DataFrame, keys: Sequence[_Key], labels: Labels, languages: Sequence[str]) -> list[Statement]:
+    """The event with which the gap moved most clearly, if any did."""
+    clear = gap[[_direction(r) in ("over", "under") for _, r in gap.iterrows()]]
+    if clear.empty:
+        return []
+    row = clear.iloc[int((clear["mean"] / clear["sd"]).astype(float).abs().argmax())]
+    own = {
+        lang: {"event": _quoted(str(row["event"]), lang), "name": _name(_key(row), keys, labels, lang)}
+        for lang in languages
+    }
+    told = {
+        "ground": Number(float(row["mean"]), "mean", signed=True, drawn=False),
+        "ground_span": Number(float(row["ci_low"]), "mean", high=float(row["ci_high"]), signed=True, drawn=False),
+    }
+    return [Statement(f"gaps_events.{'gained' if row['mean'] > 0 else 'lost'}", own, told)]
+
+
 def _quoted(name: str, language: str) -> str:
-    return message(language, "gaps_events.quoted", {"event": name})
+    return message(language, "gaps_events.quoted", {"event": plain(name)})
 
 
 def _cell(row: pd.Series, language: str, *, signed: bool = False, metric: str = "mean") -> str:
@@ -475,8 +512,6 @@ def _table(
     *,
     texts: Sequence[int],
 ) -> Block:
-    from cxlab.blocks import table
-
     columns = [
         (message(language, f"gaps_head.{head}"), "left" if i in texts else "right") for i, head in enumerate(heads)
     ]

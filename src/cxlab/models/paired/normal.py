@@ -91,7 +91,7 @@ def shares_slope(h: np.ndarray, by_share: np.ndarray) -> np.ndarray:
 def rectangles_slope(
     h: np.ndarray, k: np.ndarray, correlation: np.ndarray, by_share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Carry a gradient in the rectangles (S, M, I + 1, J + 1) back to h (S, M, I), k (S, M, J) and the correlation (S,).
+    """Carry a gradient in the rectangles (S, M, I + 1, J + 1) back to h (S, M, I), k (S, M, J), correlation (S,).
 
     Uses dF/dh = phi(h) F((k - r h) / sqrt(1 - r^2)), with rows of the edge k = infinity, and dF/dr = phi_2(h, k; r).
     """

@@ -35,7 +35,7 @@ class Broken:
 
 
 class Sticks:
-    """The map of one scale with `shares` (K,) expected of `n` answers and a Dirichlet prior of weight `concentration`."""
+    """The map of one scale: `shares` (K,) expected of `n` answers, Dirichlet prior of weight `concentration`."""
 
     def __init__(self, shares: np.ndarray, n: float, concentration: float) -> None:
         count = 1 + min(n, MOST) * shares

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from cxlab.models.ordinal.tables import walk_basis
 from cxlab.models.paired import normal
 from cxlab.models.paired.data import PairedData
-from cxlab.models.paired.posterior import DEGREES, Posterior
+from cxlab.models.paired.posterior import DEGREES, Posterior, Priors
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
+from cxlab.models.sem import kernel
 from cxlab.models.sem.data import Patterns
 from cxlab.models.sem.structure import Structure
 
@@ -102,66 +102,30 @@ class Density:
         self._members = np.zeros((len(spec.items), len(spec.latents)))
         self._members[np.arange(len(spec.items)), spec.of_item] = 1.0
         self._diagonal = np.diag(self.covariance).copy()
-        self._at = self._to * len(spec.latents) + self._from  # of the paths in a flattened matrix
-        self._in = np.arange(len(spec.items)) * len(spec.latents) + spec.of_item
-        self._diagonal_k = np.arange(len(spec.latents)) * (len(spec.latents) + 1)
+        self._kernel = kernel.compiled()
+        self._fixed = (
+            self._from,
+            self._to,
+            spec.free.astype(int),
+            spec.noisy.astype(int),
+            spec.of_item,
+            spec.residual,
+            np.ascontiguousarray(self.covariance),
+            self.freedom,
+        )
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the log density and its gradient; minus infinity outside what floating point can hold."""
-        spec, half, block = self.spec, 0.5 * self.freedom, self.spec.of_item
-        a, b = len(self._to), len(self._to) + len(spec.free)
-        k = len(spec.latents)
-        sds = np.exp(x[b:])
-        if not (sds.min() > 1e-5 and sds.max() < 1e5):
-            return float("-inf"), np.zeros_like(x)
-        less = np.eye(k)  # I - B, unit lower triangular since latents stand in causal order
-        less.ravel()[self._at] = -x[:a]
-        loading = np.ones(len(spec.items))
-        loading[spec.free] = x[a:b]
-        sd = sds[:k]
-        theta = spec.residual.copy()
-        theta[spec.noisy] = sds[k:] ** 2
-        slope = loading / theta
-        z = self._members * slope[:, None]
-        sz = self.covariance @ z
-        inner = z.T @ sz  # M
-        d = self._members.T @ (loading * slope)
-        total = dtrtri(less, lower=1)[0]
-        v = total * sd
-        g = v.T @ (d[:, None] * v)
-        g.ravel()[self._diagonal_k] += 1.0
-        factor, failed = dpotrf(g, lower=1, clean=0)
-        if failed:
-            return float("-inf"), np.zeros_like(x)
-        h = v @ dpotrs(factor, v.T, lower=1)[0]  # covariance of the latents given the answers
-        hm = h @ inner
-        quadratic = self._diagonal / theta
-        value = -half * (
-            np.log(theta).sum()
-            + 2.0 * np.log(factor.ravel()[self._diagonal_k]).sum()
-            + quadratic.sum()
-            - hm.ravel()[self._diagonal_k].sum()
-        )
-        szh = (sz @ h).ravel()[self._in]
-        own = ((hm @ h) + h).ravel()[self._diagonal_k][block] * slope
-        q_theta = (1.0 - quadratic + slope * (2.0 * szh - own * theta)) / theta
-        q_loading = 2.0 * (own - szh / theta)
-        w = -h * d
-        w.ravel()[self._diagonal_k] += 1.0
-        r = d[:, None] * w - w.T @ inner @ w  # derivative by the latents' covariance
-        tr = total.T @ r
-        q_path = tr @ (v @ v.T)
-        q_sd = (tr * total.T).sum(axis=1) * sd
         slopes = np.empty_like(x)
-        slopes[:a] = -self.freedom * q_path.ravel()[self._at]
-        slopes[a:b] = -half * q_loading[spec.free]
-        slopes[b : b + k] = -self.freedom * q_sd * sd
-        slopes[b + k :] = -self.freedom * q_theta[spec.noisy] * theta[spec.noisy]
+        value = self._kernel(x, slopes, *self._fixed)
+        if not np.isfinite(value):
+            return float("-inf"), np.zeros_like(x)
         if self.prior is None:
             return float(value), slopes
+        a, b = len(self._to), len(self._to) + len(self.spec.free)
         slopes[:a] -= x[:a] / self.prior.path_sd**2
         slopes[a:b] -= (x[a:b] - 1.0) / self.prior.loading_sd**2
-        slopes[b:] += self.prior.shape - self.prior.rate * sds
+        slopes[b:] += self.prior.shape - self.prior.rate * np.exp(x[b:])
         return float(value) + float(self.log_prior(x[None])[0]), slopes
 
     def log_prior(self, points: np.ndarray) -> np.ndarray:

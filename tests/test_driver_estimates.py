@@ -129,7 +129,7 @@ def test_many_respondents_are_sampled_by_weight() -> None:
 
 
 def test_a_what_if_of_stored_draws_is_that_of_the_page(tmp_path: object) -> None:
-    first, second = measured(), measured(name="again")
+    first, second = measured(n=900), measured(name="again")
     path = f"{tmp_path}/drivers.nc"
     driver_estimates.draws_of([first, second], [GOOD, GOOD]).to_netcdf(path, engine="h5netcdf")
     with xr.open_dataset(path, engine="h5netcdf") as stored:

@@ -426,6 +426,7 @@ def draws_of(measured: Sequence[Measured], gates: Sequence[Gate]) -> xr.Dataset:
         part["respondent_weight"] = ("respondent", one.outlook.weight)
         part["satisfied"] = ("attribute", one.outlook.satisfied.astype("int8"))
         part["measures"] = json.dumps(one.outlook.measures)
+        part = part.assign_coords(respondent=np.arange(len(one.outlook.codes)))
         parts.append(part.expand_dims(outcome=[one.outcome]))
     if not parts:
         return xr.Dataset({"level_effect": (("chain", "draw", "outcome"), np.zeros((1, 1, 0), "float32"))})

@@ -17,7 +17,7 @@ from cxlab import driver_estimates
 from cxlab.driver_estimates import Measured, Question
 from cxlab.models import drivers
 from cxlab.models.drive.data import DriverData
-from cxlab.narrative.drivers import About
+from cxlab.narrative.driver_words import About
 from cxlab.params.models import Limits
 from cxlab.wording import Labels
 

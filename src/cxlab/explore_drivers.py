@@ -14,7 +14,7 @@ import numpy as np
 from cxlab import blocks, whatif
 from cxlab.blocks import SCOPE
 from cxlab.catalogue import message
-from cxlab.narrative.drivers import About, outcome_name
+from cxlab.narrative.driver_words import About, outcome_name
 from cxlab.style import css
 from cxlab.whatif import Move, Outlook
 from cxlab.wording import Labels, number, span

@@ -8,8 +8,9 @@ from tidy import HOSTILE
 
 from cxlab import driver_estimates
 from cxlab.driver_estimates import Measured
-from cxlab.narrative import Finding
+from cxlab.narrative import Finding, driver_kinds, driver_outlook
 from cxlab.narrative import drivers as say
+from cxlab.narrative.driver_words import About
 from cxlab.wording import Labels
 
 World = tuple[Measured, pd.DataFrame]
@@ -31,11 +32,11 @@ def page(world: World) -> list[Finding]:
     what = about(one)
     return [
         say.importance(table, one.explained, about=what),
-        say.pains(table, about=what),
-        say.priorities(table, driver_estimates.clouds(one), about=what, stated={"web": 4.5, "quality": 4.0}),
-        say.what_if(outlook, about=what, practical=one.practical),
+        driver_kinds.pains(table, about=what),
+        driver_kinds.priorities(table, driver_estimates.clouds(one), about=what, stated={"web": 4.5, "quality": 4.0}),
+        driver_outlook.what_if(outlook, about=what, practical=one.practical),
         say.halo(*driver_estimates.with_and_without(one, table), about=what),
-        say.heard(driver_estimates.heard(one), about=what),
+        driver_outlook.heard(driver_estimates.heard(one), about=what),
     ]
 
 
@@ -59,7 +60,7 @@ def test_little_explained_ranks_nothing() -> None:
 
 def test_pains_and_wows(world: World) -> None:
     one, table = world
-    found = say.pains(table, about=about(one))
+    found = driver_kinds.pains(table, about=about(one))
     assert (
         found.statements[0].text("en").startswith("“Delivery” is a pain: the worst answer instead of the typical one")
     )
@@ -75,7 +76,7 @@ def test_pains_and_wows(world: World) -> None:
 
 def test_nothing_is_a_pain_where_nothing_matters() -> None:
     one, table = estimates(strength=0.01)
-    found = say.pains(table, about=about(one))
+    found = driver_kinds.pains(table, about=about(one))
     assert found.sentence("en").startswith("Nothing here is clearly a pain or a wow. Matter little either way")
 
 
@@ -84,37 +85,37 @@ def test_what_to_work_on_first(world: World) -> None:
     clouds = driver_estimates.clouds(one)
     what = about(one)
     moved = {a: c + ([-0.3, 0] if a == "quality" else [0, 0]) for a, c in clouds.items()}
-    found = say.priorities(table, moved, about=what)
+    found = driver_kinds.priorities(table, moved, about=what)
     assert "To work on first" in found.sentence("en")
     assert "Product quality" in found.statements[0].text("en")
-    chances = say.quadrants(moved)
+    chances = driver_kinds.quadrants(moved)
     np.testing.assert_allclose(chances.sum(axis=1), 1)
     assert chances.loc["quality", "first"] > 0.9
     better = {a: c + ([0.3, 0] if a == "quality" else [0, 0]) for a, c in clouds.items()}
-    assert "Product quality" not in say.priorities(table, better, about=what).statements[0].text("en")
+    assert "Product quality" not in driver_kinds.priorities(table, better, about=what).statements[0].text("en")
 
 
 def test_stated_importance_is_set_against_derived(world: World) -> None:
     one, table = world
     clouds, what = driver_estimates.clouds(one), about(one)
-    found = say.priorities(table, clouds, about=what, stated={"web": 4.5, "quality": 4.0})
+    found = driver_kinds.priorities(table, clouds, about=what, stated={"web": 4.5, "quality": 4.0})
     assert (
         "Customers say that “Web shop” matters most to them; what goes most with their answers is “Product quality”."
         in (found.sentence("en"))
     )
-    same = say.priorities(table, clouds, about=what, stated={"web": 1.0, "quality": 4.0})
+    same = driver_kinds.priorities(table, clouds, about=what, stated={"web": 1.0, "quality": 4.0})
     assert "is also what goes most" in same.sentence("en")
-    assert "matters most to them" not in say.priorities(table, clouds, about=what).sentence("en")
+    assert "matters most to them" not in driver_kinds.priorities(table, clouds, about=what).sentence("en")
 
 
 def test_what_if(world: World) -> None:
     one, _ = world
     outlook = driver_estimates.outlook_table([one], [GOOD], params=PARAMS)
-    found = say.what_if(outlook, about=about(one), practical=one.practical)
+    found = driver_outlook.what_if(outlook, about=about(one), practical=one.practical)
     assert found.statements[0].text("en").startswith("Among customers alike in everything else, one point more on “")
     assert "only an experiment shows" in found.pages["en"].note
     assert "cause" not in found.sentence("en")
-    none = say.what_if(outlook, about=about(one), practical=0.9)
+    none = driver_outlook.what_if(outlook, about=about(one), practical=0.9)
     assert none.sentence("en").startswith("No single step up goes with a change")
 
 
@@ -140,9 +141,9 @@ def test_two_outcomes_side_by_side() -> None:
 def test_who_is_heard(world: World) -> None:
     one, _ = world
     counts = driver_estimates.heard(one)
-    assert "Every attribute was rated by at least" in say.heard(counts, about=about(one)).sentence("en")
+    assert "Every attribute was rated by at least" in driver_outlook.heard(counts, about=about(one)).sentence("en")
     few = counts.assign(rated=[1000, 1000, 1000, 100], not_used=[400, 400, 400, 1300], blank=100)
-    found = say.heard(few, about=about(one))
+    found = driver_outlook.heard(few, about=about(one))
     assert found.sentence("en").startswith("Only 7\u00a0% of the 1,500 respondents rated “Web shop”")
 
 
@@ -151,14 +152,14 @@ def test_nothing_is_claimed_without_numbers(world: World, how: str, word: str) -
     one, table = world
     what = about(one)
     bare = driver_estimates.table([one], [FAILED]) if how == "withheld" else suppressed(table)
-    found = [say.importance(bare, one.explained, about=what), say.pains(bare, about=what)]
+    found = [say.importance(bare, one.explained, about=what), driver_kinds.pains(bare, about=what)]
     for finding in found:
         assert word in finding.sentence("en")
         assert finding.verdict == how
         assert finding.pages["en"].figure is None
-    assert say.priorities(bare, driver_estimates.clouds(one), about=what).verdict == how
+    assert driver_kinds.priorities(bare, driver_estimates.clouds(one), about=what).verdict == how
     outlook = driver_estimates.outlook_table([one], [FAILED], params=PARAMS)
-    assert say.what_if(outlook, about=what, practical=0.03).verdict == "withheld"
+    assert driver_outlook.what_if(outlook, about=what, practical=0.03).verdict == "withheld"
 
 
 def test_one_suppressed_attribute_is_neither_drawn_nor_told(world: World) -> None:
@@ -172,8 +173,8 @@ def test_one_suppressed_attribute_is_neither_drawn_nor_told(world: World) -> Non
 def test_hostile_names(world: World) -> None:
     one, table = world
     labels = Labels(items=dict(zip((*one.data.attributes, "overall"), HOSTILE, strict=False)))
-    what = say.About(labels, one.outcome, one.metric, one.data.n)
-    for finding in (say.importance(table, one.explained, about=what), say.pains(table, about=what)):
+    what = About(labels, one.outcome, one.metric, one.data.n)
+    for finding in (say.importance(table, one.explained, about=what), driver_kinds.pains(table, about=what)):
         for language in ("en", "zh"):
             assert finding.blocks(language)
 
@@ -183,3 +184,44 @@ def test_a_page_in_both_languages(world: World) -> None:
         for language in ("en", "zh"):
             assert finding.sentence(language)
             assert len(finding.blocks(language)) == 3
+
+
+def by_age(gap: float) -> pd.DataFrame:
+    """Effects in two age groups, on one attribute `gap` apart."""
+    _, table = estimates()
+    own = table[table["estimand"] == "effect"].assign(level="segment:age")
+    young = own.assign(group="18-29", sd=0.01)
+    old = own.assign(group="60+", sd=0.01, mean=own["mean"] + np.where(own["attribute"] == "staff", gap, 0.0))
+    return pd.concat([table, young, old], ignore_index=True)
+
+
+def test_groups_that_differ_are_named_and_others_are_not() -> None:
+    one, _ = estimates()
+    found = driver_outlook.groups(by_age(0.2), by="segment:age", about=about(one))
+    assert found.sentence("en").startswith("By age, they differ most on “Store staff”: one point more goes with")
+    same = driver_outlook.groups(by_age(0.0), by="segment:age", about=about(one))
+    assert same.sentence("en") == "No attribute clearly matters more to one group than to another."
+    alike = driver_outlook.groups(by_age(0.2), by="", about=about(one))
+    assert "taken to be the same for all" in alike.sentence("en")
+
+
+def test_groups_do_not_change_the_rest_of_the_page() -> None:
+    one, table = estimates()
+    assert say.importance(by_age(0.2), one.explained, about=about(one)).sentence("en") == (
+        say.importance(table, one.explained, about=about(one)).sentence("en")
+    )
+
+
+def test_one_outcome_alone(world: World) -> None:
+    one, table = world
+    assert "one outcome here" in say.others(table, {"overall": one.explained}, about=about(one)).sentence("en")
+
+
+def test_what_they_do_comes_before_what_else_they_say() -> None:
+    parts = {name: estimates(name=name) for name in ("overall", "nps", "repurchased")}
+    both = pd.concat([table for _, table in parts.values()], ignore_index=True)
+    explained = {name: one.explained for name, (one, _) in parts.items()}
+    found = say.others(both, explained, about=about(parts["overall"][0]))
+    assert "Buys again" in found.statements[0].text("en")
+    assert "Likelihood to recommend" in found.sentence("en")
+    assert len([b for b in found.blocks("en") if b["type"] == "figure"]) == 2

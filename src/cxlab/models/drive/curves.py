@@ -66,7 +66,7 @@ class Layout:
         a, g = len(self.sizes), self.groups
         lengths = {
             "fit": 1,  # logit of R2
-            "strength": a,  # log
+            "strength": len(self.rated),  # log
             "unused": int((self.unused >= 0).sum()),
             "steps": sum(self._free(i) for i in range(a)),
             "group_scale": 2 if g else 0,  # log sd of the groups' averages and of their slopes
@@ -81,6 +81,12 @@ class Layout:
         """Number of parameters."""
         return self.places["tail"].stop
 
+    @cached_property
+    def rated(self) -> list[int]:
+        """Attributes with a strength of their own; free curves have none but in their steps."""
+        a = len(self.sizes)
+        return list(range(a)) if self.shape != "free" else [a - 1] if self.halo else []
+
     def _free(self, a: int) -> int:
         """Number of parameters of an attribute's curve beside its strength."""
         if self.halo and a == len(self.sizes) - 1:
@@ -88,14 +94,41 @@ class Layout:
         return {"linear": 0, "monotone": self.sizes[a] - 2, "free": self.sizes[a] - 1}[self.shape]
 
     @cached_property
-    def steps(self) -> list[tuple[int, slice]]:
-        """Attribute and its slice among the steps."""
-        out, at = [], 0
-        for a in range(len(self.sizes)):
-            n = self._free(a)
-            out.append((a, slice(at, at + n)))
-            at += n
-        return out
+    def alike(self) -> list[Alike]:
+        """Attributes with as many codes and steps, which are worked on together."""
+        starts = np.concatenate([[0], np.cumsum([self._free(a) for a in range(len(self.sizes))])]).astype(int)
+        kinds: dict[tuple[int, int], list[int]] = {}
+        for a, k in enumerate(self.sizes):
+            kinds.setdefault((k, self._free(a)), []).append(a)
+        return [
+            Alike(
+                np.array(members),
+                self.column[members, :k],
+                starts[members][:, None] + np.arange(n),
+                self.share[self.column[members, :k]],
+            )
+            for (k, n), members in kinds.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """M attributes with as many codes K and step parameters n.
+
+    Attributes
+    ----------
+    members : array of int, shape (M,)
+    column : array of int, shape (M, K)
+    steps : array of int, shape (M, n)
+        Places among the steps.
+    share : array, shape (M, K)
+        Of the users.
+    """
+
+    members: np.ndarray
+    column: np.ndarray
+    steps: np.ndarray
+    share: np.ndarray
 
 
 @lru_cache
@@ -110,19 +143,19 @@ def contrasts(k: int) -> np.ndarray:
 
 
 def increments(layout: Layout, theta: np.ndarray) -> list[np.ndarray]:
-    """Steps from code to code of each attribute as parts of its whole rise: A arrays (S, K_a - 1)."""
+    """Steps from code to code as parts of the whole rise, for each kind of `Layout.alike`: arrays (S, M, K - 1)."""
     raw = theta[:, layout.places["steps"]]
     out = []
-    for a, at in layout.steps:
-        k = layout.sizes[a]
-        if at.stop > at.start and layout.shape == "free":
-            out.append(raw[:, at] / np.sqrt(k - 1))
-        elif at.stop == at.start:
-            out.append(np.full((len(theta), k - 1), 1 / (k - 1)))
+    for kind in layout.alike:
+        k = kind.column.shape[1] - 1
+        if kind.steps.shape[1] == 0:
+            out.append(np.full((len(theta), len(kind.members), k), 1 / k))
+        elif layout.shape == "free":
+            out.append(raw[:, kind.steps] / np.sqrt(k))
         else:
-            e = raw[:, at] @ contrasts(k - 1).T
-            e = np.exp(e - e.max(axis=1, keepdims=True))
-            out.append(e / e.sum(axis=1, keepdims=True))
+            e = raw[:, kind.steps] @ contrasts(k).T
+            e = np.exp(e - e.max(axis=2, keepdims=True))
+            out.append(e / e.sum(axis=2, keepdims=True))
     return out
 
 
@@ -143,16 +176,18 @@ def forward(layout: Layout, priors: Priors, theta: np.ndarray) -> tuple[np.ndarr
         Intermediate arrays for `backward`.
     """
     s, place, d = len(theta), layout.places, len(layout.share)
-    strength = np.exp(theta[:, place["strength"]])
+    strength = np.ones((s, len(layout.sizes)))
+    strength[:, layout.rated] = np.exp(theta[:, place["strength"]])
     raw = np.zeros((s, d))
     parts = increments(layout, theta)
     curves = []
-    for a, part in enumerate(parts):
-        column = layout.column[a, : layout.sizes[a]]
-        rise = np.concatenate([np.zeros((s, 1)), np.cumsum(part, axis=1)], axis=1)
-        curve = layout.direction[a] * (rise - rise @ layout.share[column][:, None])
-        curves.append(curve)
-        raw[:, column] = strength[:, a : a + 1] * curve
+    for kind, part in zip(layout.alike, parts, strict=True):
+        rise = np.zeros((s, *kind.column.shape))
+        np.cumsum(part, axis=2, out=rise[:, :, 1:])
+        rise -= (rise * kind.share).sum(axis=2, keepdims=True)
+        rise *= layout.direction[kind.members][:, None]
+        curves.append(rise)
+        raw[:, kind.column] = strength[:, kind.members, None] * rise
     has = layout.unused >= 0
     raw[:, layout.unused[has]] = priors.unused_scale * theta[:, place["unused"]]
     spread = raw @ layout.spread
@@ -187,21 +222,22 @@ def backward(
     along = (g * effects).sum(axis=1)
     out[:, 0] = 0.5 * along
     by_raw = kept["scale"][:, None] * g - (along / kept["explained"])[:, None] * kept["spread"]
-    for (a, at), part in zip(layout.steps, kept["parts"], strict=True):
-        column = layout.column[a, : layout.sizes[a]]
-        here = by_raw[:, column]
-        strength = kept["strength"][:, a]
-        out[:, place["strength"].start + a] = (here * kept["curves"][a]).sum(axis=1) * strength
-        if at.stop == at.start:
+    by_strength = np.empty((len(theta), len(layout.sizes)))
+    for kind, part, curve in zip(layout.alike, kept["parts"], kept["curves"], strict=True):
+        here = by_raw[:, kind.column]
+        strength = kept["strength"][:, kind.members]
+        by_strength[:, kind.members] = (here * curve).sum(axis=2) * strength
+        if kind.steps.shape[1] == 0:
             continue
-        centred = here - here.sum(axis=1, keepdims=True) * layout.share[column]
-        by_step = (strength * layout.direction[a])[:, None] * np.cumsum(centred[:, :0:-1], axis=1)[:, ::-1]
-        where = slice(place["steps"].start + at.start, place["steps"].start + at.stop)
+        centred = here - here.sum(axis=2, keepdims=True) * kind.share
+        by_step = np.cumsum(centred[:, :, :0:-1], axis=2)[:, :, ::-1]
+        by_step = by_step * (strength * layout.direction[kind.members])[:, :, None]
         if layout.shape == "free":
-            out[:, where] = by_step / np.sqrt(layout.sizes[a] - 1)
+            out[:, place["steps"]][:, kind.steps] = by_step / np.sqrt(part.shape[2])
         else:
-            by_log = part * (by_step - (part * by_step).sum(axis=1, keepdims=True))
-            out[:, where] = by_log @ contrasts(layout.sizes[a] - 1)
+            by_log = part * (by_step - (part * by_step).sum(axis=2, keepdims=True))
+            out[:, place["steps"]][:, kind.steps] = by_log @ contrasts(part.shape[2])
+    out[:, place["strength"]] = by_strength[:, layout.rated]
     has = layout.unused >= 0
     out[:, place["unused"]] = priors.unused_scale * by_raw[:, layout.unused[has]]
     if layout.groups:
@@ -244,12 +280,11 @@ def log_prior(layout: Layout, priors: Priors, theta: np.ndarray) -> tuple[np.nda
         value -= 0.5 * (theta[:, steps] ** 2).sum(axis=1)
         slope[:, steps] = -theta[:, steps]
     elif layout.shape == "monotone":
-        for (a, at), part in zip(layout.steps, increments(layout, theta), strict=True):
-            k = layout.sizes[a] - 1
-            if at.stop > at.start:
-                value += priors.step * np.log(np.maximum(part, 1e-300)).sum(axis=1)
-                here = slice(steps.start + at.start, steps.start + at.stop)
-                slope[:, here] = priors.step * (1 - k * part) @ contrasts(k)
+        for kind, part in zip(layout.alike, increments(layout, theta), strict=True):
+            k = part.shape[2]
+            if kind.steps.shape[1]:
+                value += priors.step * np.log(np.maximum(part, 1e-300)).sum(axis=(1, 2))
+                slope[:, steps][:, kind.steps] = priors.step * (1 - k * part) @ contrasts(k)
     if layout.groups:
         scales = theta[:, place["group_scale"]]
         relative = np.exp(scales) / np.array([priors.group_mean_scale, priors.group_slope_scale])

@@ -146,118 +146,166 @@ def total(rows: Rows, point: np.ndarray) -> np.ndarray:
     return out
 
 
-def value_and_gradient(rows: Rows, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted log-likelihood at many points and its gradient: (S, unknowns) -> (S,), (S, unknowns)."""
-    p = rows.effects
-    value, gradient = np.zeros(len(point)), np.zeros_like(point)
-    tail = point[:, p:]
-    for who, where in rows.chunks():
-        x, y = rows.design(where), rows.y[where]
-        first = rows.first[who] - where.start
-        eta = x @ point[:, :p].T.astype(x.dtype)
-        log_p = row_log(rows, where, eta, tail)
-        mean = _average(log_p, first)
-        size = np.diff(np.append(first, len(x)))
-        weight = np.repeat(rows.weight[who] / size, size)[:, None] * np.exp(log_p - np.repeat(mean, size, axis=0))
-        value += rows.weight[who] @ mean
-        if rows.kind == "continuous":
-            scaled = y[:, None] * np.exp(-tail[:, 1])
-            slope = weight * (scaled - tail[:, 0] - eta)
-            gradient[:, p] += slope.sum(axis=0)
-            gradient[:, p + 1] += (slope * scaled - weight).sum(axis=0)
-        else:
-            slope = _slopes_by_code(rows, y, eta, tail, weight, gradient[:, p:])
-        gradient[:, :p] += slope.T @ x
-    if rows.kind != "continuous":
-        later = np.cumsum(gradient[:, : p - 1 : -1], axis=1)[:, ::-1]
-        gradient[:, p:] = later
-        gradient[:, p + 1 :] *= np.exp(tail[:, 1:])
-    return value, gradient
+@dataclass(frozen=True)
+class Quadratic:
+    """The log-likelihood about a point: quadratic in the effects and cuts, but for the widths of the codes.
+
+    The probability of a code between two cuts has a factor that depends on their distance alone and bends sharply where
+    few gave that code; it is the same in all rows of a respondent, costs nothing and is kept exact.
+
+    Attributes
+    ----------
+    point : array, shape (unknowns,)
+        Effects, then cuts (mean and log sd, if continuous).
+    value : float
+        Of the quadratic part there, weighted.
+    gradient, hessian : arrays, shapes (unknowns,), (unknowns, unknowns)
+        Of the quadratic part.
+    inner : array, shape (K - 2,)
+        Weighted answers of the codes between two cuts; empty if continuous.
+    cut : bool
+        Whether the tail is cuts.
+    """
+
+    point: np.ndarray
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray
+    inner: np.ndarray
+    tail: int
+    cut: bool
+
+    def __call__(self, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (S,) and gradient (S, unknowns) at unknowns whose tail is the first cut and log distances."""
+        at = psi
+        p = psi.shape[1] - self.tail
+        if self.cut:
+            at = np.concatenate([psi[:, :p], cuts(psi[:, p:])], axis=1)
+        away = at - self.point
+        bent = away @ self.hessian
+        value = self.value + away @ self.gradient + 0.5 * (bent * away).sum(axis=1)
+        slope = self.gradient + bent
+        if self.cut:
+            slope[:, p:] = np.cumsum(slope[:, : p - 1 : -1][:, : self.tail], axis=1)[:, ::-1]
+            width = np.exp(psi[:, p + 1 :])
+            slope[:, p + 1 :] *= width
+            value = value + np.log(np.maximum(-np.expm1(-width), 1e-300)) @ self.inner
+            with np.errstate(over="ignore"):
+                slope[:, p + 1 :] += self.inner * width / np.maximum(np.expm1(width), 1e-300)
+        return value, slope
+
+    def curvature(self, psi: np.ndarray) -> np.ndarray:
+        """Matrix of second derivatives by effects and tail at one point, shape (unknowns, unknowns)."""
+        step = 1e-5 * np.eye(len(psi))
+        matrix = (self(psi + step)[1] - self(psi - step)[1]) / 2e-5
+        return (matrix + matrix.T) / 2
 
 
-def _slopes_by_code(
-    rows: Rows, y: np.ndarray, eta: np.ndarray, tail: np.ndarray, weight: np.ndarray, by_cut: np.ndarray
-) -> np.ndarray:
-    """Weighted derivative by eta, shape (rows, S); those by cuts are added to `by_cut`, shape (S, q)."""
-    from scipy.special import expit
-
-    cut, k = cuts(tail), rows.codes - 1
-    pull = 1 / np.expm1(np.maximum(np.diff(cut, axis=1), 1e-12))
-    slope = np.empty_like(weight)
-    for j in range(k + 1):
-        here = y == j
-        if not here.any():
-            continue
-        own = weight[here]
-        above = expit(cut[:, j] - eta[here]) if j < k else 1.0
-        below = expit(cut[:, j - 1] - eta[here]) if j > 0 else 0.0
-        slope[here] = own * (above + below - 1.0)
-        if j < k:
-            by_cut[:, j] += (own * (1.0 - above)).sum(axis=0)
-        if j > 0:
-            by_cut[:, j - 1] -= (own * below).sum(axis=0)
-        if 0 < j < k:
-            push = own.sum(axis=0) * pull[:, j - 1]
-            by_cut[:, j] += push
-            by_cut[:, j - 1] -= push
-    return slope
-
-
-def expand(
-    rows: Rows, point: np.ndarray, *, scores: bool = False
-) -> tuple[float, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def expand(rows: Rows, psi: np.ndarray, *, scores: bool = False) -> tuple[Quadratic, np.ndarray, np.ndarray]:
     """Expand the weighted log-likelihood about a point.
+
+    Parameters
+    ----------
+    rows : Rows
+    psi : array, shape (unknowns,)
+        Effects and tail.
+    scores : bool
+        Whether each respondent's gradient is wanted.
 
     Returns
     -------
-    value : float
-    gradient : array, shape (unknowns,)
-    hessian : array, shape (unknowns, unknowns)
+    quadratic : Quadratic
     each : array, shape (N,)
         Log probability of each outcome, unweighted.
     scores : array, shape (N, unknowns) or (0, unknowns)
-        Its gradient, if asked for.
+        Its gradient by effects and tail.
     """
     p, q = rows.effects, rows.tail
+    ordinal = rows.kind != "continuous"
+    tail = cuts(psi[p:]) if ordinal else psi[p:]
     value, gradient, hessian = 0.0, np.zeros(p + q), np.zeros((p + q, p + q))
     each, slopes = np.empty(len(rows.first)), []
-    chain, bend = _chain(rows, point[p:])
     for who, where in rows.chunks():
         x = rows.design(where)
+        small = x.dtype
         first = rows.first[who] - where.start
-        eta = (x @ point[:p].astype(x.dtype)).astype(float)
-        log_p = row_log(rows, where, eta[:, None], point[None, p:])
-        mean = _average(log_p, first)[:, 0]
+        eta = (x @ psi[:p].astype(small)).astype(float)
+        part = _derivatives(rows, where, eta, tail)
+        mean = _average(part.log_p[:, None], first)[:, 0]
         size = np.diff(np.append(first, len(x)))
-        share = np.exp(log_p[:, 0] - np.repeat(mean, size)) / np.repeat(size, size)
+        share = np.exp(part.log_p - np.repeat(mean, size)) / np.repeat(size, size)
         weight = rows.weight[who]
         by_row = share * np.repeat(weight, size)
-        slope, tail, curve, cross, corner = _row_derivatives(rows, where, eta, point[p:], by_row)
         value += float(weight @ mean)
         each[who] = mean
-        small = x.dtype
-        full = np.concatenate([x * slope[:, None].astype(small), tail.astype(small)], axis=1)
-        hessian[:p, :p] += x.T @ (x * (by_row * curve)[:, None].astype(small))
-        hessian[:p, p:] += x.T @ cross.astype(small)
-        hessian[p:, p:] += corner
-        grouped = full
+        full = np.concatenate([x * part.slope[:, None].astype(small), part.tail.astype(small)], axis=1)
+        hessian[:p, :p] += x.T @ (x * (by_row * part.curve)[:, None].astype(small))
+        hessian[:p, p:] += x.T @ (part.cross * by_row[:, None]).astype(small)
+        hessian[p:, p:] += np.einsum("i,ijk->jk", by_row, part.corner) if not ordinal else np.diag(by_row @ part.corner)
         if len(first) < len(x):
             root = np.sqrt(by_row)[:, None].astype(small) * full
-            grouped = np.add.reduceat(full * share[:, None].astype(small), first, axis=0)
-            back = np.sqrt(weight)[:, None].astype(small) * grouped
+            full = np.add.reduceat(full * share[:, None].astype(small), first, axis=0)
+            back = np.sqrt(weight)[:, None].astype(small) * full
             hessian += root.T @ root - back.T @ back
-        gradient += (weight.astype(small) @ grouped).astype(float)
+        gradient += (weight.astype(small) @ full).astype(float)
         if scores:
-            slopes.append(grouped.astype(float))
+            slopes.append(full.astype(float))
     hessian[p:, :p] = hessian[:p, p:].T
-    # from cuts to the first one and log distances
-    hessian[:p, p:] = hessian[:p, p:] @ chain
-    hessian[p:, :p] = hessian[:p, p:].T
-    hessian[p:, p:] = chain.T @ hessian[p:, p:] @ chain + np.einsum("k,kij->ij", gradient[p:], bend)
-    gradient[p:] = gradient[p:] @ chain
+    inner = np.zeros(0)
+    y = rows.y[rows.first]
+    if ordinal and q > 1:
+        gap = np.diff(tail)
+        inner = np.bincount(y, weights=rows.weight, minlength=rows.codes)[1:q]
+        between = (y > 0) & (y < q)
+        each[between] += np.log(-np.expm1(-gap))[y[between] - 1]
     rowwise = np.concatenate(slopes) if scores else np.empty((0, p + q))
-    rowwise[:, p:] = rowwise[:, p:] @ chain
-    return value, gradient, hessian, each, rowwise
+    if scores and ordinal and q > 1:
+        push = 1 / np.expm1(gap)
+        who = np.flatnonzero(between)
+        rowwise[who, p + y[who]] += push[y[who] - 1]
+        rowwise[who, p + y[who] - 1] -= push[y[who] - 1]
+        rowwise[:, p:] = np.cumsum(rowwise[:, : p - 1 : -1][:, :q], axis=1)[:, ::-1]
+        rowwise[:, p + 1 :] *= gap
+    point = np.concatenate([psi[:p], tail])
+    return Quadratic(point, value, gradient, hessian, inner, q, ordinal), each, rowwise
+
+
+@dataclass(frozen=True)
+class _Rowwise:
+    """Of each row, without the factor of the distance between its cuts: log probability and derivatives."""
+
+    log_p: np.ndarray  # (rows,)
+    slope: np.ndarray  # (rows,) by eta
+    tail: np.ndarray  # (rows, q) by cuts, or mean and log sd
+    curve: np.ndarray  # (rows,) second, by eta
+    cross: np.ndarray  # (rows, q)
+    corner: np.ndarray  # (rows, q): the diagonal; continuous: (rows, 2, 2)
+
+
+def _derivatives(rows: Rows, where: slice, eta: np.ndarray, tail: np.ndarray) -> _Rowwise:
+    y, n = rows.y[where], len(eta)
+    if rows.kind == "continuous":
+        scaled = y * np.exp(-tail[1])
+        z = scaled - tail[0] - eta
+        log_p = -0.5 * z**2 - tail[1] - 0.5 * np.log(2 * np.pi)
+        corner = -np.stack([np.ones(n), scaled, scaled, scaled**2 + z * scaled], axis=1).reshape(n, 2, 2)
+        first = np.stack([z, z * scaled - 1.0], axis=1)
+        return _Rowwise(log_p, z, first, -np.ones(n), -np.stack([np.ones(n), scaled], axis=1), corner)
+    from scipy.special import expit, log_expit
+
+    k, at = rows.codes - 1, np.arange(n)
+    up, low = np.flatnonzero(y < k), np.flatnonzero(y > 0)
+    above, below, log_p = np.ones(n), np.zeros(n), np.zeros(n)
+    above[up], below[low] = expit(tail[y[up]] - eta[up]), expit(tail[y[low] - 1] - eta[low])
+    log_p[up] += log_expit(tail[y[up]] - eta[up])
+    log_p[low] += log_expit(eta[low] - tail[y[low] - 1])
+    first, cross = np.zeros((n, k)), np.zeros((n, k))
+    first[at[up], y[up]] = (1 - above)[up]
+    first[at[low], y[low] - 1] = -below[low]
+    bent_up, bent_low = above * (1 - above), below * (1 - below)
+    cross[at[up], y[up]] = bent_up[up]
+    cross[at[low], y[low] - 1] = bent_low[low]
+    return _Rowwise(log_p, above + below - 1.0, first, -(bent_up + bent_low), cross, -cross)
 
 
 def _average(log_p: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -270,78 +318,8 @@ def _average(log_p: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def row_log(rows: Rows, where: slice, eta: np.ndarray, tail: np.ndarray) -> np.ndarray:
-    """Log probability of each row: eta (rows, S), tail (S, q) -> (rows, S)."""
-    y = rows.y[where]
+    """Log probability of each row's outcome, eta overwritten: eta (rows, S), tail (S, q) -> (rows, S)."""
     if rows.kind == "continuous":
-        z = y[:, None] * np.exp(-tail[:, 1]) - tail[:, 0] - eta
+        z = rows.y[where][:, None] * np.exp(-tail[:, 1]) - tail[:, 0] - eta
         return -0.5 * z**2 - tail[:, 1] - 0.5 * np.log(2 * np.pi)
-    cut = cuts(tail).astype(eta.dtype)
-    k = rows.codes - 1
-    upper = cut[:, np.minimum(y, k - 1)].T - eta
-    lower = cut[:, np.maximum(y - 1, 0)].T - eta
-    inside = (y > 0) & (y < k)
-    gap = np.diff(cut, axis=1, prepend=0.0)[:, np.minimum(y, k - 1)].T if inside.any() else np.ones_like(eta)
-    out = np.where((y < k)[:, None], -np.logaddexp(0.0, -upper), 0.0)
-    out -= np.where((y > 0)[:, None], np.logaddexp(0.0, lower), 0.0)
-    if inside.any():
-        out[inside] += np.log(-np.expm1(-np.maximum(gap[inside], 1e-12)))
-    return out
-
-
-def _row_derivatives(
-    rows: Rows, where: slice, eta: np.ndarray, tail: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """First and second derivatives by eta and by cuts (or mean and log sd).
-
-    Returns
-    -------
-    slope (rows,), tail (rows, q), curve (rows,), cross (rows, q; times weight), corner (q, q; weighted sum).
-    """
-    y, n = rows.y[where], len(eta)
-    if rows.kind == "continuous":
-        scaled = y * np.exp(-tail[1])
-        z = scaled - tail[0] - eta
-        first = np.stack([z, z * scaled - 1.0], axis=1)
-        corner = np.array(
-            [[-weight.sum(), -(weight @ scaled)], [-(weight @ scaled), -(weight @ (scaled**2 + z * scaled))]]
-        )
-        cross = -np.stack([weight, weight * scaled], axis=1)
-        return z, first, -np.ones(n), cross, corner
-    from scipy.special import expit
-
-    cut, k, at = cuts(tail), rows.codes - 1, np.arange(n)
-    has_up, has_low = y < k, y > 0
-    up, low = np.minimum(y, k - 1), np.maximum(y - 1, 0)
-    above = np.where(has_up, expit(cut[up] - eta), 1.0)
-    below = np.where(has_low, expit(cut[low] - eta), 0.0)
-    bent_up, bent_low = above * (1 - above), below * (1 - below)
-    gap = np.where(has_up & has_low, cut[up] - cut[low], np.inf)
-    with np.errstate(over="ignore"):
-        pull = 1 / np.expm1(np.maximum(gap, 1e-12))
-        stiff = pull * (1 + pull)
-    first = np.zeros((n, k))
-    cross = np.zeros((n, k))
-    first[at[has_up], up[has_up]] += ((1 - above) + pull)[has_up]
-    first[at[has_low], low[has_low]] += (-below - pull)[has_low]
-    cross[at[has_up], up[has_up]] += (weight * bent_up)[has_up]
-    cross[at[has_low], low[has_low]] += (weight * bent_low)[has_low]
-    corner = np.zeros((k, k))
-    both = has_up & has_low
-    np.add.at(corner, (up, up), -weight * np.where(has_up, bent_up + np.where(both, stiff, 0.0), 0.0))
-    np.add.at(corner, (low, low), -weight * np.where(has_low, bent_low + np.where(both, stiff, 0.0), 0.0))
-    np.add.at(corner, (up[both], low[both]), (weight * stiff)[both])
-    np.add.at(corner, (low[both], up[both]), (weight * stiff)[both])
-    return above + below - 1.0, first, -(bent_up + bent_low), cross, corner
-
-
-def _chain(rows: Rows, tail: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives of cuts by the first cut and log distances: (q, q) and (q, q, q)."""
-    q = rows.tail
-    if rows.kind == "continuous":
-        return np.eye(q), np.zeros((q, q, q))
-    step = np.concatenate([[1.0], np.exp(tail[1:])])
-    chain = np.tril(np.tile(step, (q, 1)))
-    bend = np.zeros((q, q, q))
-    for j in range(1, q):
-        bend[j:, j, j] = step[j]
-    return chain, bend
+    return np.log(np.maximum(_probability(rows, where, eta, tail), 1e-37))

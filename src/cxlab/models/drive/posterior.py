@@ -2,7 +2,8 @@
 
 The likelihood is expanded to second order in the effects of codes and the tail (not in the parameters, in which it bends
 sharply), the prior stays exact. This surrogate costs the same for 200 respondents and 200,000. Its draws are weighted by
-exact over surrogate likelihood; the weights are accepted on k-hat, else the walkers walk on the exact density.
+exact over surrogate likelihood; the weights are accepted on k-hat, else the walkers go on with the force of the surrogate
+and are accepted by the exact density, which is exact whatever the force.
 
 References
 ----------
@@ -12,36 +13,22 @@ Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cxlab.density import KHAT
 from cxlab.models.drive import curves, likelihood
 from cxlab.models.drive.curves import Layout
-from cxlab.models.drive.likelihood import Rows
-from cxlab.models.drive.walk import walk
+from cxlab.models.drive.likelihood import Quadratic, Rows
+from cxlab.models.drive.walk import LogDensities, walk
+
+if TYPE_CHECKING:
+    from cxlab.models.drivers import Priors
 
 WALKERS: Final = 64
 TUNE: Final = 240
 LEAST_SHARE: Final = 0.25  # effective share of weighted draws below which the surrogate is mended
-MOST_EXACT: Final = 150_000  # rows up to which walkers may walk on the exact density
-
-
-@dataclass(frozen=True)
-class Quadratic:
-    """Second-order expansion of the log-likelihood about `point`."""
-
-    point: np.ndarray
-    value: float
-    gradient: np.ndarray
-    hessian: np.ndarray
-
-    def __call__(self, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Value (S,) and gradient (S, unknowns)."""
-        away = psi - self.point
-        bent = away @ self.hessian
-        return self.value + away @ self.gradient + 0.5 * (bent * away).sum(axis=1), self.gradient + bent
 
 
 @dataclass(frozen=True)
@@ -56,45 +43,45 @@ class Mode:
     scores: np.ndarray
 
 
-def climb(layout: Layout, rows: Rows, priors, *, start: np.ndarray | None = None, scores: bool = False) -> Mode:
+def climb(layout: Layout, rows: Rows, priors: Priors, *, start: np.ndarray | None = None, scores: bool = False) -> Mode:
     """Find the mode: maximise surrogate and prior, expand anew, until nothing moves."""
     from scipy.optimize import minimize
 
     theta = starting_point(layout, rows) if start is None else start
-    psi, _ = curves.forward(layout, priors, theta[None])
-    value, gradient, hessian, _, _ = likelihood.expand(rows, psi[0])
-    best = value + float(curves.log_prior(layout, priors, theta[None])[0][0])
-    surrogate = Quadratic(psi[0], value, gradient, hessian)
+    surrogate, each, slopes, best = _expanded(layout, rows, priors, theta, scores)
     for _ in range(25):
+        density = surrogate_density(layout, priors, surrogate)
 
-        def down(x: np.ndarray, of: Quadratic = surrogate) -> tuple[float, np.ndarray]:
-            up, slope = surrogate_density(layout, priors, of)(x[None])
+        def down(x: np.ndarray, density: LogDensities = density) -> tuple[float, np.ndarray]:
+            up, slope = density(x[None])
             return (-float(up[0]), -slope[0]) if np.isfinite(up[0]) else (1e300, np.zeros_like(x))
 
-        found = minimize(
-            down, theta, jac=True, method="L-BFGS-B", options={"maxiter": 400, "maxcor": 20, "ftol": 1e-11}
-        )
-        step, taken = found.x - theta, False
+        options = {"maxiter": 400, "maxcor": 20, "ftol": 1e-11}
+        step = minimize(down, theta, jac=True, method="L-BFGS-B", options=options).x - theta
         for shrink in (1.0, 0.5, 0.2, 0.05, 0.01):
-            trial = theta + shrink * step
-            psi, _ = curves.forward(layout, priors, trial[None])
-            expanded = likelihood.expand(rows, psi[0])
-            there = expanded[0] + float(curves.log_prior(layout, priors, trial[None])[0][0])
-            if there > best - 1e-9:
-                taken = True
+            expanded = _expanded(layout, rows, priors, theta + shrink * step, scores)
+            if expanded[3] > best - 1e-9:
                 break
-        if not taken:
+        else:
             break
-        gain, best, theta = there - best, there, trial
-        surrogate = Quadratic(psi[0], *expanded[:3])
+        theta, gain = theta + shrink * step, expanded[3] - best
+        surrogate, each, slopes, best = expanded
         if gain < 1e-3:
             break
-    density = surrogate_density(layout, priors, surrogate)
-    _, _, _, each, slopes = likelihood.expand(rows, surrogate.point, scores=scores)
-    return Mode(theta, best, surrogate, _factor(_curvature(density, theta)), each, slopes)
+    curve = _curvature(surrogate_density(layout, priors, surrogate), theta)
+    return Mode(theta, best, surrogate, _factor(curve), each, slopes)
 
 
-def surrogate_density(layout: Layout, priors, surrogate: Quadratic):
+def _expanded(
+    layout: Layout, rows: Rows, priors: Priors, theta: np.ndarray, scores: bool
+) -> tuple[Quadratic, np.ndarray, np.ndarray, float]:
+    psi, _ = curves.forward(layout, priors, theta[None])
+    surrogate, each, slopes = likelihood.expand(rows, psi[0], scores=scores)
+    prior, _ = curves.log_prior(layout, priors, theta[None])
+    return surrogate, each, slopes, float(rows.weight @ each + prior[0])
+
+
+def surrogate_density(layout: Layout, priors: Priors, surrogate: Quadratic) -> LogDensities:
     """Density of prior times the expanded likelihood, for `walk`."""
 
     def density(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,8 +101,8 @@ def starting_point(layout: Layout, rows: Rows) -> np.ndarray:
     theta, place = np.zeros(layout.size), layout.places
     theta[0] = -1.0
     if layout.shape == "free":
-        for a, at in layout.steps:
-            theta[place["steps"]][at] = 1 / np.sqrt(layout.sizes[a] - 1)
+        for kind in layout.alike:
+            theta[place["steps"]][kind.steps] = 1 / np.sqrt(kind.column.shape[1] - 1)
     theta[place["group_scale"]] = -2.0
     theta[place["tail"]] = tail_of(rows)
     return theta
@@ -131,7 +118,7 @@ def tail_of(rows: Rows) -> np.ndarray:
     return np.concatenate([cut[:1], np.log(np.diff(cut))])
 
 
-def _curvature(density, theta: np.ndarray) -> np.ndarray:
+def _curvature(density: LogDensities, theta: np.ndarray) -> np.ndarray:
     step = 1e-4 * np.eye(len(theta))
     matrix = (density(theta + step)[1] - density(theta - step)[1]) / 2e-4
     return (matrix + matrix.T) / 2
@@ -164,41 +151,32 @@ class Drawn:
     share: float
 
 
-def draw(layout: Layout, rows: Rows, priors, mode: Mode, *, draws: int, chains: int, seed: int) -> Drawn:
+def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, chains: int, seed: int) -> Drawn:
     """Draw from the posterior; see the module."""
     each = -(-draws * chains // WALKERS)
     surrogate, factor, centre = mode.surrogate, mode.factor, mode.theta
     for attempt in range(2):
-        values, diverging = walk(
-            surrogate_density(layout, priors, surrogate), centre, factor,
-            walkers=WALKERS, draws=each, tune=TUNE, seed=seed + attempt,
-        )  # fmt: skip
-        theta, diverging = _deal(values, diverging, draws=draws, chains=chains)
+        density = surrogate_density(layout, priors, surrogate)
+        values, wild = walk(density, centre, factor, walkers=WALKERS, draws=each, tune=TUNE, seed=seed + attempt)
+        theta, diverging = _deal(values, wild, draws=draws, chains=chains)
         flat = theta.reshape(-1, layout.size)
         psi, _ = curves.forward(layout, priors, flat)
         weight, khat, share = _smoothed(likelihood.total(rows, psi) - surrogate(psi)[0])
         if khat < KHAT and share > LEAST_SHARE:
             return Drawn(_resampled(theta, weight, seed), diverging, "importance", khat, share)
+        centre, factor = flat.mean(axis=0), np.linalg.cholesky(np.cov(flat.T) + 1e-9 * np.eye(layout.size))
         if attempt == 0:  # expand about the weighted mean instead of the mode
-            middle = (weight[:, None] * psi).sum(axis=0)
-            surrogate = Quadratic(middle, *likelihood.expand(rows, middle)[:3])
-            factor = np.linalg.cholesky(np.cov(flat.T) + 1e-9 * np.eye(layout.size))
-            centre = flat.mean(axis=0)
-    if len(rows.y) > MOST_EXACT:
-        return Drawn(theta, np.ones_like(diverging), "importance", khat, share)
+            surrogate, _, _ = likelihood.expand(rows, weight @ psi)
 
-    def exact(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            psi, kept = curves.forward(layout, priors, points)
-            value, slope = likelihood.value_and_gradient(rows, psi)
-            more, by_prior = curves.log_prior(layout, priors, points)
-            whole = value + more
-            return np.where(np.isfinite(whole), whole, -np.inf), (
-                curves.backward(layout, priors, points, psi, kept, slope) + by_prior
-            )
+    def exact(points: np.ndarray) -> np.ndarray:
+        psi, _ = curves.forward(layout, priors, points)
+        return likelihood.total(rows, psi) + curves.log_prior(layout, priors, points)[0]
 
-    values, diverging = walk(exact, centre, factor, walkers=WALKERS, draws=each, tune=TUNE // 2, seed=seed + 2)
-    theta, diverging = _deal(values, diverging, draws=draws, chains=chains)
+    density = surrogate_density(layout, priors, surrogate)
+    values, wild = walk(
+        density, centre, factor, walkers=WALKERS, draws=each, tune=TUNE, seed=seed + 2, exact=exact, start=values[:, -1]
+    )
+    theta, diverging = _deal(values, wild, draws=draws, chains=chains)
     return Drawn(theta, diverging, "walkers", khat, share)
 
 

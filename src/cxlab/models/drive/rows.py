@@ -203,17 +203,20 @@ def directed(layout: Layout, rows: Rows, *, surely: float = 3.0) -> Layout:
     best = -np.inf
     step = np.zeros_like(c)
     for _ in range(12):
-        value, gradient, hessian, _, _ = expand(rows, lines @ c)
-        value -= 0.5 * c @ ridge @ c
+        psi = lines @ c
+        around, each, _ = expand(rows, psi)
+        value = float(rows.weight @ each) - 0.5 * c @ ridge @ c
         if value < best:  # too far: come half of the way back
             step = step / 2
             c = c - step
             continue
         done, best = value - best < 1e-2, value
+        _, gradient = around(psi[None])
+        hessian = around.curvature(psi)
         curve = ridge - lines.T @ hessian @ lines
         if done:
             break
-        step = np.linalg.solve(curve, lines.T @ gradient - ridge @ c)
+        step = np.linalg.solve(curve, lines.T @ gradient[0] - ridge @ c)
         c = c + step
     sd = np.sqrt(np.diag(np.linalg.inv(curve)))
     direction = np.where(c[:a] < -surely * sd[:a], -1.0, 1.0)

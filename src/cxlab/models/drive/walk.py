@@ -31,6 +31,8 @@ def walk(
     draws: int,
     tune: int,
     seed: int,
+    exact: Callable[[np.ndarray], np.ndarray] | None = None,
+    start: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw from a density.
 
@@ -44,6 +46,11 @@ def walk(
     walkers, draws, tune : int
         Walkers, draws of each, and steps thrown away.
     seed : int
+    exact : callable, optional
+        Points (S, d) -> log densities (S,) that judge where a trajectory ends, if `density` is but an approximation of it
+        whose gradient is the force: any force leaves the exact density as it is.
+    start : array, shape (walkers, d), optional
+        Where the walkers begin; by default near the mode.
 
     Returns
     -------
@@ -52,24 +59,26 @@ def walk(
     """
     random = np.random.default_rng(seed)
     d = len(mode)
-    centre = mode
-    x = centre + random.standard_normal((walkers, d)) @ factor.T
+    x = mode + 0.5 * random.standard_normal((walkers, d)) @ factor.T if start is None else start
     value, slope = density(x)
-    lost = ~np.isfinite(value)
-    if lost.any():
-        x[lost] = centre + 0.1 * (x[lost] - centre)
-        value, slope = density(x)
+    if exact is not None:
+        value = exact(x)
+    value = np.where(np.isfinite(value), value, -np.inf)
     step = 0.9 / d**0.25
     for stage in range(3):
         count = (tune // 2, tune // 4, tune // 4)[stage]
         search = _Step(step)
         seen = []
         for i in range(count):
-            x, value, slope, rate, _ = _move(density, x, value, slope, factor, search.now, random)
+            x, value, slope, rate, _ = _move(density, exact, x, value, slope, factor, search.now, random)
             search.update(rate)
             if i >= count // 2:
                 seen.append(x)
         step = search.settled
+        if stage == 0:  # walkers that lost their way while the step was found join others
+            lost = np.flatnonzero(value < np.median(value) - 3 * d**0.5 - 20)
+            found = random.choice(np.setdiff1d(np.arange(walkers), lost), len(lost))
+            x[lost], value[lost], slope[lost] = x[found], value[found], slope[found]
         if stage < 2 and len(seen) * walkers > 5 * d:
             everything = np.concatenate(seen)
             cloud = np.cov(everything.T)
@@ -79,13 +88,14 @@ def walk(
             step *= 0.8
     values, diverging = np.empty((walkers, draws, d)), np.empty((walkers, draws), bool)
     for i in range(draws):
-        x, value, slope, _, wild = _move(density, x, value, slope, factor, step, random)
+        x, value, slope, _, wild = _move(density, exact, x, value, slope, factor, step, random)
         values[:, i], diverging[:, i] = x, wild
     return values, diverging
 
 
 def _move(
     density: LogDensities,
+    exact: Callable[[np.ndarray], np.ndarray] | None,
     x: np.ndarray,
     value: np.ndarray,
     slope: np.ndarray,
@@ -94,6 +104,21 @@ def _move(
     random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, np.ndarray]:
     """Let every walker take one trajectory of a random length about a quarter of a turn."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _trajectory(density, exact, x, value, slope, factor, step, random)
+
+
+def _trajectory(
+    density: LogDensities,
+    exact: Callable[[np.ndarray], np.ndarray] | None,
+    x: np.ndarray,
+    value: np.ndarray,
+    slope: np.ndarray,
+    factor: np.ndarray,
+    step: float,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, np.ndarray]:
+    """Leapfrog steps and the verdict on where they end."""
     momentum = random.standard_normal(x.shape)
     energy = value - 0.5 * (momentum**2).sum(axis=1)
     length = max(1, min(60, round(random.uniform(0.5, 1.2) * np.pi / 2 / step)))
@@ -104,6 +129,8 @@ def _move(
         there, pull = density(at)
         pull = np.where(np.isfinite(pull), pull, 0.0)
         p = p + (1.0 if i < length - 1 else 0.5) * step * pull @ factor
+    if exact is not None:
+        there = exact(at)
     gain = there - 0.5 * (p**2).sum(axis=1) - energy
     gain = np.where(np.isfinite(gain), gain, -np.inf)
     taken = np.log(random.random(len(x))) < gain

@@ -23,16 +23,16 @@ def prior_draw(layout: Layout, priors: Priors, random: np.random.Generator) -> n
     place, theta = layout.places, np.zeros(layout.size)
     r2 = random.beta(priors.r2_a, priors.r2_b)
     theta[0] = np.log(max(r2, 1e-12)) - np.log(max(1 - r2, 1e-12))
-    theta[place["strength"]] = 0.5 * np.log(2 * np.maximum(random.gamma(priors.split, size=len(layout.sizes)), 1e-200))
+    theta[place["strength"]] = 0.5 * np.log(2 * np.maximum(random.gamma(priors.split, size=len(layout.rated)), 1e-200))
     theta[place["unused"]] = random.standard_normal(place["unused"].stop - place["unused"].start)
     steps = theta[place["steps"]]
-    for a, at in layout.steps:
-        k = layout.sizes[a] - 1
-        if at.stop > at.start and layout.shape == "monotone":
-            part = np.maximum(random.dirichlet(np.full(k, priors.step)), 1e-200)
-            steps[at] = np.log(part) @ curves.contrasts(k)
-        elif at.stop > at.start:
-            steps[at] = random.standard_normal(k)
+    for kind in layout.alike:
+        k = kind.column.shape[1] - 1
+        if kind.steps.shape[1] and layout.shape == "monotone":
+            part = np.maximum(random.dirichlet(np.full(k, priors.step), size=len(kind.members)), 1e-200)
+            steps[kind.steps] = np.log(part) @ curves.contrasts(k)
+        elif kind.steps.shape[1]:
+            steps[kind.steps] = random.standard_normal(kind.steps.shape)
     tail = theta[place["tail"]]
     if layout.noise_var == 1.0:
         tail[:] = 0.0

@@ -29,6 +29,7 @@ MODELS = (
     "reward",
     "touchpoints",
     "latents",
+    "purchases",
 )
 RESULTS = (
     "diagnostics",

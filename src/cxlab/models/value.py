@@ -116,7 +116,8 @@ class Outlook:
     ----------
     customers : DataFrame
         One row a customer, in the order of the model's data: ``p_alive``, ``expected_purchases``, ``purchases_sd``,
-        ``purchases_low``, ``purchases_high`` (counts nearest to 90 %), ``expected_spend`` (not discounted),
+        ``purchases_low``, ``purchases_high`` (counts nearest to 90 %) and their ``purchases_promised`` probability,
+        ``expected_spend`` (not discounted),
         ``clv_mean``, ``clv_sd``, ``clv_low``, ``clv_high`` (5 and 95 %; discounted contribution). Amounts are NaN
         where no spend is known.
     purchases : array (draw, group)
@@ -457,8 +458,10 @@ def _density(data: ValueData, prior: Priors) -> tuple[LogDensity, Callable[[np.n
     likelihood, value = _likelihood(data)
     start = contracts.START
     if data.rows is not None:
-        one = data.family
-        start = discrete.start(data.rows) if one in ("bgbb", "sbg") else families.start(one, data.rows)
+        if data.family == "bgbb" or data.family == "sbg":
+            start = discrete.start(data.rows)
+        else:
+            start = families.start(data.family, data.rows)
 
     def both(x: np.ndarray) -> tuple[float, np.ndarray]:
         with np.errstate(all="ignore"):  # far points overflow: their density is not finite, which is the answer
@@ -495,6 +498,7 @@ def _customers(found: forecast.Forecast, rows: Rows, average: np.ndarray, margin
         "purchases_sd": found.purchases_sd[at],
         "purchases_low": found.purchases_low[at],
         "purchases_high": found.purchases_high[at],
+        "purchases_promised": found.purchases_promised[at],
     }
     nothing = np.full(len(at), np.nan)
     if len(average):

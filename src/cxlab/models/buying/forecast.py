@@ -37,6 +37,8 @@ class Forecast:
         Expected number and standard deviation of purchases of one customer.
     purchases_low, purchases_high : array (row,)
         The counts whose probability is nearest to 90 %, shortest range.
+    purchases_promised : array (row,)
+        The probability of that range: counts being whole, it is rarely 90 % exactly.
     worth : array (row, 2)
         a, b such that a customer of the row with average purchase m is worth a + b m, discounted (before margin).
     revenue : array (row, 2)
@@ -57,6 +59,7 @@ class Forecast:
     purchases_sd: np.ndarray
     purchases_low: np.ndarray
     purchases_high: np.ndarray
+    purchases_promised: np.ndarray
     worth: np.ndarray
     revenue: np.ndarray
     worth_sd: np.ndarray
@@ -128,7 +131,7 @@ def stream(
     ahead = (edges[:-1, None] + wide[:, None] * node).ravel()
     shares = (wide[:, None] * mass).ravel()
     horizon, n, d = float(edges[-1]), len(rows), len(points)
-    one = {name: np.empty(n) for name in ("alive", "mean", "sd", "low", "high", "w_sd", "w_low", "w_high")}
+    one = {name: np.empty(n) for name in ("alive", "mean", "sd", "low", "high", "promised", "w_sd", "w_low", "w_high")}
     worth, revenue = np.zeros((n, 2)), np.zeros((n, 2))
     total, total_worth = (np.zeros((d, int(group.max()) + 1)) for _ in range(2))
     steps = np.zeros((d, len(wide)))
@@ -166,15 +169,28 @@ def stream(
 
         one["alive"][here], one["mean"][here] = alive.mean(axis=0), mean.mean(axis=0)
         one["sd"][here] = count.std(axis=0)
-        one["low"][here], one["high"][here] = _nearest(np.sort(count, axis=0))
+        one["low"][here], one["high"][here], one["promised"][here] = _nearest(np.sort(count, axis=0))
         centre = np.maximum(expected.mean(axis=0), 1e-300)
         one["w_sd"][here] = value.std(axis=0) / centre
         ends = np.quantile(value, [(1 - PROB) / 2, (1 + PROB) / 2], axis=0)
         one["w_low"][here], one["w_high"][here] = ends / centre
     return Forecast(
-        one["alive"], one["mean"], one["sd"], one["low"], one["high"], worth, revenue, one["w_sd"], one["w_low"],
-        one["w_high"], total, total_worth, steps, np.asarray(edges, float),
-    )  # fmt: skip
+        p_alive=one["alive"],
+        purchases=one["mean"],
+        purchases_sd=one["sd"],
+        purchases_low=one["low"],
+        purchases_high=one["high"],
+        purchases_promised=one["promised"],
+        worth=worth,
+        revenue=revenue,
+        worth_sd=one["w_sd"],
+        worth_low=one["w_low"],
+        worth_high=one["w_high"],
+        total=total,
+        total_worth=total_worth,
+        steps=steps,
+        edges=np.asarray(edges, float),
+    )
 
 
 def shocked(total: np.ndarray, shock: float, *, seed: int) -> np.ndarray:
@@ -195,8 +211,8 @@ def _add(total: np.ndarray, group: np.ndarray, values: np.ndarray) -> None:
         total[:, g] += values[:, group == g].sum(axis=1)
 
 
-def _nearest(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shortest range of counts whose probability is nearest to 90 %, of sorted draws (draw, row).
+def _nearest(count: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the shortest range of counts whose probability is nearest to 90 % and that probability, of sorted draws.
 
     Counts are few: any range that must hold at least 90 % holds far more. Of the shortest such range and the same less
     its lowest or its highest count, the one nearest to 90 % is taken.
@@ -207,12 +223,16 @@ def _nearest(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     begin = width.argmin(axis=0)
     column = np.arange(count.shape[1])
     low, high = count[begin, column].astype(float), count[begin + take - 1, column].astype(float)
-    best, miss = (low, high), np.abs(_within(count, low, high) - PROB)
+    share = _within(count, low, high)
+    best = (low, high, share)
     for less in ((low, high - 1), (low + 1, high)):
-        off = np.where(less[0] <= less[1], np.abs(_within(count, *less) - PROB), np.inf)
-        better = off < miss
-        best = (np.where(better, less[0], best[0]), np.where(better, less[1], best[1]))
-        miss = np.where(better, off, miss)
+        share = np.where(less[0] <= less[1], _within(count, *less), np.inf)
+        better = np.abs(share - PROB) < np.abs(best[2] - PROB)
+        best = (
+            np.where(better, less[0], best[0]),
+            np.where(better, less[1], best[1]),
+            np.where(better, share, best[2]),
+        )
     return best
 
 

@@ -1,0 +1,320 @@
+"""What customers bought and when: frequency, recency and age by one query, never of a later day than asked for.
+
+Days between dates count, not spans of 24 hours; several purchases of a day are one. Returns and negative amounts are no
+purchases: they are counted and told, and lower nobody's frequency. A customer's age begins with the first purchase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final, Protocol
+
+import numpy as np
+import pandas as pd
+
+from cxlab.errors import ModelError, Problem, nearest
+
+LEAST_CUSTOMERS: Final = 30  # with fewer, a brand has no distribution of customers to speak of
+LEAST_AGAIN: Final = 10  # who bought a second time
+REGULAR: Final = 0.25  # spread of a customer's intervals over their mean below which they are a schedule
+RENEWED: Final = 0.2  # share of renewals among purchases from which on they are contracts
+ENDED: Final = 0.02  # share of customers whose end is recorded from which on ends are seen
+_LATE: Final = 1.5  # intervals without a payment after which a contract counts as ended
+
+_CUSTOMERS: Final = """
+    WITH bought AS (SELECT customer, date, sum(amount) AS amount, sum(margin) AS margin FROM transactions
+        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
+            AND (amount IS NULL OR amount >= 0)
+        GROUP BY customer, date),
+    since AS (SELECT *, min(date) OVER (PARTITION BY customer) AS first FROM bought)
+    SELECT customer, first, count(*) - 1 AS x,
+        date_diff('day', first, max(date)) / 7 AS recency,
+        date_diff('day', first, $until) / 7 AS age,
+        avg(amount) FILTER (WHERE date > first) AS spend,
+        avg(margin) FILTER (WHERE date > first) AS margin
+    FROM since WHERE first <= $known AND hash(customer) % $of = 0
+    GROUP BY customer, first ORDER BY customer"""
+_WEEKS: Final = """
+    WITH bought AS (SELECT customer, date, sum(amount) AS amount, sum(margin) AS margin FROM transactions
+        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
+            AND (amount IS NULL OR amount >= 0)
+        GROUP BY customer, date),
+    since AS (SELECT *, min(date) OVER (PARTITION BY customer) AS first FROM bought)
+    SELECT (date_diff('day', $after, date) - 1) // 7 AS week, count(*) AS purchases
+    FROM since WHERE first <= $after AND date > $after GROUP BY week ORDER BY week"""
+_READ: Final = """
+    WITH bought AS (SELECT * FROM transactions WHERE kind IN ('purchase', 'booking', 'renewal')),
+    kept AS (SELECT * FROM bought
+        WHERE customer IS NOT NULL AND date <= $until AND (amount IS NULL OR amount >= 0)),
+    each AS (SELECT customer, count(DISTINCT date) AS days, min(date) AS first FROM kept GROUP BY customer)
+    SELECT (SELECT count(*) FROM bought) AS rows,
+        (SELECT count(*) FROM kept) AS used,
+        (SELECT min(date) FROM kept) AS first,
+        (SELECT count(*) FROM each) AS customers,
+        (SELECT count(*) FROM each WHERE days > 1) AS again,
+        (SELECT count(*) FROM each WHERE first < $until) AS seen,
+        (SELECT count(*) FROM bought WHERE customer IS NULL) AS anonymous,
+        (SELECT count(*) FROM bought WHERE date IS NULL) AS undated,
+        (SELECT count(*) FROM transactions WHERE date > $until) AS later,
+        (SELECT count(*) FROM bought WHERE amount < 0) AS negative,
+        (SELECT count(*) FROM transactions WHERE kind = 'return') AS returns,
+        (SELECT sum(abs(amount)) FROM transactions
+            WHERE date <= $until AND (kind = 'return' OR (kind <> 'churn' AND amount < 0))) AS returned,
+        (SELECT sum(amount) FROM kept) AS spent,
+        (SELECT count(*) FROM kept WHERE amount IS NULL) AS unpriced,
+        (SELECT count(*) FROM kept WHERE amount = 0) AS free,
+        (SELECT sum(margin) / nullif(sum(amount), 0) FROM kept WHERE margin IS NOT NULL AND amount > 0) AS margin,
+        (SELECT count(*) FROM kept) - (SELECT count(*) FROM (SELECT DISTINCT customer, date FROM kept)) AS same_day,
+        (SELECT count(*) FROM kept) - (SELECT count(*) FROM (SELECT DISTINCT customer, date, kind, amount, margin,
+            product, channel, seller, basket, link FROM kept)) AS twice,
+        (SELECT count(*) FROM kept WHERE kind = 'renewal') AS renewals,
+        (SELECT count(DISTINCT customer) FROM transactions WHERE kind = 'churn' AND date <= $until) AS ended"""
+_INTERVALS: Final = """
+    WITH days AS (SELECT DISTINCT customer, date FROM transactions
+        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
+            AND (amount IS NULL OR amount >= 0)),
+    gaps AS (SELECT customer, date_diff('day', lag(date) OVER (PARTITION BY customer ORDER BY date), date) AS gap
+        FROM days),
+    each AS (SELECT customer, count(gap) AS n, stddev_pop(gap) / avg(gap) AS spread, median(gap) AS every
+        FROM gaps WHERE gap IS NOT NULL GROUP BY customer)
+    SELECT count(*) FILTER (WHERE n >= 3) AS n, median(spread) FILTER (WHERE n >= 3) AS spread, median(every) AS every
+    FROM each"""
+_ENDS: Final = """
+    WITH days AS (SELECT DISTINCT customer, date FROM transactions
+        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
+            AND (amount IS NULL OR amount >= 0)),
+    ends AS (SELECT customer, max(date) AS gone FROM transactions WHERE kind = 'churn' AND date <= $until
+        GROUP BY customer)
+    SELECT customer, min(date) AS first, max(date) AS last, any_value(gone) AS gone
+    FROM days LEFT JOIN ends USING (customer) GROUP BY customer ORDER BY customer"""
+_SPAN: Final = """
+    SELECT min(date) AS first, max(date) AS last FROM transactions
+    WHERE date IS NOT NULL AND kind IN ('purchase', 'booking', 'renewal', 'return')"""
+_BEFORE: Final = """
+    SELECT count(DISTINCT t.customer) AS n FROM transactions t JOIN customers c ON t.customer = c.customer
+    WHERE c.since < $first"""
+
+
+class Asked(Protocol):
+    """Who answers queries over the canonical tables: `cxlab.runs.UnitData`."""
+
+    def sql(self, query: str, *, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pd.DataFrame:
+        """Answer a query."""
+        ...
+
+
+@dataclass(frozen=True)
+class Contract:
+    """Why the data are contracts.
+
+    Attributes
+    ----------
+    reason : str
+        ``renewals`` or ``ends`` are recorded, or purchases come at regular ``intervals``.
+    every : int
+        Days from one payment to the next.
+    share : float
+        Of renewals among purchases, of customers whose end is recorded, or the spread of intervals over their mean.
+    """
+
+    reason: str
+    every: int
+    share: float
+
+
+@dataclass(frozen=True)
+class History:
+    """Purchases of a unit up to a day.
+
+    Attributes
+    ----------
+    data : Asked
+    first, end : date
+        First purchase, and the last day of observation.
+    counts : dict of str to int
+        ``rows`` of purchases, ``used``; ``customers``, ``again`` (bought on a second day); set apart: ``anonymous``,
+        ``undated``, ``later``, ``negative``, ``returns``; told: ``same_day``, ``twice``, ``unpriced``, ``free``,
+        ``before`` (customers known to have come before the first purchase that is seen).
+    returned : float
+        Money returned as a share of money spent; 0 if nothing was.
+    margin : float
+        Contribution as a share of spend where it is known, else 1.
+    contract : Contract or None
+        Not None where leaving is seen or a schedule governs: no model of silent leaving is fitted then.
+    why_not : tuple of Problem
+        Why no model of repeat buying can be fitted; empty if one can.
+    notes : tuple of Problem
+        What was set apart or merged, one sentence each.
+    """
+
+    data: Asked
+    first: date
+    end: date
+    counts: dict[str, int]
+    returned: float
+    margin: float
+    contract: Contract | None
+    why_not: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+
+    def customers(self, *, until: date | None = None, known: date | None = None, of: int = 1) -> pd.DataFrame:
+        """Return frequency, recency and age (weeks) of customers as of a day.
+
+        Parameters
+        ----------
+        until : date, optional
+            No later purchase is read; default the end.
+        known : date, optional
+            Only customers whose first purchase was not later.
+        of : int
+            Take one customer in so many, by hash.
+
+        Returns
+        -------
+        DataFrame
+            ``customer, first, x, recency, age, spend, margin``: repeat days of purchase, and their average amount and
+            contribution (missing without one). The first purchase is no part of either.
+
+        Raises
+        ------
+        ModelError
+            If no model of repeat buying can be fitted, with every reason.
+        """
+        if self.why_not:
+            raise ModelError(self.why_not)
+        day = until or self.end
+        return self.data.sql(_CUSTOMERS, params={"until": day, "known": known or day, "of": of})
+
+    def weeks(self, after: date) -> pd.DataFrame:
+        """Return purchases in each week after a day by customers known by then: ``week`` (from 0), ``purchases``."""
+        found = self.data.sql(_WEEKS, params={"until": self.end, "after": after})
+        whole = (self.end - after).days // 7
+        return found.set_index("week")["purchases"].reindex(range(whole), fill_value=0).reset_index()
+
+    def contracts(self) -> pd.DataFrame:
+        """Return one row a contract: ``customer, periods`` (kept, or in which it ended), ``ended``.
+
+        Raises
+        ------
+        ModelError
+            If the data are no contracts.
+        """
+        if self.contract is None:
+            raise ModelError(
+                Problem("these purchases are no contracts", todo="use a model of repeat buying: bgnbd, mbgnbd, pareto")
+            )
+        every = self.contract.every
+        found = self.data.sql(_ENDS, params={"until": self.end})
+        first, last, gone = (pd.to_datetime(found[c]) for c in ("first", "last", "gone"))
+        kept = np.rint((last - first).dt.days.to_numpy() / every)
+        silent = (pd.Timestamp(self.end) - last).dt.days.to_numpy() > _LATE * every
+        ended = silent | (gone.notna() & (gone >= last)).to_numpy()
+        return pd.DataFrame({"customer": found["customer"], "periods": kept + ended, "ended": ended})
+
+
+def read(data: Asked, *, end: date | None = None) -> History:
+    """Look at the purchases of a unit.
+
+    Parameters
+    ----------
+    data : Asked
+        The unit's tables.
+    end : date, optional
+        Last day of observation; default the day of the last purchase or return. Later rows are set apart as future.
+
+    Raises
+    ------
+    ModelError
+        If there is no purchase with a date at all.
+    """
+    span = data.sql(_SPAN).iloc[0]
+    if pd.isna(span["last"]):
+        raise ModelError(Problem("there is no purchase with a date", todo="map transactions: customer, date, amount"))
+    until = end or pd.Timestamp(span["last"]).date()
+    row = data.sql(_READ, params={"until": until}).iloc[0]
+    counts = {
+        name: int(row[name])
+        for name in (
+            "rows", "used", "customers", "again", "seen", "anonymous", "undated", "later", "negative", "returns",
+            "same_day", "twice", "unpriced", "free", "renewals", "ended",
+        )
+    }  # fmt: skip
+    first = until if pd.isna(row["first"]) else pd.Timestamp(row["first"]).date()
+    counts["before"] = int(data.sql(_BEFORE, params={"first": first})["n"].iloc[0])
+    spent = 0.0 if pd.isna(row["spent"]) else float(row["spent"])
+    returned = float(row["returned"]) / spent if spent > 0 and not pd.isna(row["returned"]) else 0.0
+    margin = 1.0 if pd.isna(row["margin"]) else float(row["margin"])
+    contract = _contract(counts, data.sql(_INTERVALS, params={"until": until}).iloc[0])
+    return History(
+        data, first, until, counts, returned, margin, contract,
+        tuple(_obstacles(counts, contract)), tuple(_notes(counts, returned, until)),
+    )  # fmt: skip
+
+
+def day_before(day: date, weeks: int) -> date:
+    """Return the day so many weeks before."""
+    return day - timedelta(days=7 * weeks)
+
+
+def _contract(counts: Mapping[str, int], found: pd.Series) -> Contract | None:
+    every = 30 if pd.isna(found["every"]) else max(1, round(float(found["every"])))
+    renewed = counts["renewals"] / max(counts["used"], 1)
+    ended = counts["ended"] / max(counts["customers"], 1)
+    if renewed >= RENEWED:
+        return Contract("renewals", every, renewed)
+    if ended >= ENDED:
+        return Contract("ends", every, ended)
+    if found["n"] >= LEAST_AGAIN and float(found["spread"]) < REGULAR:
+        return Contract("intervals", every, float(found["spread"]))
+    return None
+
+
+def _obstacles(counts: Mapping[str, int], contract: Contract | None) -> list[Problem]:
+    out = []
+    if contract is not None:
+        why = {
+            "renewals": f"{contract.share:.0%} of the purchases are renewals",
+            "ends": f"the end is recorded for {contract.share:.0%} of the customers",
+            "intervals": f"customers pay every {contract.every} days "
+            f"(their intervals vary by {contract.share:.0%} of the mean)",
+        }[contract.reason]
+        out.append(
+            Problem(f"these are contracts: {why}; models of silent leaving (bgnbd, mbgnbd, pareto) do not hold",
+                    value=contract.reason, todo='use family "sbg" on `History.contracts`')
+        )  # fmt: skip
+    if counts["customers"] < LEAST_CUSTOMERS:
+        out.append(
+            Problem("too few customers with a purchase", value=str(counts["customers"]),
+                    allowed=f"at least {LEAST_CUSTOMERS}", todo="pool brands, or wait")
+        )  # fmt: skip
+    if counts["again"] < LEAST_AGAIN:
+        out.append(
+            Problem("too few customers bought on a second day", value=str(counts["again"]),
+                    allowed=f"at least {LEAST_AGAIN}",
+                    todo="all customers are new or buy once: nothing can be learned yet about who comes back")
+        )  # fmt: skip
+    return out
+
+
+def _notes(counts: Mapping[str, int], returned: float, end: date) -> list[Problem]:
+    said = {
+        "anonymous": "purchases without a known customer are left out",
+        "undated": "purchases without a day are left out",
+        "later": f"rows dated after {end} are left out",
+        "negative": "purchases with a negative amount are taken for returns",
+        "returns": f"returns are no purchases; they took back {returned:.1%} of the money spent",
+        "same_day": "further purchases on the same day count with the first",
+        "twice": "purchases are equal in everything: perhaps the same one exported twice; their amounts are added up",
+        "unpriced": "purchases without an amount count, but say nothing about spend",
+        "free": "purchases cost nothing",
+        "before": "customers came before the first purchase in the data: what they bought earlier is not known",
+    }
+    return [Problem(text, where=name, value=str(counts[name])) for name, text in said.items() if counts[name]]
+
+
+def known(name: str, legal: Sequence[str]) -> None:
+    """Refuse a name that is not legal."""
+    if name not in legal:
+        raise ModelError(Problem("no such model", value=name, allowed=", ".join(legal), nearest=nearest(name, legal)))

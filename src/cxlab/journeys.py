@@ -217,7 +217,7 @@ def _satisfaction(
 ) -> tuple[MomentsData, ...]:
     found = []
     own = experience.covariates(said, [*_segments(said), "period", "channel", "past"])
-    by_rating = words.set_axis(pd.MultiIndex.from_tuples([(t, RATING) for t in words.columns]), axis=1)
+    by_rating = words.set_axis(experience.columns_of([(t, RATING) for t in words.columns]), axis=1)
     for levels in (by_rating, experience.words(met, sides, said["response_id"])):
         levels = _known_both(levels, least)
         if levels.shape[1] == 0:
@@ -261,7 +261,7 @@ def _leaving(
         more = [*_segments(rows), "window", "past", "recent", "tenure"]
         if basis == RATING:
             _, words = experience.rated(data, params, rows["id"])
-            levels = words.set_axis(pd.MultiIndex.from_tuples([(t, RATING) for t in words.columns]), axis=1)
+            levels = words.set_axis(experience.columns_of([(t, RATING) for t in words.columns]), axis=1)
             any_bad = (words == "bad").sum(axis=1)
             rows["rated"] = (words != "unknown").sum(axis=1).clip(upper=6).astype("string")
             more.append("rated")
@@ -276,7 +276,7 @@ def _leaving(
         if levels.shape[1]:
             by_touchpoint.append(_left(levels, rows, own))
         word = np.where(any_bad == 1, "bad", np.where(any_bad > 1, "middling", "good"))
-        whole = pd.DataFrame(word[:, None], columns=pd.MultiIndex.from_tuples([(ANY, basis)]))
+        whole = pd.DataFrame(word[:, None], columns=experience.columns_of([(ANY, basis)]))
         if _known_both(whole, least).shape[1]:
             one_bad.append(_left(whole, rows, own))
     return tuple(by_touchpoint), tuple(one_bad), "" if by_touchpoint else why

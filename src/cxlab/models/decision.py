@@ -111,17 +111,19 @@ def model_data(spells: pd.DataFrame, *, weeks: int = WEEKS) -> DecisionData:
     return DecisionData(tuple(keys), n, at_risk, decided)
 
 
-def _prior(data: DecisionData, priors: Priors) -> tuple[float, float]:
+def prior_weights(data: DecisionData, priors: Priors | None = None) -> tuple[float, float]:
+    """Return the two weights of the Beta prior of every hazard."""
+    prior = priors or Priors()
     total = max(int(data.at_risk.sum()), 1)
     mean = (data.decided.sum() + 0.5) / (total + 1)
-    return float(priors.strength * mean), float(priors.strength * (1 - mean))
+    return float(prior.strength * mean), float(prior.strength * (1 - mean))
 
 
 def build_model(data: DecisionData, priors: Priors | None = None) -> pm.Model:
     """Return the model in PyMC; `draw` has its posterior in closed form."""
     import pymc as pm
 
-    a, b = _prior(data, priors or Priors())
+    a, b = prior_weights(data, priors)
     with pm.Model(coords={"group": [f"{t}|{s}" for t, s in data.groups], "week": np.arange(1, data.n_weeks + 1)}) as m:
         hazard = pm.Beta("hazard", a, b, dims=("group", "week"))
         pm.Binomial("decided", data.at_risk, hazard, observed=data.decided, dims=("group", "week"))
@@ -132,7 +134,7 @@ def draw(data: DecisionData, *, draws: int, chains: int, seed: int, priors: Prio
     """Return exact posterior draws of ``hazard``, dims (chain, draw, group, week)."""
     import xarray as xr
 
-    a, b = _prior(data, priors or Priors())
+    a, b = prior_weights(data, priors)
     random = np.random.default_rng(seed)
     shape = (chains, draws, *data.at_risk.shape)
     hazard = random.beta(a + data.decided, b + data.at_risk - data.decided, shape)

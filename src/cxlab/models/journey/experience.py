@@ -283,8 +283,13 @@ def words(met: pd.DataFrame, sides: dict[tuple[str, str], str], response_ids: pd
         bad = happened if side == outcome else ~happened
         columns[touchpoint, side] = bad.map({True: "bad", False: "good"}).reindex(response_ids).fillna("unknown")
     table = pd.DataFrame({k: v.to_numpy() for k, v in columns.items()}, index=range(len(response_ids)))
-    table.columns = pd.MultiIndex.from_tuples(list(columns), names=["touchpoint", "basis"])
+    table.columns = columns_of(list(columns))
     return table
+
+
+def columns_of(places: Sequence[tuple[str, str]]) -> pd.MultiIndex:
+    """Return (touchpoint, basis) as the columns `moments.model_data` wants; also of none."""
+    return pd.MultiIndex.from_arrays([[p[i] for p in places] for i in (0, 1)], names=["touchpoint", "basis"])
 
 
 def followed(data: UnitData, to: Horizon, *, basis: str, names: Sequence[str] = ()) -> pd.DataFrame:
@@ -381,7 +386,7 @@ def outcome_words(rows: pd.DataFrame, sides: dict[tuple[str, str], str]) -> pd.D
         bad = happened if side == outcome else ~happened.astype("boolean")
         found[touchpoint, side] = bad.map({True: "bad", False: "good"}).fillna("unknown").astype(str)
     table = pd.DataFrame({k: v.to_numpy() for k, v in found.items()}, index=rows.index)
-    table.columns = pd.MultiIndex.from_tuples(list(found) or [], names=["touchpoint", "basis"])
+    table.columns = columns_of(list(found))
     return table
 
 

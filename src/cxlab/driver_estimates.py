@@ -83,6 +83,8 @@ class Measured:
         R2 of all attributes together.
     performance : array (draw, attribute)
         Share of users satisfied with each attribute.
+    by_use : array (attribute,)
+        Part of the variance of each attribute's contribution that lies between those who use it and those who do not.
     level_share : array (attribute, level)
         Posterior mean of how often each level is answered.
     anchors : Anchors
@@ -109,6 +111,7 @@ class Measured:
     johnson: np.ndarray
     explained: np.ndarray
     performance: np.ndarray
+    by_use: np.ndarray
     level_share: np.ndarray
     anchors: Anchors
     reward: np.ndarray
@@ -200,6 +203,7 @@ def measure(
         johnson=importance.johnson(cov),
         explained=importance.explained(cov),
         performance=(users * good).sum(axis=2) / np.maximum(users.sum(axis=2), 1e-12),
+        by_use=_by_use(effect, levels),
         level_share=levels.mean(axis=0),
         anchors=anchors,
         reward=up,
@@ -212,6 +216,15 @@ def measure(
         outlook=at,
         posterior=kept,
     )
+
+
+def _by_use(effect: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Part of each contribution's variance between users, whose mean is 0, and the others."""
+    effect, share = np.nan_to_num(effect), np.nan_to_num(share)
+    idle = share[:, :, 0]
+    between = idle * (1 - idle) * effect[:, :, 0] ** 2
+    within = (share[:, :, 1:] * effect[:, :, 1:] ** 2).sum(axis=2)
+    return np.asarray((between / np.maximum(between + within, 1e-300)).mean(axis=0))
 
 
 def _groups(
@@ -343,11 +356,16 @@ def scenarios(one: Measured, *, params: Params) -> list[Scenario]:
 
 
 def outlook_table(measured: Sequence[Measured], gates: Sequence[Gate], *, params: Params) -> pd.DataFrame:
-    """Return ``whatif_estimates``: the change of each metric in each scenario, and the share of people it moves."""
+    """Return ``whatif_estimates``: the change of each metric in each scenario, and the share of people it moves.
+
+    The scenarios are those of the first outcome, so that all outcomes answer the same questions.
+    """
     rows: list[dict[str, Any]] = []
+    planned = scenarios(measured[0], params=params) if measured else []
     for one, gate in zip(measured, gates, strict=True):
         n, n_eff = one.data.n, one.data.n_eff
-        for scenario in scenarios(one, params=params):
+        known = set(one.data.attributes)
+        for scenario in (s for s in planned if {m.attribute for m in s.moves} <= known):
             moved = (whatif.moved(one.outlook, scenario.moves) != one.outlook.codes).any(axis=1)
             for metric, values in whatif.change(one.outlook, scenario.moves).items():
                 own = _place(one) | {"metric": metric, "estimand": "change", "scenario": scenario.id}
@@ -383,6 +401,29 @@ def with_and_without(one: Measured, estimates: pd.DataFrame) -> tuple[pd.DataFra
         shown = bool(np.isfinite(row["mean"]))
         rows.append(row | _numbers(values, withheld=not shown, ref=None))
     return plain.reset_index(drop=True), pd.DataFrame(rows, columns=plain.columns)
+
+
+def predictive(one: Measured) -> pd.DataFrame:
+    """Compare the observed shares of the outcome's codes with those the model expects of the same respondents.
+
+    Returns
+    -------
+    DataFrame
+        ``code``, ``observed``, ``mean``, ``ci_low``, ``ci_high`` (90 % predictive, shares 0-1); empty for a number.
+    """
+    data, at = one.data, one.outlook
+    if data.kind == "continuous":
+        return pd.DataFrame(columns=["code", "observed", "mean", "ci_low", "ci_high"])
+    size = len(data.outcome_levels)
+    above = [whatif.share_above(at, k) for k in range(size - 1)]
+    whole = np.ones(len(at.effect))
+    shares = np.stack([a - b for a, b in zip([whole, *above], [*above, 0 * whole], strict=True)], axis=1).clip(min=0)
+    n = max(round(data.n_eff), 1)
+    again = np.random.default_rng(0).multinomial(n, shares / shares.sum(axis=1, keepdims=True)) / n
+    low, high = np.quantile(again, [0.05, 0.95], axis=0)
+    seen = np.bincount(data.outcome[data.answered], weights=data.weights[data.answered], minlength=size)
+    found = {"code": data.outcome_levels, "observed": seen / seen.sum(), "mean": shares.mean(axis=0)}
+    return pd.DataFrame(found | {"ci_low": low, "ci_high": high})
 
 
 def stated(data: UnitData, *, params: Params, period: str) -> dict[str, float]:

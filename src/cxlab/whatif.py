@@ -230,6 +230,11 @@ def level(at: Outlook) -> dict[str, np.ndarray]:
     return {name: np.asarray(values @ at.weight, float) for name, values in at.chance.items()}
 
 
+def share_above(at: Outlook, boundary: int) -> np.ndarray:
+    """Return the share of answers above a boundary as things are, (draw,)."""
+    return np.asarray(_expect(at.eta, at.cut, ((boundary, 1.0),)) @ at.weight, float)
+
+
 def moved(at: Outlook, moves: Sequence[Move]) -> np.ndarray:
     """Return the respondents' codes after all moves, (respondent, attribute); several of one attribute add up."""
     codes = at.codes.copy()

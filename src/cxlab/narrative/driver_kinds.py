@@ -29,6 +29,7 @@ from cxlab.narrative.finding import Finding, Number, Statement, build
 from cxlab.wording import estimate, is_number, known, probability
 
 _PROBABLE = 0.8  # probability from which an attribute is one to work on
+_PERHAPS = 0.7  # probability from which a kind is given with a question mark
 _KINDS = ("must_be", "delighter", "linear", "indifferent")
 
 
@@ -41,6 +42,7 @@ def pains(estimates: pd.DataFrame, *, about: About, id: str = "pains", csv: str 
         return build(id, [Statement(f"driver_pain.{state or 'suppressed'}")], about.languages, verdict=state)
     likely = {k: values_of(estimates, about, f"p_{k}") for k in _KINDS}
     kinds = {a: next((k for k in _KINDS if likely[k][a] >= SURE), "") for a in likely["linear"]}
+    perhaps = {a: next((k for k in _KINDS if likely[k][a] >= _PERHAPS), "") for a in kinds}
     rows = rows[rows["attribute"].isin(costs.index) & known(rows["mean"])].reset_index(drop=True)
     size = costs["mean"].abs() + gains["mean"].abs()
     rows = rows.assign(size=rows["attribute"].map(size)).sort_values("size", ascending=False, kind="stable")
@@ -61,13 +63,21 @@ def pains(estimates: pd.DataFrame, *, about: About, id: str = "pains", csv: str 
         for lang in about.languages
     }
     statements = _pain_lead(groups, drawn, named, about)
+    maybe = [a for a in groups[""] if perhaps[a] in ("must_be", "delighter")]
+    if maybe:
+        closest = max(maybe, key=lambda a: likely[perhaps[a]][a])
+        chance = {"p": Number(likely[perhaps[closest]][closest], "probability", drawn=False)}
+        fields = {lang: {"best": about.name(closest, lang)} for lang in about.languages}
+        statements.append(Statement(f"driver_pain.perhaps_{perhaps[closest]}", fields, chance))
     for kind, found in groups.items():
         if found:
             key = f"driver_pain.{kind or 'open'}"
             statements.append(Statement(key, {lang: {"list": about.names(found, lang)} for lang in about.languages}))
 
     def word(attribute: str, language: str) -> str:
-        return message(language, f"driver_kind.{kinds.get(attribute) or 'open'}")
+        sure, maybe = kinds[attribute], perhaps[attribute]
+        named = message(language, f"driver_kind.{sure or maybe or 'open'}")
+        return message(language, "driver_kind.perhaps", {"kind": named}) if maybe and not sure else named
 
     def draw(language: str) -> Figure:
         return figures.dumbbell(

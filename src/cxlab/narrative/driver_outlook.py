@@ -15,6 +15,7 @@ from cxlab.narrative.driver_words import (
     bars,
     form_of,
     heads_table,
+    outcome_name,
     state_of,
     written_as,
 )
@@ -83,14 +84,21 @@ def what_if(outlook: pd.DataFrame, *, about: About, practical: float, id: str = 
     def tabulate(language: str) -> Block:
         metrics = [str(m) for m in own["metric"].unique()]
         heads = ["scenario", "moved", *metrics]
+        beside = [(str(o), str(m)) for o, m in outlook[["item", "metric"]].drop_duplicates().itertuples(index=False)]
+        beside = [(o, m) for o, m in beside if o != about.outcome and m != "unhappy"]
+        more = [outcome_name(o, labels=about.labels, language=language) for o, _ in beside]
         body = []
         for _, row in lead.iterrows():
             cells = [scenario(row, language), number(row["moved"], metric="share", language=language)]
             for m in metrics:
                 found = own[(own["scenario"] == row["scenario"]) & (own["metric"] == m)].iloc[0]
                 cells.append(tables.estimate_cell(written_as(found, m), language=language))
+            for o, m in beside:
+                here = (outlook["item"] == o) & (outlook["metric"] == m) & (outlook["scenario"] == row["scenario"])
+                shown = [tables.estimate_cell(written_as(r, m), language=language) for _, r in outlook[here].iterrows()]
+                cells += shown or ["—"]
             body.append(cells)
-        return heads_table(heads, body, language, message(language, "driver_whatif.caption"), csv)
+        return heads_table(heads, body, language, message(language, "driver_whatif.caption"), csv, more=more)
 
     def say(language: str) -> str:
         return about.note(language, message(language, "driver_whatif.note"))

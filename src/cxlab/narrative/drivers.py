@@ -30,6 +30,7 @@ from cxlab.narrative.driver_words import (
 from cxlab.narrative.finding import Finding, Number, Statement, build, tally
 from cxlab.wording import count, estimate, known, number, probability
 
+_BY_USE = 0.5  # part of a contribution from which use counts for more than ratings
 _LITTLE = 0.03  # upper end of R2 below which nothing is ranked
 
 
@@ -38,6 +39,8 @@ def importance(
     explained: np.ndarray,
     *,
     about: About,
+    ranks: pd.DataFrame | None = None,
+    by_use: Mapping[str, float] | None = None,
     mc_error: float = 0.0,
     id: str = "importance",
     csv: str = "",
@@ -51,6 +54,10 @@ def importance(
     explained : array (draw,)
         R2 of all attributes together.
     about : About
+    ranks : DataFrame, optional
+        ``driver_ranks``.
+    by_use : mapping of attribute -> float, optional
+        Part of its contribution that lies between those who use it and those who do not.
     mc_error : float
         Largest error of sampled orders of entry; 0 where all subsets were visited.
     id, csv : str
@@ -79,6 +86,7 @@ def importance(
             Statement("driver_share.lead", named, numbers_of(first)),
             Statement("driver_share.all", named, whole | {"n": tally(len(rows))}),
         ]
+        statements += used(by_use or {}, str(first["attribute"]), about)
         if len(rows) > 3:
             statements.append(Statement("driver_share.top" if sure else "driver_share.top_open", named))
 
@@ -86,19 +94,20 @@ def importance(
         return intervals(rows, [about.name(str(a), language) for a in rows["attribute"]], language=language)
 
     def tabulate(language: str) -> Block:
-        heads = ["attribute", "lmg", "johnson", "top"]
+        heads = ["attribute", "lmg", "johnson", "top", "ranks"]
         body = [
             [
                 about.name(str(r["attribute"]), language),
                 tables.estimate_cell(r, language=language),
                 number(weights.get(r["attribute"], np.nan), metric="share", language=language),
                 probability(top.get(r["attribute"], np.nan), language=language),
+                _likely_ranks(ranks, str(r["attribute"]), about, language),
                 count(r["n"]),
             ]
             for _, r in rows.iterrows()
         ]
         together = estimate(float(explained.mean()), low, high, metric="share", language=language)
-        body.append([message(language, "driver_table.all"), together, "", "", count(about.n)])
+        body.append([message(language, "driver_table.all"), together, "", "", "", count(about.n)])
         return heads_table(heads, body, language, message(language, "driver_share.caption", named[language]), csv)
 
     def say(language: str) -> str:
@@ -109,6 +118,13 @@ def importance(
         )
 
     return build(id, statements, about.languages, note=say, draw=draw, tabulate=tabulate, caption=bars)
+
+
+def used(by_use: Mapping[str, float], attribute: str, about: About) -> list[Statement]:
+    """Return the sentence that an attribute counts by its use rather than by its ratings, where it does."""
+    if by_use.get(attribute, 0.0) <= _BY_USE:
+        return []
+    return [Statement("driver_share.use", {lang: {"best": about.name(attribute, lang)} for lang in about.languages})]
 
 
 def halo(plain: pd.DataFrame, bare: pd.DataFrame, *, about: About, id: str = "halo") -> Finding:
@@ -147,6 +163,7 @@ def outcomes(
     *,
     about: About,
     second: str,
+    by_use: Mapping[str, Mapping[str, float]] | None = None,
     id: str = "outcomes",
     inside: Sequence[Finding] = (),
 ) -> Finding:
@@ -162,6 +179,8 @@ def outcomes(
         Of the first outcome.
     second : str
         Id of the second one.
+    by_use : mapping of outcome -> mapping of attribute -> float, optional
+        As in `importance`.
     id : str
         Name of the finding on its page.
     inside : sequence of Finding
@@ -195,21 +214,29 @@ def outcomes(
         statements = [Statement("driver_outcomes.open", named, whole)]
     else:
         statements = [Statement("driver_outcomes.same" if first == best else "driver_outcomes.differ", named)]
+        statements += used((by_use or {}).get(second, {}), best, about)
     return _paired(
         id, statements, rows, other, about, "driver_outcomes", heads=("first", "second"), named=named, inside=inside
     )
 
 
 def others(
-    estimates: pd.DataFrame, explained: Mapping[str, np.ndarray], *, about: About, id: str = "outcomes"
+    estimates: pd.DataFrame,
+    explained: Mapping[str, np.ndarray],
+    *,
+    about: About,
+    by_use: Mapping[str, Mapping[str, float]] | None = None,
+    id: str = "outcomes",
 ) -> Finding:
     """Set every other outcome beside the first, what customers do before what else they say; see `outcomes`."""
     names = [name for name in explained if name != about.outcome]
     if not names:
         return build(id, [Statement("driver_outcomes.only")], about.languages)
-    *rest, last = (name for name in names)
-    inside = [outcomes(estimates, explained, about=about, second=name, id=f"{id}-{name}") for name in rest]
-    return outcomes(estimates, explained, about=about, second=last, id=id, inside=inside)
+    *rest, last = names
+    inside = [
+        outcomes(estimates, explained, about=about, second=name, by_use=by_use, id=f"{id}-{name}") for name in rest
+    ]
+    return outcomes(estimates, explained, about=about, second=last, by_use=by_use, id=id, inside=inside)
 
 
 def _paired(
@@ -251,3 +278,15 @@ def _paired(
 
 def _strongest(rows: pd.DataFrame) -> str:
     return str(rows["attribute"].iloc[int(np.nanargmax(rows["mean"].to_numpy(float)))])
+
+
+def _likely_ranks(ranks: pd.DataFrame | None, attribute: str, about: About, language: str) -> str:
+    """Write the ranks that hold nine tenths of the chance: "1", "2 to 4"."""
+    if ranks is None:
+        return "—"
+    own = ranks[(ranks["item"] == about.outcome) & (ranks["attribute"] == attribute)].sort_values("rank")
+    if own.empty or not known(own["mean"]).all():
+        return "—"
+    below = own["mean"].astype(float).cumsum().to_numpy()
+    low, high = (int(own["rank"].iloc[int(np.searchsorted(below, q).clip(max=len(own) - 1))]) for q in (0.05, 0.95))
+    return str(low) if low == high else message(language, "number.span", {"low": str(low), "high": str(high)})

@@ -51,9 +51,11 @@ def named(one: Measured) -> list[str]:
 
 
 def test_planted_kinds_are_named_right() -> None:
-    chances = world(1).kinds.mean(axis=0)
-    for place, kind in enumerate(PLANTED):
+    one = world(1)
+    chances = one.kinds.mean(axis=0)
+    for place, kind in enumerate(("must_be", "linear", "delighter")):
         assert chances[place, reward.KINDS.index(kind)] > 0.9
+    assert not {"must_be", "delighter"} & set(named(one)[3:])
 
 
 def test_nothing_is_named_when_the_outcome_is_shuffled() -> None:
@@ -65,13 +67,14 @@ def test_nothing_is_named_when_the_outcome_is_shuffled() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("height", [EVEN, TOP_HEAVY], ids=["even", "top-heavy"])
 def test_planted_kinds_over_many_worlds(height: float) -> None:
-    right, wrong = np.zeros(len(PLANTED)), 0
+    right, wrong = np.zeros(3), 0
     worlds = 20
     for seed in range(worlds):
         found = named(world(100 + seed, height=height))
-        right += [name == kind for name, kind in zip(found, PLANTED, strict=False)]
-        wrong += sum(name not in ("", kind) for name, kind in zip(found, PLANTED, strict=False))
-    assert (right >= 0.75 * worlds).all(), right
+        right += [name == kind for name, kind in zip(found[:3], PLANTED, strict=False)]
+        wrong += sum(name not in ("", kind) for name, kind in zip(found[:3], PLANTED, strict=False))
+        wrong += len({"must_be", "delighter"} & set(found[3:5]))
+    assert (right >= 0.8 * worlds).all(), right
     assert wrong <= 1
 
 

@@ -11,7 +11,7 @@ import pages
 import pandas as pd
 import pytest
 
-from cxlab import batch, synthetic, vocab
+from cxlab import batch, suite, synthetic, vocab
 from cxlab.batch import BatchReport
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.suite, pytest.mark.timeout(900)]
 UNIT = Path("alder") / "2026Q3"
+CONTENTS = suite.load(Path(__file__).resolve().parents[2])
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +60,13 @@ def table(folder: Path, name: str) -> pd.DataFrame:
 def test_everything_ran(report: BatchReport) -> None:
     assert report.failures == ()
     assert report.exit_code == 0
-    assert len(report.executed) == 3
+    assert len(report.executed) == len(CONTENTS.ids)
 
 
 def test_models_converged(run_folder: Path) -> None:
-    (verdict,) = json.loads((run_folder / "manifest.json").read_text())["diagnostics"].values()
-    fits = verdict["satisfaction"]["fits"]
+    notes = json.loads((run_folder / "manifest.json").read_text())["diagnostics"]
+    assert [name for found in notes.values() for name, verdict in found.items() if not verdict["passed"]] == []
+    fits = notes["20_satisfaction"]["satisfaction"]["fits"]
     assert len(fits) >= 10
     assert all(fit["passed"] and fit["rhat"] < 1.01 and fit["divergences"] == 0 for fit in fits)
 
@@ -95,7 +97,7 @@ def test_rejects_are_the_planted_ones(run_folder: Path, world: synthetic.World) 
 
 def test_findings_are_told_in_both_languages(run_folder: Path) -> None:
     findings = table(run_folder, "findings")
-    assert set(findings["notebook"]) == {"10_readiness", "20_satisfaction", "90_brief"}
+    assert set(findings["notebook"]) == {n.id for n in CONTENTS.notebooks if "findings" in n.writes}
     assert (findings.groupby(["notebook", "id"])["language"].nunique() == 2).all()
 
 
@@ -116,6 +118,25 @@ def test_nothing_changed_nothing_runs(home: Path, report: BatchReport) -> None:
     assert again.executed == ()
 
 
+def test_the_workbench_of_drivers_answers_from_the_finished_run(home: Path, report: BatchReport) -> None:
+    from papermill import execute_notebook
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXLAB_HOME", str(home))
+        done = execute_notebook(
+            home / "notebooks" / "explore_drivers.ipynb",
+            home / "explored.ipynb",
+            parameters={"params_file": str(home / "me" / "demo.yaml")},
+            cwd=home,
+            kernel_name="python3",
+            progress_bar=False,
+        )
+    shown = {cell["id"]: json.dumps(cell.get("outputs", [])) for cell in done.cells}
+    assert "application/vnd.jupyter.widget-view+json" in shown["explore"]
+    assert "nps" in shown["scenario"]
+    assert "importance_share" in shown["table"]
+
+
 def test_pages_are_small_and_name_no_path_of_the_machine(home: Path, report: BatchReport) -> None:
     made = sorted((home / "reports" / "demo").rglob("*.html"))
     assert len(made) >= 8
@@ -130,7 +151,7 @@ def test_index_in_a_browser(home: Path, report: BatchReport, browser: Browser, p
 
 
 @pytest.mark.parametrize("language", ["", "zh"])
-@pytest.mark.parametrize("name", ["index.html", "10_readiness.html", "20_satisfaction.html"])
+@pytest.mark.parametrize("name", ["index.html", *(f"{name}.html" for name in CONTENTS.ids if name != "90_brief")])
 def test_pages_in_a_browser(home: Path, report: BatchReport, browser: Browser, language: str, name: str) -> None:
     page = home / "reports" / "demo" / language / UNIT / name
     pages.check_page(browser, page)

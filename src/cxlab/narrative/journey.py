@@ -369,6 +369,8 @@ def age(table: pd.DataFrame, *, found: Journeys, languages: Sequence[str] = LANG
     order = rows["group"].astype(int).sort_values(kind="stable").index
     rows = rows.loc[order].reset_index(drop=True)
     shown = rows[known(rows["mean"])]
+    if len(shown) < 2:
+        return _missing(id, "age", "one_age", languages)
     first, last = shown.iloc[0], shown.iloc[-1]
     change = _first(over[over["group"] == last["group"]])
     names = {lang: {"young": _age(str(first["group"]), lang), "old": _age(str(last["group"]), lang)}

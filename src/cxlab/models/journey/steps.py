@@ -61,10 +61,11 @@ def learn_gap(data: UnitData, params: Params) -> int:
                 FROM days)
         SELECT days, count(*) AS n FROM gaps WHERE days IS NOT NULL GROUP BY days ORDER BY days"""
     )
-    return _crossing(np.log(pauses["days"].to_numpy(float)), pauses["n"].to_numpy(float))
+    return crossing(np.log(pauses["days"].to_numpy(float)), pauses["n"].to_numpy(float))
 
 
-def _crossing(x: np.ndarray, n: np.ndarray) -> int:
+def crossing(x: np.ndarray, n: np.ndarray) -> int:
+    """Return the days at which two log-normals fitted to log pauses `x` with counts `n` are equally probable."""
     if n.sum() < 200 or len(x) < 5:
         return DEFAULT_GAP
     mean = np.array([np.log(3.0), np.log(60.0)])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
+_TINY = 1e-200  # shares and distances of cuts that have run out of digits
 _CHUNK = 4_000_000  # numbers held at once when many points are judged
 
 
@@ -74,7 +75,7 @@ def shares(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the shares of the codes at x = 0, those up to each boundary and those above, along the last axis."""
     full = np.concatenate([theta, np.zeros((*theta.shape[:-1], 1))], axis=-1)
     p = np.exp(full - full.max(axis=-1, keepdims=True))
-    p /= p.sum(axis=-1, keepdims=True)
+    p = np.maximum(p / p.sum(axis=-1, keepdims=True), _TINY)
     below = np.cumsum(p, axis=-1)[..., :-1]
     above = np.cumsum(p[..., ::-1], axis=-1)[..., ::-1][..., 1:]
     return p, below, above
@@ -98,7 +99,7 @@ def log_density(one: Regression, point: np.ndarray) -> tuple[float, np.ndarray]:
     slope = beside * _logistic(-z) - over
     at_cut = slope.sum(axis=0)
     inner = np.bincount(one.y, minlength=one.codes)[1:-1]
-    gap = np.diff(cut)
+    gap = np.maximum(np.diff(cut), _TINY)
     if k > 1:
         value += float((inner * np.log(-np.expm1(-gap))).sum())
         pull = inner / np.expm1(gap)
@@ -120,8 +121,7 @@ def many(one: Regression, points: np.ndarray) -> np.ndarray:
     p, below, above = shares(theta)
     cut = np.log(below) - np.log(above)
     inner = np.bincount(one.y, minlength=one.codes)[1:-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = one.weight * (np.log(-np.expm1(-np.diff(cut, axis=1))) @ inner)
+    found = one.weight * (np.log(-np.expm1(-np.maximum(np.diff(cut, axis=1), _TINY))) @ inner)
     found += np.log(p).sum(axis=1) - 0.5 * ((beta / one.sd) ** 2).sum(axis=1)
     step = max(1, _CHUNK // max(1, len(one.y)))
     # The row's own boundaries are all that counts: the one below its code and the one above.

@@ -1,0 +1,152 @@
+"""Rows of experiences: nothing later than the outcome, the first experience of a window, bad sides, horizons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from journey_files import unit
+
+from cxlab.models.journey import experience
+from cxlab.models.journey.experience import Horizon
+from cxlab.params.models import Scale
+
+HORIZON = Horizon(30, "purchase", pd.Timestamp("2025-01-01"), pd.Timestamp("2025-06-30"))
+
+
+@pytest.mark.parametrize(
+    ("codes", "satisfied", "expected"),
+    [
+        ([1, 2, 3, 4, 5], 4, (1, 3)),
+        ([1, 2, 3, 4, 5], None, (1, 3)),
+        (list(range(11)), 9, (3, 9)),
+        ([1, 2, 3, 4, 5, 6, 7], 5, (2, 4)),
+        ([0, 1], None, (0, 1)),
+        ([1, 2, 3], 2, (0, 1)),
+    ],
+)
+def test_bad_is_the_lower_two_fifths_and_good_what_satisfies(
+    codes: list[int], satisfied: int | None, expected: tuple[int, int]
+) -> None:
+    assert experience.edges(Scale(codes=codes, satisfied_from=satisfied)) == expected
+
+
+def test_an_interaction_counts_only_if_it_was_before_the_answer(tmp_path: Path) -> None:
+    data, params = unit(
+        tmp_path,
+        answers=[
+            "r1,ann,2025-03-10,,4,2,",
+            "r2,bob,2025-03-10,o7,2,1,",
+            "r3,cid,2025-03-10,,3,3,",
+            "r4,dora,2025-03-10,,5,5,",
+        ],
+        met=[
+            "i1,ann,2025-03-09,delivery,,true",  # the day before
+            "i2,ann,2025-03-10,delivery,,false",  # the same day: nobody knows
+            "i3,ann,2025-03-11,delivery,,false",  # later
+            "i4,bob,2025-01-02,delivery,o7,true",  # the answer's own order, long ago
+            "i5,bob,2025-03-08,delivery,,false",  # another order
+            "i6,cid,2024-10-01,delivery,,true",  # too long ago
+            "i7,dora,2025-03-01,delivery,,true",
+            "i8,dora,2025-03-02,delivery,,false",  # the last one counts
+        ],
+    )
+    asked = experience.question(data, params)
+    assert asked is not None
+    said = experience.answers(data, params, asked)
+    met = experience.met_before(data, said).set_index("response_id")["happened"]
+    assert met.to_dict() == {"r1": True, "r2": True, "r4": False}
+
+
+def test_ratings_of_a_touchpoint_are_averaged_and_named(tmp_path: Path) -> None:
+    data, params = unit(
+        tmp_path, answers=["r1,ann,2025-03-10,,4,2,1", "r2,bob,2025-03-10,,4,,5", "r3,cid,2025-03-10,,4,9,3"]
+    )
+    said = pd.Series(["r3", "r1", "r2"])
+    places, words = experience.rated(data, params, said)
+    assert list(words.columns) == ["web", "delivery"]  # the order of the stages
+    assert words["web"].tolist() == ["middling", "bad", "good"]
+    assert words["delivery"].tolist() == ["unknown", "bad", "unknown"]  # 9 is refused
+    assert places["web"].tolist() == [0.5, 0.0, 1.0]
+
+
+def test_the_bad_side_of_an_outcome_is_learned_and_all_are_kept() -> None:
+    rows = []
+    for i in range(400):
+        rows.append((f"r{i}", "service", "solved", i % 2 == 0, 3 if i % 2 == 0 and i % 5 else 1))
+        rows.append((f"r{i}", "delivery", "blue", i % 3 == 0, 3 if i % 2 == 0 and i % 5 else 1))
+    table = pd.DataFrame(rows, columns=["response_id", "touchpoint", "outcome", "happened", "y"])
+    said = table[["response_id", "y"]].drop_duplicates()
+    sides, clear = experience.worse_side(table.drop(columns="y"), said, success=2)
+    assert sides == {("service", "solved"): "not solved", ("delivery", "blue"): "blue"}
+    assert clear == {("service", "solved")}
+    few = table[table["response_id"].isin([f"r{i}" for i in range(20)])].drop(columns="y")
+    assert experience.worse_side(few, said, success=2) == ({}, set())
+
+
+def test_what_followed_is_counted_from_the_next_day_within_the_horizon(tmp_path: Path) -> None:
+    data, _ = unit(
+        tmp_path,
+        met=[
+            "i1,ann,2025-03-01,delivery,,true",  # ann buys on that day only: gone
+            "i2,bob,2025-03-01,delivery,,false",  # bob buys on the thirtieth day after
+            "i3,cid,2025-03-01,delivery,,false",  # cid one day later than that
+            "i4,cid,2025-03-02,delivery,,true",  # the second one in the window is not taken
+            "i5,dora,2025-06-20,delivery,,true",  # cannot be followed for 30 days
+            "i6,,2025-03-01,delivery,,true",  # nobody knows who
+        ],
+        bought=["ann,2025-03-01", "bob,2025-03-31", "cid,2025-04-01", "eve,2025-01-01", "eve,2025-06-30"],
+    )
+    rows = experience.followed(data, HORIZON, basis="outcome", names=["late"]).set_index("id")
+    assert rows["left"].to_dict() == {"i1": True, "i2": False, "i3": True}
+    words = experience.outcome_words(rows.reset_index(), {("delivery", "late"): "late"})
+    assert words.iloc[:, 0].tolist() == ["bad", "good", "good"]
+
+
+def test_the_past_is_before_the_moment(tmp_path: Path) -> None:
+    data, _ = unit(
+        tmp_path,
+        met=["i1,ann,2025-03-10,delivery,,true", "i2,bob,2025-03-10,delivery,,true"],
+        bought=[
+            "ann,2025-03-10",
+            "ann,2025-03-12",
+            "bob,2025-03-09",
+            "bob,2025-02-20",
+            "bob,2025-01-01",
+            "eve,2025-06-30",
+        ],
+    )
+    rows = experience.followed(data, HORIZON, basis="outcome", names=["late"]).set_index("id")
+    assert rows["past"].to_dict() == {"i1": "0", "i2": "2-3"}
+    assert rows["left"].to_dict() == {"i1": False, "i2": True}
+
+
+def test_whoever_churned_before_is_not_followed(tmp_path: Path) -> None:
+    data, _ = unit(
+        tmp_path,
+        met=[
+            "i1,ann,2025-03-10,delivery,,true",
+            "i2,bob,2025-03-10,delivery,,true",
+            "i3,cid,2025-03-10,delivery,,false",
+        ],
+        bought=["ann,2025-03-01,churn", "bob,2025-03-20,churn", "eve,2025-01-01", "eve,2025-06-30"],
+    )
+    to = Horizon(30, "churn", HORIZON.first, HORIZON.last)
+    rows = experience.followed(data, to, basis="outcome", names=["late"]).set_index("id")
+    assert rows["left"].to_dict() == {"i2": True, "i3": False}
+
+
+def test_the_horizon_is_learned_from_those_who_came_back(tmp_path: Path) -> None:
+    days = pd.date_range("2025-01-01", "2025-12-30", freq="20D")
+    data, _ = unit(tmp_path, bought=[f"c{k},{day.date()}" for k in range(40) for day in days])
+    found = experience.horizon(data)
+    assert found is not None
+    assert (found.kind, found.days) == ("purchase", 28)  # 20 days, never less than four weeks
+    assert experience.horizon(data, least=41) is None
+
+
+def test_without_purchases_nobody_is_known_to_have_left(tmp_path: Path) -> None:
+    data, params = unit(tmp_path, answers=["r1,ann,2025-03-10,,4,2,1"])
+    assert experience.horizon(data) is None
+    assert experience.question(data, params) is not None

@@ -99,7 +99,7 @@ def load(names: Sequence[str], data: UnitData, *, params: Params, period: str) -
 def fit(
     people: Sequence[DriverData], *, settings: ModelSettings, seed: Callable[[str], int], draws: int = 0
 ) -> list[Fit]:
-    """Fit every outcome; the shape of the curves is chosen on the first one.
+    """Fit every outcome; the shape of the curves is chosen on the first one, and what does not pass is drawn longer.
 
     Parameters
     ----------
@@ -114,16 +114,30 @@ def fit(
     found: list[Fit] = []
     shape: Monotone = "auto"
     for data in people:
-        tree = drivers.fit(
-            data,
-            seed=seed(f"drivers {data.name}"),
-            draws=draws or settings.draws,
-            chains=settings.chains,
-            monotone=shape,
-        )
-        found.append(Fit(data, tree, gate(tree, names=JUDGED)))
-        shape = _SHAPES.get(str(tree.attrs.get("shape", "monotone")), "yes")
+        for longer in (1, 2, 4):
+            tree = drivers.fit(
+                data,
+                seed=seed(f"drivers {data.name}"),
+                draws=(draws or settings.draws) * longer,
+                chains=settings.chains,
+                monotone=shape,
+            )
+            shape = _SHAPES.get(str(tree.attrs.get("shape", "monotone")), "yes")
+            verdict = judge(tree)
+            if verdict.passed:
+                break
+        found.append(Fit(data, tree, verdict))
     return found
+
+
+def judge(tree: xr.DataTree) -> Gate:
+    """Judge a fit: weighted draws by their weights too, draws of the exact density as chains alone."""
+    import xarray as xr
+
+    plain = xr.DataTree.from_dict({k: tree[k].dataset for k in ("posterior", "sample_stats")})
+    if tree.attrs.get("method") == "importance":
+        plain.attrs["khat"] = tree.attrs["khat"]
+    return gate(plain, names=JUDGED)
 
 
 def verdicts(fits: Sequence[Fit]) -> dict[str, Any]:

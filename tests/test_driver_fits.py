@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from driver_world import data, posterior
+
+from cxlab import driver_fits
+from cxlab.models import drivers
+from cxlab.params.models import ModelSettings
+
+
+def tree(*, method: str = "importance", khat: float = 0.1, apart: float = 0.0) -> xr.DataTree:
+    """Draws whose chains lie `apart` from each other."""
+    draws = posterior(data(200))
+    shift = xr.DataArray(np.arange(4) * apart, dims="chain")
+    draws = draws.assign(level_effect=draws["level_effect"] + shift, r2=draws["noise_var"] * 0 + 0.3)
+    made = xr.DataTree.from_dict(
+        {"posterior": draws, "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), np.zeros((4, 200), bool))})}
+    )
+    made.attrs.update(method=method, khat=khat, shape="monotone")
+    return made
+
+
+def test_good_draws_pass_and_bad_ones_do_not() -> None:
+    assert driver_fits.judge(tree()).passed
+    apart = driver_fits.judge(tree(apart=1.0))
+    assert not apart.passed
+    assert "chains disagree" in apart.reasons[0]["en"]
+
+
+def test_weights_judge_weighted_draws_only() -> None:
+    assert not driver_fits.judge(tree(khat=0.9)).passed
+    assert driver_fits.judge(tree(method="walkers", khat=0.9)).passed  # the weights were given up for the exact density
+
+
+def test_what_does_not_pass_is_drawn_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def fit(one: object, *, seed: int, draws: int, chains: int, monotone: str) -> xr.DataTree:
+        asked.append((draws, monotone))
+        return tree(apart=1.0 if draws < 400 else 0.0)
+
+    monkeypatch.setattr(drivers, "fit", fit)
+    found = driver_fits.fit([data(200), data(200)], settings=ModelSettings(), seed=lambda _: 1, draws=100)
+    assert [one.gate.passed for one in found] == [True, True]
+    assert [draws for draws, _ in asked] == [100, 200, 400, 100, 200, 400]
+    assert [shape for _, shape in asked][:2] == ["auto", "yes"]  # chosen once
+    assert driver_fits.reasons(found) == []
+    assert [v["name"] for v in driver_fits.verdicts(found)["fits"]] == ["overall", "overall"]
+
+
+@pytest.mark.parametrize(
+    ("able", "asked", "wanted"),
+    [
+        (["nps", "overall", "easy", "satisfied", "repurchased", "spend"], "auto", ["nps", "overall", "repurchased"]),
+        (["overall", "satisfied"], "auto", ["overall"]),
+        (["overall", "nps", "left", "spend"], "nps", ["nps", "overall", "left"]),
+        (["overall", "repurchased"], "repurchased", ["repurchased", "overall"]),
+        ([], "auto", []),
+    ],
+)
+def test_outcomes_of_a_page(monkeypatch: pytest.MonkeyPatch, able: list[str], asked: str, wanted: list[str]) -> None:
+    monkeypatch.setattr(driver_fits.attributes, "outcomes", lambda *_, **__: able)
+    params: Any = SimpleNamespace(drivers=SimpleNamespace(outcome="auto"))
+    unit: Any = None
+    assert driver_fits.outcomes(unit, params=params, period="2026Q3", outcome=asked) == wanted

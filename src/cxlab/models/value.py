@@ -122,6 +122,8 @@ class Outlook:
         where no spend is known.
     purchases : array (draw, group)
         Purchases of all customers of a group, with the common shock.
+    plain : array (draw, group)
+        The same without the shock.
     equity : array (draw, group)
         Discounted contribution of all customers of a group: customer equity of the known base. Purchases where no
         spend is known.
@@ -133,6 +135,7 @@ class Outlook:
 
     customers: pd.DataFrame
     purchases: np.ndarray
+    plain: np.ndarray
     equity: np.ndarray
     steps: np.ndarray
     edges: np.ndarray
@@ -362,6 +365,7 @@ def outlook(
     return Outlook(
         _customers(found, rows, average, margin),
         forecast.shocked(found.total, shock, seed=seed),
+        found.total,
         forecast.shocked(found.total_worth, shock, seed=seed) * margin,
         path.astype(float),
         edges,

@@ -4,7 +4,7 @@ A page on customer value needs few calls::
 
     history = purchases.read(run.data)                  # what is there, what was set apart, why no model can be
     proof = purchases.holdout(history, seed=1)          # chooses a model on past weeks only, then foretells later ones
-    data = value.model_data(history.customers(), family=proof.choice.family)
+    data = value.model_data(history.customers(), family=proof.family, covariates=history.covariates)
     tree = value.fit(data, seed=1)                      # full posterior; judge it by `diagnostics.gate`
     future = value.outlook(tree, data, weeks=52, seed=1, margin=history.margin, shock=proof.choice.shock)
 

@@ -21,6 +21,7 @@ LEAST_AGAIN: Final = 10  # who bought a second time
 REGULAR: Final = 0.25  # spread of a customer's intervals over their mean below which they are a schedule
 RENEWED: Final = 0.2  # share of renewals among purchases from which on they are contracts
 ENDED: Final = 0.02  # share of customers whose end is recorded from which on ends are seen
+_FEW: Final = 0.05  # share of customers below which they are no group of their own
 _LATE: Final = 1.5  # intervals without a payment after which a contract counts as ended
 
 _CUSTOMERS: Final = """
@@ -33,7 +34,8 @@ _CUSTOMERS: Final = """
         date_diff('day', first, max(date)) / 7 AS recency,
         date_diff('day', first, $until) / 7 AS age,
         avg(amount) FILTER (WHERE date > first) AS spend,
-        avg(margin) FILTER (WHERE date > first) AS margin
+        avg(margin) FILTER (WHERE date > first) AS margin,
+        (customer IN (SELECT customer FROM customers WHERE since < $begin))::INTEGER AS before
     FROM since WHERE first <= $known AND hash(customer) % $of = 0
     GROUP BY customer, first ORDER BY customer"""
 _WEEKS: Final = """
@@ -159,6 +161,15 @@ class History:
     why_not: tuple[Problem, ...]
     notes: tuple[Problem, ...]
 
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Columns of `customers` that a model should know: those who came before the data begin are another kind.
+
+        Their first purchase seen is not their first, and those of them who had left are not seen at all.
+        """
+        share = self.counts["before"] / max(self.counts["customers"], 1)
+        return ("before",) if _FEW <= share <= 1 - _FEW else ()
+
     def customers(self, *, until: date | None = None, known: date | None = None, of: int = 1) -> pd.DataFrame:
         """Return frequency, recency and age (weeks) of customers as of a day.
 
@@ -174,8 +185,9 @@ class History:
         Returns
         -------
         DataFrame
-            ``customer, first, x, recency, age, spend, margin``: repeat days of purchase, and their average amount and
-            contribution (missing without one). The first purchase is no part of either.
+            ``customer, first, x, recency, age, spend, margin, before``: repeat days of purchase, their average amount
+            and contribution (missing without one; the first purchase is no part of either), and whether the customer
+            is known to have come before the data begin (1 or 0).
 
         Raises
         ------
@@ -185,7 +197,7 @@ class History:
         if self.why_not:
             raise ModelError(self.why_not)
         day = until or self.end
-        return self.data.sql(_CUSTOMERS, params={"until": day, "known": known or day, "of": of})
+        return self.data.sql(_CUSTOMERS, params={"until": day, "known": known or day, "of": of, "begin": self.first})
 
     def weeks(self, after: date) -> pd.DataFrame:
         """Return purchases in each week after a day by customers known by then: ``week`` (from 0), ``purchases``."""

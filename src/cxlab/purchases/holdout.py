@@ -125,7 +125,9 @@ def choose(
         if (before["x"] > 0).sum() < 2 or (end - origin).days < 7:
             continue
         after = history.customers(until=end, known=origin, of=of)
-        rows += [{"origin": origin, **_foretell(name, before, after, priors)} for name in candidates]
+        rows += [
+            {"origin": origin, **_foretell(name, before, after, history.covariates, priors)} for name in candidates
+        ]
     if not rows:
         raise ModelError(
             Problem("the past is too short to choose a model on", value=f"{span} days",
@@ -184,7 +186,7 @@ def holdout(
         )  # fmt: skip
     choice = choose(history, until=day, priors=priors, candidates=FAMILIES if family is None else (family,))
     before = history.customers(until=day, known=day)
-    data = value.model_data(before, family=choice.family)
+    data = value.model_data(before, family=choice.family, covariates=history.covariates)
     tree = value.fit(data, seed=seed, priors=priors)
     weeks = (history.end - day).days // 7
     days = day + timedelta(days=7 * weeks)
@@ -192,21 +194,25 @@ def holdout(
     future = value.outlook(
         tree, data, weeks=weeks, seed=seed, draws=draws, discount=0.0, shock=choice.shock, steps=weeks, groups=groups
     )
-    plain = value.outlook(tree, data, weeks=weeks, seed=seed, draws=draws, discount=0.0, steps=1)
     came = history.customers(until=days, known=day)["x"].to_numpy() - before["x"].to_numpy()
     return Holdout(
-        choice.family, day, days, choice, _total(came, future, plain), _classes(groups, came, future),
+        choice.family, day, days, choice, _total(came, future), _classes(groups, came, future),
         _weeks(history.weeks(day)["purchases"].to_numpy(float)[:weeks], future), tree, future,
     )  # fmt: skip
 
 
 def _foretell(
-    family: Family, before: pd.DataFrame, after: pd.DataFrame, priors: Priors | None
+    family: Family,
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    covariates: tuple[str, ...],
+    priors: Priors | None,
 ) -> dict[str, float | str]:
     """What a model fitted at an origin expected, what came, and how likely it held that to be."""
-    data = value.model_data(before.drop(columns="spend"), family=family)
+    covariates = tuple(c for c in covariates if before[c].nunique() > 1)
+    data = value.model_data(before.drop(columns="spend"), family=family, covariates=covariates)
     point, _ = value.mode(data, priors)
-    later = value.model_data(after.drop(columns="spend"), family=family)
+    later = value.model_data(after.drop(columns="spend"), family=family, covariates=covariates)
     score = value.log_likelihood(later, point) - value.log_likelihood(data, point)
     assert data.rows is not None
     horizon = float((after["age"] - before["age"]).iloc[0])
@@ -221,10 +227,10 @@ def _ends(draws: np.ndarray) -> np.ndarray:
     return np.quantile(draws, [0.05, 0.95], axis=0)
 
 
-def _total(came: np.ndarray, future: Outlook, plain: Outlook) -> dict[str, float]:
+def _total(came: np.ndarray, future: Outlook) -> dict[str, float]:
     actual, draws = float(came.sum()), future.purchases.sum(axis=1)
     mean = float(future.customers["expected_purchases"].sum())
-    (low, high), (plain_low, plain_high) = _ends(draws), _ends(plain.purchases.sum(axis=1))
+    (low, high), (plain_low, plain_high) = _ends(draws), _ends(future.plain.sum(axis=1))
     one = future.customers
     inside = (came >= one["purchases_low"]) & (came <= one["purchases_high"])
     both = came.std() > 0 and one["expected_purchases"].std() > 0

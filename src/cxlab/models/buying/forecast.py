@@ -18,7 +18,7 @@ import numpy as np
 from cxlab.models.buying import families
 from cxlab.models.buying import spend as money
 from cxlab.models.buying.families import Family
-from cxlab.models.buying.quadrature import unit_rule
+from cxlab.models.buying.quadrature import time_rule
 from cxlab.models.buying.rows import Rows, pairs
 
 PROB: Final = 0.9
@@ -125,27 +125,23 @@ def stream(
     """
     random = np.random.default_rng(seed)
     group = np.zeros(len(rows), int) if groups is None else np.asarray(groups, int)
-    inner = 1 if len(edges) > 20 else 3 if len(edges) > 8 else 12
-    node, mass = unit_rule(inner)
-    wide = np.diff(edges)
-    ahead = (edges[:-1, None] + wide[:, None] * node).ravel()
-    shares = (wide[:, None] * mass).ravel()
+    ahead, by_step, worth_now = time_rule(np.asarray(edges, float), discount)
     horizon, n, d = float(edges[-1]), len(rows), len(points)
     one = {name: np.empty(n) for name in ("alive", "mean", "sd", "low", "high", "promised", "w_sd", "w_low", "w_high")}
     worth, revenue = np.zeros((n, 2)), np.zeros((n, 2))
     total, total_worth = (np.zeros((d, int(group.max()) + 1)) for _ in range(2))
-    steps = np.zeros((d, len(wide)))
+    path = np.zeros((d, len(ahead)))
     size = max(1, _BLOCK // max(d, 1))
     for begin in range(0, n, size):
         here = slice(begin, min(begin + size, n))
         part = rows.pick(np.arange(here.start, here.stop))
         alike, at = pairs(part)
-        flow = families.intensity(family, points, alike, ahead) * shares  # (draw, pair, time)
+        flow = families.intensity(family, points, alike, ahead)  # (draw, pair, time)
         alive = families.alive(family, points, part)
         living = _by_pair(alive * part.weight, at, len(alike))
-        steps += np.einsum("dk,dks->ds", living, flow.reshape(d, len(alike), len(wide), inner).sum(axis=3))
-        mean = alive * flow.sum(axis=2)[:, at]
-        discounted = alive * (flow @ np.exp(-discount * ahead))[:, at]
+        path += np.einsum("dk,dkt->dt", living, flow)
+        mean = alive * (flow @ by_step.sum(axis=1))[:, at]
+        discounted = alive * (flow @ worth_now)[:, at]
 
         rate, leave = families.simulate(family, points, part, random)
         lives = random.random(alive.shape) < alive
@@ -188,7 +184,7 @@ def stream(
         worth_high=one["w_high"],
         total=total,
         total_worth=total_worth,
-        steps=steps,
+        steps=path @ by_step,
         edges=np.asarray(edges, float),
     )
 

@@ -31,7 +31,7 @@ from cxlab.models.buying.quadrature import beta_rule
 from cxlab.models.buying.rows import Rows, Tables, tables
 
 NAMES: Final = ("r", "alpha", "a", "b")
-_NODES: Final = 12
+_NODES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -157,15 +157,25 @@ def alive(points: np.ndarray, rows: Rows, *, late: int) -> np.ndarray:
 
 
 def intensity(points: np.ndarray, rows: Rows, ahead: np.ndarray, *, late: int) -> np.ndarray:
-    """Return the expected purchases a unit of time at times `ahead`, of customers alive now, (draw, row, time)."""
+    """Return the expected purchases a unit of time at times `ahead`, of customers alive now, (draw, row, time).
+
+    With n = r + x, b' = b + x + late and c = ahead / (alpha + age) it is n / (alpha + age) times the mean of
+    (1 + p c)^-(n+1) over p ~ Beta(a, b'). The map p -> p (1 + c) / (1 + p c) turns that mean into (1 + c)^(b'-n-1)
+    times the mean of (1 + c (1 - p))^(n+1-a-b') over the same distribution. The form with the smaller power is the
+    smoother one and is taken.
+    """
     r, alpha, a, b = _spread(points, rows)
     shape, scale = r + rows.x, alpha + rows.age
     p, mass = beta_rule(a, b + rows.x + late, _NODES)
-    out = np.zeros((*a.shape, len(ahead)))
+    mapped = r + 1 - a - b - late
+    turned = np.abs(mapped) < shape + 1
+    power = np.where(turned, mapped, -shape - 1)[..., None]
+    place = np.where(turned[..., None], 1 - p, p)
+    c = ahead / scale[..., None]
+    out = np.zeros(c.shape)
     for i in range(_NODES):
-        share = p[..., i, None] * ahead / scale[..., None]
-        out += mass[..., i, None] * np.exp(-(shape + 1)[..., None] * np.log1p(share))
-    return out * (shape / scale)[..., None]
+        out += mass[..., i, None] * np.exp(power * np.log1p(place[..., i, None] * c))
+    return out * np.exp(np.where(turned, b + late - r - 1, 0.0)[..., None] * np.log1p(c)) * (shape / scale)[..., None]
 
 
 def simulate(

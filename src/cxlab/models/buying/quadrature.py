@@ -19,6 +19,27 @@ def unit_rule(n: int) -> tuple[np.ndarray, np.ndarray]:
     return (nodes + 1) / 2, weights / 2
 
 
+def time_rule(edges: np.ndarray, discount: float, n: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return times, their weights for the integral over each step (time, step), and discounted over all (time,).
+
+    What falls ever more slowly (an intensity of purchases) is smooth in the logarithm of time: few times are enough for
+    any number of steps.
+    """
+    scale = edges[-1] / 8
+    top = np.log1p(edges[-1] / scale)
+    y = np.polynomial.legendre.leggauss(n)[0]
+    node, mass = unit_rule(6)
+    fine = edges[:-1, None] + np.diff(edges)[:, None] * node
+    share = np.diff(edges)[:, None] * mass
+    basis = np.polynomial.legendre.legvander(2 * np.log1p(fine / scale) / top - 1, n - 1)
+    basis = basis @ np.linalg.inv(np.polynomial.legendre.legvander(y, n - 1))
+    return (
+        scale * np.expm1((y + 1) / 2 * top),
+        np.einsum("sf,sfn->ns", share, basis),
+        np.einsum("sf,sfn->n", share * np.exp(-discount * fine), basis),
+    )
+
+
 def beta_rule(a: np.ndarray, b: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes (.., n) and weights (.., n), summing to 1, of the expectation under Beta(a, b).
 

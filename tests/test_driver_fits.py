@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_what_does_not_pass_is_drawn_longer(monkeypatch: pytest.MonkeyPatch) -> 
     assert [shape for _, shape in asked][:2] == ["auto", "yes"]  # chosen once
     assert driver_fits.reasons(found) == []
     assert [v["name"] for v in driver_fits.verdicts(found)["fits"]] == ["overall", "overall"]
+
+
+def test_groups_that_cannot_be_drawn_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drivers, "fit", lambda one, **_: tree(apart=1.0 if one.groups else 0.0))
+    own = data(200)
+    split = replace(own, groups=("a", "b"), group=np.arange(len(own.codes)) % 2)
+    (found,) = driver_fits.fit([split], settings=ModelSettings(), seed=lambda _: 1)
+    assert found.gate.passed
+    assert found.data.groups == ()
 
 
 @pytest.mark.parametrize(

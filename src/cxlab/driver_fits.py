@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from cxlab import attributes
 from cxlab.diagnostics import Gate, gate
@@ -101,6 +103,8 @@ def fit(
 ) -> list[Fit]:
     """Fit every outcome; the shape of the curves is chosen on the first one, and what does not pass is drawn longer.
 
+    A fit whose effects may differ by group and that does not pass is replaced by one with the same effects for all.
+
     Parameters
     ----------
     people : sequence of DriverData
@@ -114,20 +118,30 @@ def fit(
     found: list[Fit] = []
     shape: Monotone = "auto"
     for data in people:
-        for longer in (1, 2, 4):
-            tree = drivers.fit(
-                data,
-                seed=seed(f"drivers {data.name}"),
-                draws=(draws or settings.draws) * longer,
-                chains=settings.chains,
-                monotone=shape,
-            )
-            shape = _SHAPES.get(str(tree.attrs.get("shape", "monotone")), "yes")
-            verdict = judge(tree)
-            if verdict.passed:
-                break
-        found.append(Fit(data, tree, verdict))
+        one = _drawn(data, shape, settings=settings, seed=seed(f"drivers {data.name}"), draws=draws)
+        if data.groups and not one.gate.passed:  # better the same effects for all than none
+            alike = replace(data, groups=(), group=np.zeros_like(data.group))
+            one = _drawn(alike, shape, settings=settings, seed=seed(f"drivers {data.name}"), draws=draws)
+        shape = _shape(one.tree)
+        found.append(one)
     return found
+
+
+def _drawn(data: DriverData, shape: Monotone, *, settings: ModelSettings, seed: int, draws: int) -> Fit:
+    """Fit an outcome; what does not pass is drawn twice, then four times as long."""
+    for longer in (1, 2, 4):
+        tree = drivers.fit(
+            data, seed=seed, draws=(draws or settings.draws) * longer, chains=settings.chains, monotone=shape
+        )
+        verdict = judge(tree)
+        if verdict.passed:
+            break
+        shape = _shape(tree)
+    return Fit(data, tree, verdict)
+
+
+def _shape(tree: xr.DataTree) -> Monotone:
+    return _SHAPES.get(str(tree.attrs.get("shape", "monotone")), "yes")
 
 
 def judge(tree: xr.DataTree) -> Gate:

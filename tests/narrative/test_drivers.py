@@ -201,6 +201,9 @@ def test_groups_that_differ_are_named_and_others_are_not() -> None:
     assert found.sentence("en").startswith("By age, they differ most on “Store staff”: one point more goes with")
     same = driver_outlook.groups(by_age(0.0), by="segment:age", about=about(one))
     assert same.sentence("en") == "No attribute clearly matters more to one group than to another."
+    _, table = estimates()
+    failed = driver_outlook.groups(table, by="segment:age", about=about(one))
+    assert failed.sentence("en") == "By age we make no statement: the checks of the model failed."
     alike = driver_outlook.groups(by_age(0.2), by="", about=about(one))
     assert "taken to be the same for all" in alike.sentence("en")
 

@@ -114,7 +114,7 @@ def groups(estimates: pd.DataFrame, *, by: str, about: About, id: str = "groups"
     estimates : DataFrame
         ``driver_estimates``.
     by : str
-        Level whose groups are compared; empty if effects are the same for all.
+        Level whose groups were to be compared; empty if none was asked for.
     about : About
     id, csv
         As in `importance`.
@@ -122,9 +122,9 @@ def groups(estimates: pd.DataFrame, *, by: str, about: About, id: str = "groups"
     rows = estimates[
         (estimates["item"] == about.outcome) & (estimates["estimand"] == "effect") & (estimates["level"] == by)
     ]
-    if not by or by == "total" or rows.empty:
+    if not by:
         return build(id, [Statement("driver_groups.alike")], about.languages)
-    state = state_of(rows)
+    state = "withheld" if rows.empty else state_of(rows)
     level = {lang: {"level": about.labels.level(by, lang)} for lang in about.languages}
     if state:
         return build(id, [Statement(f"driver_groups.{state}", level)], about.languages, verdict=state)

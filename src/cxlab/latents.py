@@ -211,6 +211,13 @@ def fit(
     )
 
 
+def draws_of(one: Fit, *, keep: int = 1000) -> xr.Dataset:
+    """Return the reported draws, thinned to a common number, for later notebooks."""
+    chains, draws = one.reported.sizes["chain"], one.reported.sizes["draw"]
+    thinned = one.reported.isel(draw=slice(None, None, max(1, chains * draws // keep)))
+    return thinned.drop_vars("p_quadrant").astype("float32")
+
+
 def _outcomes(
     rows: pd.DataFrame, data: UnitData, posterior: xr.Dataset, sem: SemData, *, days: int, seed: int
 ) -> pd.DataFrame:

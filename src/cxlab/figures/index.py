@@ -1,0 +1,61 @@
+"""Importance against performance: a dot a latent, its interval both ways, lines at the averages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cxlab.catalogue import message
+from cxlab.figures.canvas import SMALL, empty, figure_style, fit, sheet
+from cxlab.style import INTERVAL_OPACITY, colour
+from cxlab.wording import known
+
+_HEIGHT = 300
+
+
+def importance_map(
+    importance: pd.DataFrame, performance: pd.DataFrame, names: Sequence[str], *, language: str
+) -> Figure:
+    """Draw what counts against how well it does.
+
+    Parameters
+    ----------
+    importance, performance : DataFrame
+        Estimates (``mean, ci_low, ci_high``) in the same order of latents.
+    names : sequence of str
+    language : str
+
+    Returns
+    -------
+    Figure
+        Dots in a line with gid ``mean``: x data are performance, y data importance.
+    """
+    shown = known(importance["mean"]).to_numpy() & known(performance["mean"]).to_numpy()
+    if not shown.any():
+        return empty(message(language, "figure.empty"))
+    x, x_low, x_high = (performance[c].astype(float).to_numpy()[shown] for c in ("mean", "ci_low", "ci_high"))
+    y, y_low, y_high = (importance[c].astype(float).to_numpy()[shown] for c in ("mean", "ci_low", "ci_high"))
+    with figure_style():
+        figure = sheet(_HEIGHT, left=44, right=16, top=14, bottom=34)
+        axes = figure.axes[0]
+        axes.axvline(x.mean(), color=colour("soft"), lw=1, ls=(0, (2, 2)), zorder=0.5)
+        axes.axhline(y.mean(), color=colour("soft"), lw=1, ls=(0, (2, 2)), zorder=0.5)
+        bar = {"color": colour("accent"), "lw": 4, "alpha": INTERVAL_OPACITY, "capstyle": "round"}
+        axes.hlines(y, x_low, x_high, **bar)
+        axes.vlines(x, y_low, y_high, **bar)
+        axes.plot(x, y, "o", ms=9, mew=0, color=colour("accent"), gid="mean")
+        wide = max(float(x_high.max() - x_low.min()), 4.0)
+        tall = max(float(y_high.max() - y_low.min()), 0.2)
+        axes.set_xlim(float(x_low.min()) - 0.08 * wide, float(x_high.max()) + 0.08 * wide)
+        axes.set_ylim(float(y_low.min()) - 0.1 * tall, float(y_high.max()) + 0.12 * tall)
+        middle = float(np.mean(axes.get_xlim()))
+        for name, a, b in zip([n for n, s in zip(names, shown, strict=True) if s], x, y, strict=True):
+            left = a > middle
+            axes.annotate(fit(name, width=150), (a, b), xytext=(-9 if left else 9, 8), textcoords="offset points",
+                          ha="right" if left else "left", fontsize=SMALL)  # fmt: skip
+        axes.grid(True)
+        axes.set_axisbelow(True)
+    return figure

@@ -1,4 +1,4 @@
-"""Which outcome and which attributes of a unit are modelled, and for whom: from the store to the driver model's data."""
+"""Which outcome and attributes of a unit are modelled, and for whom: from the store to the driver model's data."""
 
 from __future__ import annotations
 
@@ -82,8 +82,9 @@ def outcomes(data: UnitData, *, params: Params, period: str) -> list[str]:
     if any(params.scales[str(r["scale"])].satisfied_from is not None for r in items):
         found.append("satisfied")
     kinds = data.sql(
-        f"SELECT t.kind, count(DISTINCT r.response_id) AS n FROM responses r JOIN transactions t USING (customer)"
-        f" WHERE t.date > r.date AND t.date <= r.date + {HORIZON} GROUP BY t.kind"  # noqa: S608
+        "SELECT t.kind, count(DISTINCT r.response_id) AS n FROM responses r JOIN transactions t USING (customer)"
+        " WHERE t.date > r.date AND t.date <= r.date + ?::INTEGER GROUP BY t.kind",
+        params=[HORIZON],
     )
     after = dict(zip(kinds["kind"], kinds["n"], strict=True))
     if after.get("purchase", 0) >= LEAST_USERS:
@@ -107,8 +108,8 @@ def load(
     """Read respondents with their ratings and one outcome.
 
     Respondents are those of the period who rated an attribute. For what customers did (``repurchased``, ``left``,
-    ``spend``) they are those of all periods whose `HORIZON` days after the answer are over, and only what came after the
-    answer counts. *Not used* stays a state; refused, blank and never asked are blanks.
+    ``spend``) they are those of all periods whose `HORIZON` days after the answer are over, and only what came after
+    the answer counts. *Not used* stays a state; refused, blank and never asked are blanks.
 
     Parameters
     ----------
@@ -118,8 +119,8 @@ def load(
     period : str
         The unit's period.
     outcome : str
-        An item id, a role (``overall``, ``nps``, ``ces``), ``satisfied``, ``repurchased``, ``left``, ``spend`` (log of 1
-        + money), or ``auto``: the first of `outcomes`.
+        An item id, a role (``overall``, ``nps``, ``ces``), ``satisfied``, ``repurchased``, ``left``, ``spend`` (log of
+        1 + money), or ``auto``: the first of `outcomes`.
     named : sequence of str
         Attributes wanted; by default all that were rated.
     by : str
@@ -212,8 +213,9 @@ def _rows(
     where = "WHERE r.period = ?" if period else ""
     values += [period] if period else []
     return data.sql(
-        f"SELECT r.response_id, any_value(r.customer) AS customer, any_value(r.date) AS date, any_value(r.period) AS period,"
-        f" any_value(r.weight) AS weight, any_value(r.weighted) AS weighted, any_value({factor}) AS grouping, {', '.join(parts)}"
+        "SELECT r.response_id, any_value(r.customer) AS customer, any_value(r.date) AS date,"  # noqa: S608
+        " any_value(r.period) AS period, any_value(r.weight) AS weight, any_value(r.weighted) AS weighted,"
+        f" any_value({factor}) AS grouping, {', '.join(parts)}"
         f" FROM responses r JOIN ratings t USING (response_id) {where} GROUP BY r.response_id ORDER BY r.response_id",
         params=values,
     )
@@ -266,14 +268,15 @@ def _answers(
 
 
 def _behaviour(data: UnitData, rows: pd.DataFrame, item: str) -> tuple[np.ndarray, Kind]:
-    """What each response's customer did in the days after it; missing where those are not over or nobody knows who it was."""
+    """What each response's customer did in the days after it; missing if those are not over or nobody knows who."""
     done = data.sql(
         "WITH last AS (SELECT max(date) AS day FROM transactions)"
         " SELECT r.response_id, count(*) FILTER (WHERE t.kind = 'purchase') AS bought,"
         " count(*) FILTER (WHERE t.kind = 'churn') AS left_us, coalesce(sum(t.amount), 0) AS spent"
         " FROM responses r JOIN last ON true LEFT JOIN transactions t ON t.customer = r.customer AND t.date > r.date"
-        f" AND t.date <= r.date + {HORIZON} WHERE r.customer IS NOT NULL AND r.date IS NOT NULL"
-        f" AND r.date + {HORIZON} <= last.day GROUP BY r.response_id"  # noqa: S608
+        " AND t.date <= r.date + $1::INTEGER WHERE r.customer IS NOT NULL AND r.date IS NOT NULL"
+        " AND r.date + $1::INTEGER <= last.day GROUP BY r.response_id",
+        params=[HORIZON],
     ).set_index("response_id")
     found = done.reindex(rows["response_id"])
     if item == "spend":

@@ -4,7 +4,7 @@ The generative story, for respondent i with states x_ia (a code 1..K_a, or not u
 
     P(y_i <= k) = logistic(cut_k - eta_i)                        ordinal and binary outcomes, k = 1..K-1
     y_i         ~ normal(location + eta_i, sigma)                continuous ones (standardised)
-    eta_i       = sum_a f_a(x_ia) + mean_g + sum_a rise_ga score(x_ia)            g: the group of i, if groups are asked for
+    eta_i       = sum_a f_a(x_ia) + mean_g + sum_a rise_ga score(x_ia)            g: the group of i, where asked for
     f_a(code k) = s direction_a strength_a (sum of steps_a below k - users' average)
     f_a(unused) = s unused_scale unused_a
     strength_a^2 / 2 ~ gamma(split, 1),   unused_a ~ normal(0, 1)
@@ -17,16 +17,17 @@ they are: with twelve ratings that agree, a prior on each would say that nearly 
 
 | symbol | name | dims | unit | prior |
 |-|-|-|-|-|
-| f_a | ``level_effect`` | attribute, level (0 = not used) | logit; the outcome's own unit if continuous | from the rows above |
+| f_a | ``level_effect`` | attribute, level (0 = not used) | logit; the outcome's unit if continuous | rows above |
 | cut_k | ``cut`` | boundary | logit | Dirichlet on the shares of codes |
 | R2 | ``r2`` | - | share of the latent variance | beta |
-| rise_ga, mean_g | ``group_rise``, ``group_mean`` | group, attribute | logit from worst to best code; logit | normal, half-normal sd |
+| rise_ga | ``group_rise`` | group, attribute | logit from worst to best code | normal, half-normal sd |
+| mean_g | ``group_mean`` | group | logit | normal, half-normal sd |
 | noise | ``noise_var`` | - | pi^2/3, or sigma^2 | - |
 
-Blanks are averaged over: the likelihood of a respondent is the mean over completed rows drawn from a Gaussian copula of
-the ratings (`cxlab.models.drive.blanks`), which assumes that a blank depends on other answers only (missing at random).
-*Not used* is a state with its own effect: no rating is ever made up for it. A common factor of the ratings (halo) can be
-a term of its own. `direction_a` is 1 unless straight lines say the opposite beyond doubt.
+Blanks are averaged over: the likelihood of a respondent is the mean over completed rows drawn from a Gaussian copula
+of the ratings (`cxlab.models.drive.blanks`), which assumes that a blank depends on other answers only (missing at
+random). *Not used* is a state with its own effect: no rating is ever made up for it. A common factor of the ratings
+(halo) can be a term of its own. `direction_a` is 1 unless straight lines say the opposite beyond doubt.
 
 Assumptions: respondents are independent given their ratings; effects add up on the latent scale; a better code never
 makes things worse (monotone). What it cannot say: that a rating causes the outcome; how ratings would move together if
@@ -47,9 +48,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from cxlab.errors import ModelError, Problem
 from cxlab.models.drive import blanks, choice, posterior, prediction, statement, summary, worlds
 from cxlab.models.drive.blanks import Copula
+from cxlab.models.drive.curves import Shape
 from cxlab.models.drive.data import BLANK, DriverData, Kind, checked
 from cxlab.models.drive.rows import completed, design, directed, halo_scale
 
@@ -62,6 +63,7 @@ MODEL: Final = "drivers"
 COMPARED_ROWS: Final = 4000  # respondents on whom shapes are compared ..
 COMPARED_TIMES: Final = 8  # .. with so many imputations of their blanks
 Monotone = Literal["auto", "yes", "linear", "free"]
+SHAPES: Final[dict[str, Shape]] = {"yes": "monotone", "linear": "linear", "free": "free"}
 
 
 @dataclass(frozen=True)
@@ -157,8 +159,8 @@ def fit(
     Returns
     -------
     xr.DataTree
-        ``posterior``: ``level_effect``, ``level_share`` (chain, draw, attribute, level; level 0 = not used, NaN beyond an
-        attribute's codes; the weighted average effect over users is 0), ``contribution_cov``, ``net_cov`` (..,
+        ``posterior``: ``level_effect``, ``level_share`` (chain, draw, attribute, level; level 0 = not used, NaN beyond
+        an attribute's codes; the weighted average effect over users is 0), ``contribution_cov``, ``net_cov`` (..,
         attribute, attribute_; the second one with the common factor of the ratings taken out), ``noise_var``, ``r2``,
         ``cut`` (.., boundary) or ``location``; with groups ``group_rise``, ``group_mean``; with halo ``halo_effect``.
         ``sample_stats``: ``diverging``. ``copula`` where there are blanks. ``choice``: scores of the shapes compared.
@@ -169,11 +171,10 @@ def fit(
     priors = priors or Priors()
     random = np.random.default_rng(seed)
     copula = blanks.fit(data, seed=_seed(random)) if (data.codes == BLANK).any() else None
-    shape: str = {"yes": "monotone"}.get(monotone, monotone)
-    table = None
-    if shape == "auto":
+    table, shape = None, SHAPES.get(monotone)
+    if shape is None:
         table = compare(data, priors=priors, seed=_seed(random), copula=copula)
-        shape, _ = choice.chosen(table)
+        shape = choice.chosen(table)
     done = completed(data, copula, seed=_seed(random))
     layout, rows = design(data, done, shape=shape, with_halo=halo)
     layout = directed(layout, rows)

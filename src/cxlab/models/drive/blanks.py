@@ -1,16 +1,17 @@
 """What blanks may hide, given the other ratings: a Gaussian copula of the attributes, fitted and drawn from.
 
-Each attribute has a latent normal cut into its codes; *not used* is a second latent, cut once, so that a rating is never
-made up for somebody who did not use it, while a blank may hide either. The correlations start from pairwise polychoric
-ones (Olsson 1979) and, with thresholds, are refined by stochastic approximation EM on the rows themselves, the outcome
-among them, so that ratings missing because of other ratings or of the outcome do not bias them. Imputations are drawn
-given the other ratings only: the outcome speaks through the likelihood.
+Each attribute has a latent normal cut into its codes; *not used* is a second latent, cut once, so that a rating is
+never made up for somebody who did not use it, while a blank may hide either. The correlations start from pairwise
+polychoric ones (Olsson 1979) and, with thresholds, are refined by stochastic approximation EM on the rows themselves,
+the outcome among them, so that ratings missing because of other ratings or of the outcome do not bias them. Imputations
+are drawn given the other ratings only: the outcome speaks through the likelihood.
 
 References
 ----------
 Olsson (1979), Maximum likelihood estimation of the polychoric correlation coefficient, doi:10.1007/BF02296207.
 Hoff (2007), Extending the rank likelihood for semiparametric copula estimation, doi:10.1214/07-AOAS107.
-Delyon, Lavielle and Moulines (1999), Convergence of a stochastic approximation version of EM, doi:10.1214/aos/1018031103.
+Delyon, Lavielle and Moulines (1999), Convergence of a stochastic approximation version of EM,
+doi:10.1214/aos/1018031103.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _thresholds(counts: list[np.ndarray], width: int) -> np.ndarray:
 
 
 def _polychoric(state: np.ndarray, sizes: tuple[int, ...], thresholds: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Pairwise correlations of the latents; pairs seen by few lean on the average of all pairs; made positive definite."""
+    """Pairwise correlations of the latents; pairs seen by few lean on the average pair; made positive definite."""
     last = len(sizes)
     pairs = [(i, j) for i in range(last) for j in range(i)]
     scores, seen = np.zeros((len(pairs), len(ANGLES))), np.zeros(len(pairs))

@@ -7,6 +7,8 @@ References
 ----------
 Giordano, Stephenson, Liu, Jordan and Broderick (2019), A Swiss army infinitesimal jackknife,
 doi:10.48550/arXiv.1806.00550.
+Sivula, Magnusson, Matamoros and Vehtari (2025), Uncertainty in Bayesian leave-one-out cross-validation,
+doi:10.48550/arXiv.2008.10296.
 Vehtari, Gelman and Gabry (2017), Practical Bayesian model evaluation, doi:10.1007/s11222-016-9696-4.
 """
 
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from cxlab.models.drive import curves
-from cxlab.models.drive.curves import Layout
+from cxlab.models.drive.curves import Layout, Shape
 from cxlab.models.drive.posterior import Mode, climb
 from cxlab.models.drive.rows import Completed, design, directed
 
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     from cxlab.models.drive.data import DriverData
     from cxlab.models.drivers import Priors
 
-CLEARLY: Final = 2.0  # standard errors by which another shape must be better than monotone curves
-CANDIDATES: Final = ("monotone", "linear", "free")
+CLEARLY: Final = 2.0  # standard errors by which another shape must be better than monotone curves ..
+LEAST: Final = 4.0  # .. and log units: smaller differences are not to be trusted however small their error
+CANDIDATES: Final[tuple[Shape, ...]] = ("monotone", "linear", "free")
 
 
 def left_out(layout: Layout, priors: Priors, mode: Mode) -> np.ndarray:
@@ -48,7 +51,7 @@ def _to_theta(layout: Layout, priors: Priors, theta: np.ndarray, scores: np.ndar
 
 
 def compare(
-    data: DriverData, done: Completed, priors: Priors, *, with_halo: bool, shapes: tuple[str, ...]
+    data: DriverData, done: Completed, priors: Priors, *, with_halo: bool, shapes: tuple[Shape, ...]
 ) -> pd.DataFrame:
     """Score candidates by leave-one-out.
 
@@ -60,7 +63,7 @@ def compare(
     """
     import pandas as pd
 
-    found: dict[tuple[str, bool], np.ndarray] = {}
+    found: dict[tuple[Shape, bool], np.ndarray] = {}
     weight = data.weights[done.who]
     for halo in (False, True) if with_halo else (False,):
         layout, rows = design(data, done, shape="monotone", with_halo=halo)
@@ -79,10 +82,10 @@ def compare(
     return pd.DataFrame(table)
 
 
-def chosen(table: pd.DataFrame) -> tuple[str, bool]:
+def chosen(table: pd.DataFrame) -> Shape:
     """Monotone curves, unless another candidate is clearly better; then the best of those."""
-    able = table[(table["difference"] > CLEARLY * table["se"]) & (table["difference"] > 0)]
+    able = table[(table["difference"] > CLEARLY * table["se"]) & (table["difference"] > LEAST)]
     if able.empty:
-        return "monotone", False
-    best = able.loc[able["score"].idxmax()]
-    return str(best["shape"]), bool(best["halo"])
+        return "monotone"
+    name = str(able.sort_values("score")["shape"].iloc[-1])
+    return next(shape for shape in CANDIDATES if shape == name)

@@ -147,11 +147,11 @@ def _problems(
                         allowed=f"{shape[0]} rows x {shape[1]} attributes")]  # fmt: skip
     found = []
     if not FEWEST <= len(attributes) <= MOST:
-        found.append(Problem("too few or too many attributes", value=str(len(attributes)), allowed=f"{FEWEST} to {MOST}",
-                             todo="name them under drivers.attributes" if len(attributes) > MOST else ""))  # fmt: skip
-    found += [
-        Problem("an attribute is named twice", value=a) for a in sorted({a for a in attributes if list(attributes).count(a) > 1})
-    ]  # fmt: skip
+        found.append(
+            Problem("too few or too many attributes", value=str(len(attributes)), allowed=f"{FEWEST} to {MOST}")
+        )
+    twice = sorted({a for a in attributes if list(attributes).count(a) > 1})
+    found += [Problem("an attribute is named twice", value=a) for a in twice]
     for a, name in enumerate(attributes):
         size = len(levels[a])
         if not 2 <= size <= MOST_CODES:

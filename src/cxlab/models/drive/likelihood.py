@@ -1,4 +1,4 @@
-"""How probable the outcomes are, as a function of the effects of codes: value, gradient, curvature; blanks averaged out.
+"""How probable the outcomes are, given the effects of codes: value, gradient, curvature; blanks averaged out.
 
 A respondent with blanks stands in several rows, one an imputation drawn from what the other ratings say of the blanks;
 the probability of the outcome is the average over them. The unknowns here are flat: the effects of the columns of the
@@ -117,7 +117,7 @@ def pointwise(rows: Rows, point: np.ndarray) -> np.ndarray:
 def _probability(rows: Rows, where: slice, eta: np.ndarray, tail: np.ndarray) -> np.ndarray:
     """Probability of each row's code: eta (rows, S), overwritten, tail (S, q) -> (rows, S).
 
-    F(c_y - eta) - F(c_{y-1} - eta) = (1 - exp(-gap)) / ((1 + exp(eta - c_y)) (1 + exp(c_{y-1} - eta))): one exponential.
+    F(c_y - eta) - F(c_{y-1} - eta) = (1 - exp(-gap)) / ((1 + exp(eta - c_y)) (1 + exp(c_{y-1} - eta))).
     """
     y, k = rows.y[where], rows.codes - 1
     cut = cuts(tail)
@@ -190,8 +190,7 @@ class Quadratic:
             width = np.exp(psi[:, p + 1 :])
             slope[:, p + 1 :] *= width
             value = value + np.log(np.maximum(-np.expm1(-width), 1e-300)) @ self.inner
-            with np.errstate(over="ignore"):
-                slope[:, p + 1 :] += self.inner * width / np.maximum(np.expm1(width), 1e-300)
+            slope[:, p + 1 :] += self.inner * width / np.maximum(np.expm1(np.minimum(width, 700)), 1e-300)
         return value, slope
 
     def curvature(self, psi: np.ndarray) -> np.ndarray:
@@ -224,7 +223,8 @@ def expand(rows: Rows, psi: np.ndarray, *, scores: bool = False) -> tuple[Quadra
     ordinal = rows.kind != "continuous"
     tail = cuts(psi[p:]) if ordinal else psi[p:]
     value, gradient, hessian = 0.0, np.zeros(p + q), np.zeros((p + q, p + q))
-    each, slopes = np.empty(len(rows.first)), []
+    each = np.empty(len(rows.first))
+    slopes: list[np.ndarray] = []
     for who, where in rows.chunks():
         x = rows.design(where)
         small = x.dtype
@@ -251,19 +251,19 @@ def expand(rows: Rows, psi: np.ndarray, *, scores: bool = False) -> tuple[Quadra
         if scores:
             slopes.append(full.astype(float))
     hessian[p:, :p] = hessian[:p, p:].T
-    inner = np.zeros(0)
+    inner: np.ndarray = np.zeros(0)
     y = rows.y[rows.first]
     if ordinal and q > 1:
         gap = np.diff(tail)
         inner = np.bincount(y, weights=rows.weight, minlength=rows.codes)[1:q]
         between = (y > 0) & (y < q)
-        each[between] += np.log(-np.expm1(-gap))[y[between] - 1]
+        each[between] += np.log(np.maximum(-np.expm1(-gap), 1e-300))[y[between] - 1]
     rowwise = np.concatenate(slopes) if scores else np.empty((0, p + q))
     if scores and ordinal and q > 1:
-        push = 1 / np.expm1(gap)
-        who = np.flatnonzero(between)
-        rowwise[who, p + y[who]] += push[y[who] - 1]
-        rowwise[who, p + y[who] - 1] -= push[y[who] - 1]
+        push = 1 / np.expm1(np.clip(gap, 1e-12, 700))
+        mid = np.flatnonzero(between)
+        rowwise[mid, p + y[mid]] += push[y[mid] - 1]
+        rowwise[mid, p + y[mid] - 1] -= push[y[mid] - 1]
         rowwise[:, p:] = np.cumsum(rowwise[:, : p - 1 : -1][:, :q], axis=1)[:, ::-1]
         rowwise[:, p + 1 :] *= gap
     point = np.concatenate([psi[:p], tail])

@@ -1,9 +1,9 @@
 """Draws of the driver model: the mode, draws of a surrogate whose likelihood is quadratic, and weights that mend it.
 
-The likelihood is expanded to second order in the effects of codes and the tail (not in the parameters, in which it bends
-sharply), the prior stays exact. This surrogate costs the same for 200 respondents and 200,000. Its draws are weighted by
-exact over surrogate likelihood; the weights are accepted on k-hat, else the walkers go on with the force of the surrogate
-and are accepted by the exact density, which is exact whatever the force.
+The likelihood is expanded to second order in the effects of codes and the cuts (not in the parameters, in which it
+bends sharply), the prior stays exact. This surrogate costs the same for 200 respondents and 200,000. Its draws are
+weighted by exact over surrogate likelihood; the weights are accepted on k-hat, else the walkers go on with the force of
+the surrogate and are accepted by the exact density, which is exact whatever the force.
 
 References
 ----------
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WALKERS: Final = 64
 TUNE: Final = 240
+THIN: Final = 3  # trajectories between draws that are kept
 LEAST_SHARE: Final = 0.25  # effective share of weighted draws below which the surrogate is mended
 
 
@@ -157,7 +158,9 @@ def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, 
     surrogate, factor, centre = mode.surrogate, mode.factor, mode.theta
     for attempt in range(2):
         density = surrogate_density(layout, priors, surrogate)
-        values, wild = walk(density, centre, factor, walkers=WALKERS, draws=each, tune=TUNE, seed=seed + attempt)
+        values, wild = walk(
+            density, centre, factor, walkers=WALKERS, draws=each, tune=TUNE, thin=THIN, seed=seed + attempt
+        )
         theta, diverging = _deal(values, wild, draws=draws, chains=chains)
         flat = theta.reshape(-1, layout.size)
         psi, _ = curves.forward(layout, priors, flat)

@@ -1,4 +1,4 @@
-"""What a fitted driver model expects of respondents: probabilities of codes, log scores, answers on the reporting scale."""
+"""What a fitted driver model expects of respondents: probabilities of codes, log scores, answers in points."""
 
 from __future__ import annotations
 
@@ -138,12 +138,13 @@ def _eta(
         if "halo" not in getattr(tree, "children", {}):
             raise ModelError(Problem("a fit with halo predicts as a whole only", todo="pass what `fit` returned"))
         kept = tree["halo"].dataset
-        scale = HaloScale(*(kept[x].to_numpy() for x in ("mean", "sd")), float(kept["centre"]), float(kept["width"]))
+        mean, sd = kept["mean"].to_numpy(), kept["sd"].to_numpy()
+        scale = HaloScale(mean, sd, float(kept["centre"]), float(kept["width"]))
         place = halo(codes, scale) / (HALO_CODES - 1)
         eta += _flat(posterior, "halo_low", draws)[:, None] + _flat(posterior, "halo_effect", draws)[:, None] * place
     if group is not None:
-        rise, mean = _flat(posterior, "group_rise", draws), _flat(posterior, "group_mean", draws)
-        eta += mean[:, group]
+        rise = _flat(posterior, "group_rise", draws)
+        eta += _flat(posterior, "group_mean", draws)[:, group]
         score = posterior["score"].to_numpy()
         for a in range(codes.shape[1]):
             eta += rise[:, :, a][:, group] * score[a, state[:, a]]

@@ -190,7 +190,7 @@ def directed(layout: Layout, rows: Rows, *, surely: float = 3.0) -> Layout:
     from cxlab.models.drive.likelihood import expand
     from cxlab.models.drive.posterior import tail_of
 
-    a, p, d = len(layout.sizes), rows.effects, len(layout.share)
+    a, p = len(layout.sizes), rows.effects
     has = np.flatnonzero(layout.unused >= 0)
     lines = np.zeros((p + rows.tail, a + len(has) + rows.tail))
     for i, k in enumerate(layout.sizes):
@@ -200,25 +200,24 @@ def directed(layout: Layout, rows: Rows, *, surely: float = 3.0) -> Layout:
     ridge = np.diag(np.concatenate([np.full(a + len(has), 1 / 4.0), np.full(rows.tail, 1e-3)]))
     c = np.zeros(lines.shape[1])
     c[a + len(has) :] = tail_of(rows)
-    best = -np.inf
-    step = np.zeros_like(c)
+    best: float = -np.inf
+    step: np.ndarray = np.zeros_like(c)
     for _ in range(12):
         psi = lines @ c
         around, each, _ = expand(rows, psi)
-        value = float(rows.weight @ each) - 0.5 * c @ ridge @ c
+        value = float(rows.weight @ each - 0.5 * c @ ridge @ c)
         if value < best:  # too far: come half of the way back
             step = step / 2
             c = c - step
             continue
-        done, best = value - best < 1e-2, value
+        settled, best = value - best < 1e-2, value
         _, gradient = around(psi[None])
         hessian = around.curvature(psi)
         curve = ridge - lines.T @ hessian @ lines
-        if done:
+        if settled:
             break
         step = np.linalg.solve(curve, lines.T @ gradient[0] - ridge @ c)
         c = c + step
     sd = np.sqrt(np.diag(np.linalg.inv(curve)))
     direction = np.where(c[:a] < -surely * sd[:a], -1.0, 1.0)
-    assert d == len(rows.score)
     return replace(layout, direction=direction)

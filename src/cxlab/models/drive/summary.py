@@ -18,19 +18,32 @@ if TYPE_CHECKING:
 
     from cxlab.models.drivers import Priors
 
-WORLDS: Final = 20  # completed data sets
+WORLDS: Final = 40  # completed data sets, each with its own weights of the respondents
 
 
 def dataset(
-    data: DriverData, done: Completed, layout: Layout, rows: Rows, priors: Priors, theta: np.ndarray, *, seed: int
+    data: DriverData,
+    done: Completed,
+    layout: Layout,
+    rows: Rows,
+    priors: Priors,
+    theta: np.ndarray,
+    *,
+    seed: int,
+    many: bool = True,
 ) -> xr.Dataset:
-    """Put draws of the parameters, shape (chain, draw, size), into the posterior's layout; see `drivers.fit`."""
+    """Put draws of the parameters, shape (chain, draw, size), into the posterior's layout; see `drivers.fit`.
+
+    With `many`, shares of codes and covariances are those of the population: each of `WORLDS` has its blanks filled and
+    its respondents weighted anew (Bayesian bootstrap; Rubin 1981, doi:10.1214/aos/1176345338). Without, those of the
+    respondents as they are.
+    """
     import xarray as xr
 
     chains, draws, size = theta.shape
     flat = theta.reshape(-1, size)
     psi, _ = curves.forward(layout, priors, flat)
-    worlds = 1 if len(rows.first) == len(rows.y) else WORLDS
+    worlds = WORLDS if many else 1
     s, a_all, d = len(flat), len(layout.sizes), len(layout.share)
     a = len(data.attributes)
     random = np.random.default_rng(seed)
@@ -47,8 +60,9 @@ def dataset(
             blocks[layout.unused[i], i] = 1.0
     for w in range(worlds):
         mine = np.flatnonzero(world == w)
-        picked = _pick(rows, psi[mine[0]], random) if worlds > 1 else rows.first
-        mean, spread = moments(rows.columns[picked], rows.weight, d)
+        picked = _pick(rows, psi[mine[0]], random) if len(rows.first) < len(rows.y) else rows.first
+        weight = rows.weight * random.standard_exponential(len(rows.weight)) if many else rows.weight
+        mean, spread = moments(rows.columns[picked], weight, d)
         users = user_share(mean, layout.column, layout.unused)
         effect = psi[mine, :d].copy()
         for i, k in enumerate(layout.sizes):

@@ -31,6 +31,7 @@ def walk(
     draws: int,
     tune: int,
     seed: int,
+    thin: int = 1,
     exact: Callable[[np.ndarray], np.ndarray] | None = None,
     start: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -46,8 +47,10 @@ def walk(
     walkers, draws, tune : int
         Walkers, draws of each, and steps thrown away.
     seed : int
+    thin : int
+        Trajectories for each draw that is kept.
     exact : callable, optional
-        Points (S, d) -> log densities (S,) that judge where a trajectory ends, if `density` is but an approximation of it
+        Points (S, d) -> log densities (S,) that judge where a trajectory ends, if `density` is but an approximation
         whose gradient is the force: any force leaves the exact density as it is.
     start : array, shape (walkers, d), optional
         Where the walkers begin; by default near the mode.
@@ -88,8 +91,11 @@ def walk(
             step *= 0.8
     values, diverging = np.empty((walkers, draws, d)), np.empty((walkers, draws), bool)
     for i in range(draws):
-        x, value, slope, _, wild = _move(density, exact, x, value, slope, factor, step, random)
-        values[:, i], diverging[:, i] = x, wild
+        diverging[:, i] = False
+        for _ in range(thin):
+            x, value, slope, _, wild = _move(density, exact, x, value, slope, factor, step, random)
+            diverging[:, i] |= wild
+        values[:, i] = x
     return values, diverging
 
 

@@ -79,5 +79,5 @@ def simulate(
         if len(np.unique(outcome)) > 1:  # a world in which all say the same is told from the data, and drawn again
             break
     data = checked(codes, outcome, **given)  # type: ignore[arg-type]
-    truth = summary.dataset(blank, done, layout, rows, priors, theta[None, None], seed=0)
+    truth = summary.dataset(blank, done, layout, rows, priors, theta[None, None], seed=0, many=False)
     return data, truth

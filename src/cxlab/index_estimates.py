@@ -173,12 +173,12 @@ def _paths(fit: Fit) -> list[dict[str, Any]]:
         rows.append(about | summary(loading[:, j]) | sizes | {"n": n, "unit": "correlation"})
     r2 = _draws(fit.reported, "r2")
     for i, latent in enumerate(fit.reported["moved"].to_numpy()):
-        about: dict[str, Any] = {"metric": "share", "estimand": "r2", "to": str(latent), "unit": "share"}
+        about = {"metric": "share", "estimand": "r2", "to": str(latent), "unit": "share"}
         rows.append(about | summary(r2[:, i]) | sizes | {"prior_sensitive": bool(told.flagged_r2[i])})
     quadrant = _draws(fit.reported, "p_quadrant").mean(axis=0)
     for i, mover in enumerate(fit.reported["mover"].to_numpy()):
         for q, name in enumerate(fit.reported["quadrant"].to_numpy()):
-            about: dict[str, Any] = {
+            about = {
                 "metric": "probability",
                 "estimand": "p_quadrant",
                 "from": str(mover),
@@ -204,7 +204,7 @@ def _composites(fit: Fit) -> list[dict[str, Any]]:
             rows.append(about | _around(float(told["best_index"][t, k]), index[:, t, k]))
     for i, arrow in enumerate(told["arrow"].to_numpy()):
         origin, to = str(arrow).split(" -> ")
-        about: dict[str, Any] = {
+        about = {
             "metric": "path",
             "estimand": "composite_path",
             "from": origin,
@@ -213,7 +213,7 @@ def _composites(fit: Fit) -> list[dict[str, Any]]:
         }
         rows.append(about | sizes | _around(float(told["best_path"][i]), _draws(told, "composite_path")[:, i]))
     for i, latent in enumerate(told["moved"].to_numpy()):
-        about: dict[str, Any] = {"metric": "share", "estimand": "composite_r2", "to": str(latent), "unit": "share"}
+        about = {"metric": "share", "estimand": "composite_r2", "to": str(latent), "unit": "share"}
         rows.append(about | sizes | _around(float(told["best_r2"][i]), _draws(told, "composite_r2")[:, i]))
     return rows
 

@@ -43,9 +43,9 @@ def importance_map(
         axes = figure.axes[0]
         axes.axvline(x.mean(), color=colour("soft"), lw=1, ls=(0, (2, 2)), zorder=0.5)
         axes.axhline(y.mean(), color=colour("soft"), lw=1, ls=(0, (2, 2)), zorder=0.5)
-        bar = {"color": colour("accent"), "lw": 4, "alpha": INTERVAL_OPACITY, "capstyle": "round"}
-        axes.hlines(y, x_low, x_high, **bar)
-        axes.vlines(x, y_low, y_high, **bar)
+        role, thin = colour("accent"), INTERVAL_OPACITY
+        axes.hlines(y, x_low, x_high, color=role, lw=4, alpha=thin, capstyle="round")
+        axes.vlines(x, y_low, y_high, color=role, lw=4, alpha=thin, capstyle="round")
         axes.plot(x, y, "o", ms=9, mew=0, color=colour("accent"), gid="mean")
         wide = max(float(x_high.max() - x_low.min()), 4.0)
         tall = max(float(y_high.max() - y_low.min()), 0.2)

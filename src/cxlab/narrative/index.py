@@ -217,12 +217,14 @@ def effects(
 
     told = names(languages, words)
     statements = []
-    if len(sure):
-        statements.append(Statement("index_effect.lead", told, estimate(sure.iloc[0], "value", "span")))
+    overlap = len(sure) > 1 and float(sure.iloc[1]["ci_high"]) > float(sure.iloc[0]["ci_low"])
+    if sure.empty:
+        statements.append(Statement("index_effect.unsure"))
+    else:
+        key = "index_effect.lead_open" if overlap else "index_effect.lead"
+        statements.append(Statement(key, told, estimate(sure.iloc[0], "value", "span")))
     if len(sure) > 1:
         statements.append(Statement("index_effect.second", told, estimate(sure.iloc[1], "second_value", "second_span")))
-    if not len(sure) or (len(sure) > 1 and sure.iloc[1]["ci_high"] > sure.iloc[0]["ci_low"]):
-        statements.append(Statement("index_effect.unsure"))
     if r2 is not None and not state(r2):
         numbers = {
             "r2": Number(float(r2["mean"]), "share", drawn=False, tabled=False),
@@ -272,21 +274,22 @@ def where(
 ) -> Finding:
     """Say what counts much and is weak: the importance-performance map. Parameters are those of `now`."""
     importance = rows_of(estimates, "point_effect", to=target)
-    performance = rows_of(estimates, "index", period=period).set_index("to").reindex(importance["from"]).reset_index()
+    performance = rows_of(estimates, "index", period=period).set_index("to").reindex(importance["from"]).reset_index(drop=True)
     chance = rows_of(estimates, "p_quadrant").pivot(index="from", columns="group", values="mean")
     row = first(importance)
     if row is None or state(row) or not known(performance["mean"]).any() or chance.isna().all(axis=None):
         return silent(id, row if row is None or state(row) else first(performance), languages)
-    act = chance["act"].idxmax()
-    clear = float(chance.loc[act, "act"]) >= CLEAR
-    keep = [str(k) for k in chance.index if chance.loc[k, "keep"] >= CLEAR]
+    first_place = {str(k): float(p) for k, p in chance["act"].items()}
+    act = max(first_place, key=lambda k: first_place[k])
+    clear = first_place[act] >= CLEAR
+    keep = [str(k) for k, p in chance["keep"].items() if p >= CLEAR]
 
     def words(lang: str) -> dict[str, str]:
-        found = {"best": labels.group(LEVEL, str(act), lang), "target": labels.group(LEVEL, target, lang)}
+        found = {"best": labels.group(LEVEL, act, lang), "target": labels.group(LEVEL, target, lang)}
         return found | {"list": listed([labels.group(LEVEL, k, lang) for k in keep], lang)}
 
     told = names(languages, words, period=period)
-    numbers = {"p": Number(float(chance.loc[act, "act"]), "probability", drawn=False)}
+    numbers = {"p": Number(first_place[act], "probability", drawn=False)}
     statements = [Statement("index_map.act", told, numbers) if clear else Statement("index_map.open", told)]
     if keep:
         statements.append(Statement("index_map.keep", told))

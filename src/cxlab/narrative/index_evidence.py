@@ -50,7 +50,7 @@ def money(
         Name on the page, and of the site's CSV file.
     """
     rows = rows_of(estimates, "outcome_effect")
-    means = rows_of(estimates, "outcome_mean").set_index("to")
+    means = {str(r["to"]): float(r["mean"]) for r in rows_of(estimates, "outcome_mean").to_dict("records")}
     told = names(languages, lambda lang: {"target": labels.group(LEVEL, target, lang), "days": str(days)})
     if rows.empty:
         return finding(id, None, (Statement("index_money.none", told),), languages, None, None)
@@ -81,7 +81,7 @@ def money(
             metric, what = str(row["metric"]), str(row["to"])
             mid, low, high = (float(row[c]) for c in ("mean", "ci_low", "ci_high"))
             cell = estimate(mid, low, high, metric=metric, language=language, signed=what != "spend")
-            average = number(float(means.loc[what, "mean"]), metric=metric, language=language)
+            average = number(means[what], metric=metric, language=language)
             body.append([message(language, f"index_outcome.{what}"), average, cell, float(row["n"])])
         caption = message(language, "index_money.caption", fields | {"days": str(days)})
         return tables.counts_table(heads, body, language=language, caption=caption, csv=csv)
@@ -127,6 +127,7 @@ def paths(
     if index is not None and other is not None and not state(index):
         numbers = {
             "weaker": tally(weaker),
+            "total": tally(len(rows)),
             "value": Number(float(index["mean"]), "index", drawn=False, tabled=False),
             "other": Number(float(other["mean"]), "index", drawn=False, tabled=False),
         }
@@ -183,7 +184,7 @@ def questions(
     shown = rows[known(rows["mean"])]
     if shown.empty:
         return silent(id, first(rows), languages)
-    worst = shown.loc[shown["mean"].abs().idxmin()]
+    worst = shown.iloc[int(shown["mean"].abs().to_numpy().argmin())]
     shared = float(worst["mean"]) ** 2
     told = names(
         languages,

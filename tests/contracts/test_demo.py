@@ -82,6 +82,19 @@ def test_the_planted_drop_is_found_and_what_did_not_move_is_not(run_folder: Path
     assert change.loc[("staff", "csat"), "verdict"] in ("no_real_change", "cannot_tell")
 
 
+def test_the_planted_pain_and_wow_are_the_likeliest_kinds(run_folder: Path, world: synthetic.World) -> None:
+    estimates = table(run_folder, "driver_estimates").query("item == 'nps'")
+    chances = estimates[estimates["metric"] == "probability"].pivot(
+        index="attribute", columns="estimand", values="mean"
+    )
+    kinds = chances[["p_must_be", "p_linear", "p_delighter", "p_indifferent"]].idxmax(axis=1)
+    planted = world.truth.touchpoints.set_index("touchpoint")["shape"]
+    for attribute in ("delivery", "staff", "quality"):  # rated by most
+        assert kinds[attribute] == f"p_{planted[attribute]}"
+    assert chances.loc["delivery", "p_top3"] > 0.9
+    assert chances.loc["app", "p_top3"] < 0.1  # planted without effect
+
+
 def test_small_groups_have_no_numbers(run_folder: Path) -> None:
     estimates = table(run_folder, "satisfaction_estimates")
     small = estimates[estimates["n"] < 30]

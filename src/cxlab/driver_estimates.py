@@ -363,9 +363,11 @@ def outlook_table(measured: Sequence[Measured], gates: Sequence[Gate], *, params
     rows: list[dict[str, Any]] = []
     planned = scenarios(measured[0], params=params) if measured else []
     for one, gate in zip(measured, gates, strict=True):
-        n, n_eff = one.data.n, one.data.n_eff
         known = set(one.data.attributes)
+        answers, weighed = (dict(zip(one.data.attributes, x, strict=True)) for x in (one.answers, _weighed(one.data)))
         for scenario in (s for s in planned if {m.attribute for m in s.moves} <= known):
+            names = {m.attribute for m in scenario.moves}
+            n, n_eff = min(int(answers[a]) for a in names), min(float(weighed[a]) for a in names)
             moved = (whatif.moved(one.outlook, scenario.moves) != one.outlook.codes).any(axis=1)
             for metric, values in whatif.change(one.outlook, scenario.moves).items():
                 own = _place(one) | {"metric": metric, "estimand": "change", "scenario": scenario.id}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cxlab.models.drive.data import DriverData
-    from cxlab.models.drivers import Priors
+    from cxlab.models.drive.priors import Priors
 
 CLEARLY: Final = 2.0  # standard errors by which another shape must be better than monotone curves ..
 LEAST: Final = 4.0  # .. and log units: smaller differences are not to be trusted however small their error

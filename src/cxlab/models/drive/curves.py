@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from cxlab.models.drivers import Priors
+    from cxlab.models.drive.priors import Priors
 
 Shape = Literal["linear", "monotone", "free"]
 NOISE_VAR: Final = np.pi**2 / 3  # of the standard logistic

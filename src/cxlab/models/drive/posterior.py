@@ -24,7 +24,7 @@ from cxlab.models.drive.likelihood import Quadratic, Rows
 from cxlab.models.drive.walk import LogDensities, walk
 
 if TYPE_CHECKING:
-    from cxlab.models.drivers import Priors
+    from cxlab.models.drive.priors import Priors
 
 WALKERS: Final = 64
 TUNE: Final = 240

@@ -13,7 +13,7 @@ from cxlab.models.drive.rows import completed, design, directed
 if TYPE_CHECKING:
     import pymc as pm
 
-    from cxlab.models.drivers import Priors
+    from cxlab.models.drive.priors import Priors
 
 
 def build(data: DriverData, priors: Priors, *, seed: int = 1) -> pm.Model:

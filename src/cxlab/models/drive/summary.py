@@ -16,7 +16,7 @@ from cxlab.models.drive.rows import Completed, moments, standardised, user_share
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cxlab.models.drivers import Priors
+    from cxlab.models.drive.priors import Priors
 
 WORLDS: Final = 40  # completed data sets, each with its own weights of the respondents
 

@@ -15,7 +15,7 @@ from cxlab.models.drive.rows import completed, design
 if TYPE_CHECKING:
     import xarray as xr
 
-    from cxlab.models.drivers import Priors
+    from cxlab.models.drive.priors import Priors
 
 
 def prior_draw(layout: Layout, priors: Priors, random: np.random.Generator) -> np.ndarray:

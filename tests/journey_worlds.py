@@ -38,7 +38,7 @@ def one_draw(cut: np.ndarray, beta: np.ndarray) -> xr.Dataset:
 
 def experiences(seed: int, *, n: int, codes: int) -> MomentsData:
     """Customers of three segments who used some of three touchpoints; more is bad in some segments than in others."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, 1])  # a stream of its own: the answers come from `seed`
     segment = random.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2])
     bad = np.where(segment == "a", 0.12, 0.3)
     levels = {}

@@ -16,7 +16,7 @@ from cxlab.models.tenure import TenureData
 
 def world(seed: int, *, flat: bool = False, n: int = 500) -> tuple[TenureData, np.ndarray]:
     """Answers from the prior, and the true share satisfied at each age."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, 1])  # a stream of its own: the answers come from `seed`
     days = random.exponential(700, n)
     data = tenure.model_data(days, np.zeros(n, int), codes=5, success=2)
     one, cut, beta = regression.simulate(tenure.design(data), seed=seed)

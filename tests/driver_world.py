@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cxlab import driver_estimates
-from cxlab.driver_estimates import Measured, Question
+from cxlab import driver_estimates, driver_measures
+from cxlab.driver_measures import Measured, Question
 from cxlab.models import drivers
 from cxlab.models.drive.data import DriverData
 from cxlab.narrative.driver_words import About
@@ -118,7 +118,7 @@ def question(**other: Any) -> Question:
 def measured(*, name: str = "overall", strength: float = 1.0, **other: Any) -> Measured:
     """Everything that is reported of a world."""
     one = data(name=name, **other)
-    return driver_estimates.measure(one, posterior(one, strength=strength), params=PARAMS, seed=1, about=question())
+    return driver_measures.measure(one, posterior(one, strength=strength), params=PARAMS, seed=1, about=question())
 
 
 def about(one: Measured, **other: Any) -> About:

@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 from driver_world import CURVES, FAILED, GOOD, PARAMS, data, estimates, measured, posterior, question
 
-from cxlab import driver_estimates, whatif
-from cxlab.driver_estimates import Measured
+from cxlab import driver_estimates, driver_measures, whatif
+from cxlab.driver_measures import Measured
 from cxlab.errors import ModelError
 from cxlab.vocab import ESTIMATE_COLUMNS
 
@@ -105,7 +105,7 @@ def test_scenarios_of_a_page() -> None:
 
 def test_blanks_are_filled_in_and_not_used_stays() -> None:
     one = data()
-    codes, weight = driver_estimates.respondents(one, seed=1)
+    codes, weight = driver_measures.respondents(one, seed=1)
     answered = one.codes[one.answered]
     assert codes.shape == answered.shape
     assert (codes >= 0).all()
@@ -118,7 +118,7 @@ def test_blanks_are_filled_in_and_not_used_stays() -> None:
 
 def test_many_respondents_are_sampled_by_weight() -> None:
     one = data(6000, weighted=True)
-    codes, weight = driver_estimates.respondents(one, seed=1, most=500)
+    codes, weight = driver_measures.respondents(one, seed=1, most=500)
     assert codes.shape == (500, 4)
     assert np.ptp(weight) == 0
     rows = one.codes[one.answered]
@@ -157,7 +157,7 @@ def test_a_number_as_outcome() -> None:
     )
     draws = posterior(data()).drop_vars("cut")
     about = question(role="behaviour", satisfied_from=None)
-    found = driver_estimates.measure(one, draws, params=PARAMS, seed=1, about=about)
+    found = driver_measures.measure(one, draws, params=PARAMS, seed=1, about=about)
     assert found.metric == "mean"
     assert value(driver_estimates.table([found], [GOOD]), "effect")["quality"] == pytest.approx(0.4, abs=0.15)
 

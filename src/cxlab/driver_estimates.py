@@ -1,27 +1,25 @@
-"""Draws of a driver model -> what is reported of each attribute: shares, sides, kinds, performance, scenarios.
+"""What is reported of drivers as tables: shares, sides and kinds, ranks, scenarios; and the draws kept for later.
 
-One `Measured` holds everything of one outcome; the tables are summaries of its draws, and the page's clouds and ranks
-read the same draws.
+All are summaries of the draws of `cxlab.driver_measures.Measured`, which the page's clouds and ranks read, too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-from cxlab import importance, reward, whatif
-from cxlab import params as grammar
+from cxlab import importance, whatif
+from cxlab.driver_measures import Measured
 from cxlab.estimates import summary
-from cxlab.importance import Shares
 from cxlab.models.drive.data import BLANK, NOT_USED, DriverData
-from cxlab.reward import KINDS, Anchors
+from cxlab.reward import KINDS
 from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS
-from cxlab.whatif import Move, Outlook
+from cxlab.whatif import Move
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,262 +29,7 @@ if TYPE_CHECKING:
     from cxlab.runs import UnitData
 
 TOP: Final = 3
-KEPT: Final = 1000  # draws written down, of all chains together
 METRIC_UNITS: Final = {"nps": "NPS points", "mean": "points"}  # of everything else: shares
-_PRACTICAL: Final = 0.03  # of shares for which the params name no smallest change worth acting on
-_MOOD_GROUPS: Final = 12
-
-
-@dataclass(frozen=True)
-class Question:
-    """What the params say of an outcome and its attributes.
-
-    Attributes
-    ----------
-    role : str
-        Of the outcome: nps, overall, ces, or ``behaviour``.
-    satisfied_from : float or None
-        Of the outcome.
-    satisfied : tuple of int
-        First satisfied level of each attribute, 1 = its worst code; the best one where the scale does not say.
-    touchpoints : tuple of str
-        Of each attribute; empty where it belongs to none.
-    by : str
-        What effects may differ by; empty if they do not.
-    """
-
-    role: str
-    satisfied_from: float | None
-    satisfied: tuple[int, ...]
-    touchpoints: tuple[str, ...]
-    by: str = ""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """All draws that are reported of one outcome.
-
-    Attributes
-    ----------
-    data : DriverData
-    question : Question
-    weighting : str
-        ``none`` or ``survey``.
-    metric : str
-        What reward, penalty and effect are measured in.
-    practical : float
-        Smallest change of it worth acting on.
-    shares : Shares
-        LMG shares (draw, attribute).
-    johnson : array (draw, attribute)
-    explained : array (draw,)
-        R2 of all attributes together.
-    performance : array (draw, attribute)
-        Share of users satisfied with each attribute.
-    by_use : array (attribute,)
-        Part of the variance of each attribute's contribution that lies between those who use it and those who do not.
-    level_share : array (attribute, level)
-        Posterior mean of how often each level is answered.
-    anchors : Anchors
-    reward, penalty, effect : array (what-if draw, attribute)
-        In the units of `metric`.
-    kinds : bool array (what-if draw, attribute, kind)
-    by_group : mapping of group -> (n, array (what-if draw, attribute))
-        `effect` in each group, if effects may differ.
-    bare : array (draw, attribute + 1, attribute + 1)
-        Covariance of contributions and outcome with the respondents' common factor taken out.
-    whole : array (draw,)
-        Variance of the latent outcome with that factor.
-    outlook : Outlook
-    posterior : Dataset
-        Thinned draws of the model.
-    """
-
-    data: DriverData
-    question: Question
-    weighting: str
-    metric: str
-    practical: float
-    shares: Shares
-    johnson: np.ndarray
-    explained: np.ndarray
-    performance: np.ndarray
-    by_use: np.ndarray
-    level_share: np.ndarray
-    anchors: Anchors
-    reward: np.ndarray
-    penalty: np.ndarray
-    effect: np.ndarray
-    kinds: np.ndarray
-    by_group: Mapping[str, tuple[int, np.ndarray]]
-    bare: np.ndarray
-    whole: np.ndarray
-    outlook: Outlook
-    posterior: xr.Dataset
-
-    @property
-    def outcome(self) -> str:
-        """Id of the outcome."""
-        return self.data.name
-
-    @property
-    def answers(self) -> np.ndarray:
-        """How many respondents with an outcome rated each attribute, (attribute,)."""
-        return np.asarray((self.data.codes[self.data.answered] >= 0).sum(axis=0))
-
-
-def question(data: DriverData, *, params: Params) -> Question:
-    """Look up scales and touchpoints of a driver model's outcome and attributes in the params."""
-    items = grammar.items(params)
-    own = items.get(data.name)
-    scale = params.scales[own.scale] if own else None
-    satisfied, touchpoints = [], []
-    for name, levels in zip(data.attributes, data.levels, strict=True):
-        item = items.get(name)
-        start = params.scales[item.scale].satisfied_from if item else None
-        satisfied.append(len(levels) if start is None else 1 + sum(c < float(start) for c in levels))
-        touchpoints.append((item.touchpoint if item else None) or "")
-    from_code = None if scale is None or scale.satisfied_from is None else float(scale.satisfied_from)
-    by = (params.drivers.by or "") if data.groups else ""
-    return Question(own.role if own else "behaviour", from_code, tuple(satisfied), tuple(touchpoints), by)
-
-
-def measure(
-    data: DriverData, posterior: xr.Dataset, *, params: Params, seed: int, about: Question | None = None
-) -> Measured:
-    """Work out everything that is reported of one outcome.
-
-    Parameters
-    ----------
-    data : DriverData
-    posterior : Dataset
-        Of `cxlab.models.drivers`: ``level_effect``, ``contribution_cov``, ``noise_var``, ``level_share``, ``cut``.
-    params : Params
-        Limits; scales and touchpoints unless `about` is given.
-    seed : int
-        Of sampled orders and of the respondents kept.
-    about : Question, optional
-    """
-    about = question(data, params=params) if about is None else about
-    kept = thinned(posterior, KEPT)
-    size = len(data.attributes)
-    fewer = 1 if size <= 12 else 2 if size <= importance.MOST_EXACT else 3  # 2^p subsets a draw take their time
-    noise = _draws(kept, "noise_var", 0)[::fewer]
-    cov = importance.joint(_draws(kept, "contribution_cov", 2)[::fewer], noise)
-    bare = importance.joint(_draws(kept, "net_cov", 2)[::fewer], noise)
-    shares = importance.lmg(cov, seed=seed)
-    levels = _draws(kept, "level_share", 2)
-    users = np.nan_to_num(levels[:, :, 1:])
-    good = np.arange(1, users.shape[2] + 1) >= np.asarray(about.satisfied)[:, None]
-    codes, weight = respondents(data, seed=seed)
-    at = whatif.outlook(
-        kept,
-        outcome=data.name,
-        measures=_measures(data, about),
-        codes=codes,
-        weight=weight,
-        satisfied=about.satisfied,
-    )
-    metric = next(iter(at.measures))
-    effect = _draws(kept, "level_effect", 2)
-    anchors = reward.anchors(effect, levels.mean(axis=0))
-    up, down = whatif.sides(at, anchors, metric)
-    practical = float(getattr(params.limits.practical_change, metric, _PRACTICAL))
-    worth = np.maximum(np.abs(up), np.abs(down))
-    return Measured(
-        data=data,
-        question=about,
-        weighting="survey" if np.ptp(data.weights) > 0 else "none",
-        metric=metric,
-        practical=practical,
-        shares=shares,
-        johnson=importance.johnson(cov),
-        explained=importance.explained(cov),
-        performance=(users * good).sum(axis=2) / np.maximum(users.sum(axis=2), 1e-12),
-        by_use=_by_use(effect, levels),
-        level_share=levels.mean(axis=0),
-        anchors=anchors,
-        reward=up,
-        penalty=down,
-        effect=whatif.one_higher(at)[metric],
-        kinds=reward.kinds(at.effect, anchors, worth=worth, practical=practical),
-        by_group=_groups(data, kept, at, metric, seed=seed),
-        bare=bare,
-        whole=cov[:, -1, -1],
-        outlook=at,
-        posterior=kept,
-    )
-
-
-def _by_use(effect: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Part of each contribution's variance between users, whose mean is 0, and the others."""
-    effect, share = np.nan_to_num(effect), np.nan_to_num(share)
-    idle = share[:, :, 0]
-    between = idle * (1 - idle) * effect[:, :, 0] ** 2
-    within = (share[:, :, 1:] * effect[:, :, 1:] ** 2).sum(axis=2)
-    return np.asarray((between / np.maximum(between + within, 1e-300)).mean(axis=0))
-
-
-def _groups(
-    data: DriverData, posterior: xr.Dataset, at: Outlook, metric: str, *, seed: int
-) -> dict[str, tuple[int, np.ndarray]]:
-    """What one code more goes with in each group: its own slopes, its own respondents."""
-    if not data.groups:
-        return {}
-    found = {}
-    for g, name in enumerate(data.groups):
-        own = data.take(np.flatnonzero(data.group == g))
-        if own.n == 0:
-            continue
-        rise = posterior["group_rise"].isel(group=g) * posterior["score"]
-        tilted = posterior.assign(
-            level_effect=posterior["level_effect"] + rise, cut=posterior["cut"] - posterior["group_mean"].isel(group=g)
-        )
-        codes, weight = respondents(own, seed=seed)
-        there = whatif.outlook(
-            tilted,
-            outcome=at.outcome,
-            measures={metric: at.measures[metric]},
-            codes=codes,
-            weight=weight,
-            satisfied=at.satisfied.tolist(),
-        )
-        found[name] = (own.n, whatif.one_higher(there)[metric])
-    return found
-
-
-def respondents(data: DriverData, *, seed: int, most: int = whatif.SAMPLE) -> tuple[np.ndarray, np.ndarray]:
-    """Draw respondents with an outcome in proportion to their weights and fill their blanks for a what-if.
-
-    A blank takes the state (a code or "not used") of somebody whose other ratings are about as good.
-
-    Returns
-    -------
-    codes : int array (respondent, attribute)
-        Levels: 0 not used, 1 the worst code.
-    weight : array (respondent,)
-    """
-    random = np.random.default_rng(seed)
-    rows, weight = np.flatnonzero(data.answered), data.weights[data.answered]
-    if len(rows) > most:
-        places = (np.arange(most) + random.random()) / most
-        rows, weight = (
-            rows[np.searchsorted(np.cumsum(weight / weight.sum()), places).clip(max=len(rows) - 1)],
-            np.ones(most),
-        )
-    codes = np.asarray(data.codes[rows], int)
-    rated = np.where(codes >= 0, codes, np.nan) / (np.asarray(data.sizes) - 1)
-    known = np.isfinite(rated)
-    mood = np.where(known, rated, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    place = np.argsort(np.argsort(mood, kind="stable"), kind="stable") * _MOOD_GROUPS // max(len(rows), 1)
-    for a in range(codes.shape[1]):
-        blank = codes[:, a] == BLANK
-        donors = np.flatnonzero(~blank)
-        for group in np.unique(place[blank]):
-            near = donors[place[donors] == group] if (place[donors] == group).any() else donors
-            wanted = np.flatnonzero(blank & (place == group))
-            codes[wanted, a] = codes[random.choice(near, len(wanted)), a] if near.size else NOT_USED
-    return np.where(codes == NOT_USED, 0, codes + 1), weight
 
 
 def table(measured: Sequence[Measured], gates: Sequence[Gate]) -> pd.DataFrame:
@@ -477,12 +220,6 @@ def draws_of(measured: Sequence[Measured], gates: Sequence[Gate]) -> xr.Dataset:
     return joined.transpose("chain", "draw", ...)
 
 
-def thinned(posterior: xr.Dataset, keep: int) -> xr.Dataset:
-    """Return at most about `keep` draws of all chains together, evenly spaced."""
-    step = -(-posterior.sizes["chain"] * posterior.sizes["draw"] // keep)
-    return posterior.isel(draw=slice(None, None, step))
-
-
 def _rows(one: Measured, *, withheld: bool) -> list[dict[str, Any]]:
     found = []
     worst_unit = METRIC_UNITS.get(one.metric, "share")
@@ -516,12 +253,6 @@ def _rows(one: Measured, *, withheld: bool) -> list[dict[str, Any]]:
     return found
 
 
-def _measures(data: DriverData, about: Question) -> Mapping[str, tuple[tuple[int, float], ...]]:
-    if data.kind == "continuous":
-        return {"mean": ()}
-    return whatif.measures(data.outcome_levels, role=about.role, satisfied_from=about.satisfied_from)
-
-
 def _weighed(data: DriverData) -> np.ndarray:
     """Effective number of respondents who rated each attribute."""
     rated = (data.codes >= 0) & data.answered[:, None]
@@ -540,10 +271,3 @@ def _numbers(values: np.ndarray, *, withheld: bool, ref: float | None) -> dict[s
 
 def _given() -> list[str]:
     return [c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand", "period", "model")]
-
-
-def _draws(posterior: xr.Dataset, name: str, dims: int) -> np.ndarray:
-    values = posterior[name]
-    rest = [d for d in values.dims if d not in ("chain", "draw")]
-    array = values.transpose("chain", "draw", *rest).to_numpy()
-    return np.asarray(array.reshape(-1, *array.shape[2:]) if dims else array.ravel(), float)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from driver_world import PARAMS
 
-from cxlab import driver_estimates, reward
-from cxlab.driver_estimates import Measured, Question
+from cxlab import driver_measures, reward
+from cxlab.driver_measures import Measured, Question
 from cxlab.models import drivers
 
 PLANTED = {
@@ -43,7 +43,7 @@ def world(seed: int, *, people: int = 2000, shuffled: bool = False, height: floa
     )
     tree = drivers.fit(data, seed=seed, draws=500, monotone="yes")
     about = Question("overall", 4.0, (4,) * size, ("",) * size)
-    return driver_estimates.measure(data, tree["posterior"].dataset, params=PARAMS, seed=seed, about=about)
+    return driver_measures.measure(data, tree["posterior"].dataset, params=PARAMS, seed=seed, about=about)
 
 
 def named(one: Measured) -> list[str]:

@@ -7,7 +7,7 @@ from driver_world import FAILED, GOOD, PARAMS, about, estimates
 from tidy import HOSTILE
 
 from cxlab import driver_estimates
-from cxlab.driver_estimates import Measured
+from cxlab.driver_measures import Measured
 from cxlab.narrative import Finding, driver_kinds, driver_outlook
 from cxlab.narrative import drivers as say
 from cxlab.narrative.driver_words import About

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cxlab.catalogue import message
-from cxlab.figures.canvas import SMALL, empty, figure_style, fit, sheet
+from cxlab.figures.canvas import SMALL, WIDTH, empty, figure_style, fit, sheet, text_width
 from cxlab.style import INTERVAL_OPACITY, colour
 from cxlab.wording import known
 
@@ -51,11 +51,24 @@ def importance_map(
         tall = max(float(y_high.max() - y_low.min()), 0.2)
         axes.set_xlim(float(x_low.min()) - 0.08 * wide, float(x_high.max()) + 0.08 * wide)
         axes.set_ylim(float(y_low.min()) - 0.1 * tall, float(y_high.max()) + 0.12 * tall)
-        middle = float(np.mean(axes.get_xlim()))
-        for name, a, b in zip([n for n, s in zip(names, shown, strict=True) if s], x, y, strict=True):
-            left = a > middle
-            axes.annotate(fit(name, width=150), (a, b), xytext=(-9 if left else 9, 8), textcoords="offset points",
-                          ha="right" if left else "left", fontsize=SMALL)  # fmt: skip
+        places = axes.transData.transform(np.c_[x, y])
+        taken: list[tuple[float, float]] = []
+        for name, a, b, (left, up) in zip(
+            [n for n, s in zip(names, shown, strict=True) if s], x, y, places, strict=True
+        ):
+            text = fit(name, width=150)
+            room = text_width(text, size=SMALL)
+            spots = [(9, 8), (-9 - room, 8), (9, -18), (-9 - room, -18)]
+            free = [
+                (dx, dy)
+                for dx, dy in spots
+                if left + dx > 0
+                and left + dx + room < WIDTH
+                and all(abs(left + dx - tx) > room or abs(up + dy - ty) > 16 for tx, ty in taken)
+            ]
+            dx, dy = (free or spots)[0]
+            taken.append((left + dx, up + dy))
+            axes.annotate(text, (a, b), xytext=(dx, dy), textcoords="offset points", fontsize=SMALL)
         axes.grid(True)
         axes.set_axisbelow(True)
     return figure

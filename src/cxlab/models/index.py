@@ -223,7 +223,7 @@ def build_model(data: SemData, priors: Priors) -> pm.Model:
                 off = average[t, o] - mean[t, o]
                 square = square + n[t] * pt.outer(off, off)
             terms.append(-0.5 * n.sum() * pt.linalg.slogdet(sigma[o][:, o])[1] - 0.5 * (inverse * square).sum())
-        pm.Potential("answers", pt.add(*terms) if len(terms) > 1 else terms[0])
+        pm.Potential("answers", pt.stack(terms).sum())
     return model
 
 

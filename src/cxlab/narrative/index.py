@@ -274,7 +274,8 @@ def where(
 ) -> Finding:
     """Say what counts much and is weak: the importance-performance map. Parameters are those of `now`."""
     importance = rows_of(estimates, "point_effect", to=target)
-    performance = rows_of(estimates, "index", period=period).set_index("to").reindex(importance["from"]).reset_index(drop=True)
+    performance = rows_of(estimates, "index", period=period).set_index("to").reindex(importance["from"])
+    performance = performance.reset_index(drop=True)
     chance = rows_of(estimates, "p_quadrant").pivot(index="from", columns="group", values="mean")
     row = first(importance)
     if row is None or state(row) or not known(performance["mean"]).any() or chance.isna().all(axis=None):

@@ -11,6 +11,9 @@ import xarray as xr
 
 from cxlab import connect, gaps, touchpoints
 from cxlab.diagnostics import Gate
+from cxlab.models import expectations
+from cxlab.models.expectations import Priors
+from cxlab.models.paired.posterior import Posterior
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
 
@@ -276,3 +279,21 @@ def test_expectations_told_before_go_with_the_next_experience_of_the_customer(tm
     assert asked.data.both.sum() == n
     assert asked.data.expectation_only.sum() == 0
     assert (np.diag(asked.data.both[0])[1:] == np.bincount(hoped, minlength=6)[2:]).all()
+
+
+def test_the_model_foretells_the_steps_and_one_of_shuffled_pairs_does_not(
+    fits: list[touchpoints.Fit], params: Params
+) -> None:
+    seen = gaps.predictive(fits, params=params, period="2026Q2", seed=1)
+    assert set(seen["touchpoint"]) == {"store"}
+    assert seen["observed"].sum() == pytest.approx(1)
+    inside = (seen["observed"] >= seen["ci_low"]) & (seen["observed"] <= seen["ci_high"])
+    assert inside.mean() >= 0.6
+    store = fits[1]
+    apart = store.tree["posterior"].dataset.copy(deep=True)
+    apart["x"][..., Posterior(store.question.data, Priors()).places["fisher"]] = -1.0
+    _, observed, wrong = expectations.steps(apart, store.question.data, period="2026Q2", seed=1)
+    low, high = np.quantile(wrong, [0.05, 0.95], axis=0)
+    assert ((observed >= low) & (observed <= high)).mean() < 0.5
+    nobody = gaps.predictive(fits[:1], params=params, period="2026Q2", seed=1)
+    assert nobody.empty

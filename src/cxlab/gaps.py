@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab import diagnostics, estimates
+from cxlab.models import expectations
 from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS
 
 if TYPE_CHECKING:
@@ -51,6 +52,31 @@ def converged(tree: xr.DataTree, reported: xr.Dataset) -> bool:
 def gates(fits: Sequence[Fit]) -> list[Gate]:
     """Judge every fit, in order."""
     return [judged(one.tree, one.reported) for one in fits]
+
+
+def predictive(fits: Sequence[Fit], *, params: Params, period: str, seed: int) -> pd.DataFrame:
+    """Compare how far experience lies from expectation, step by step, with what the model would see again.
+
+    Of the question with most pairs in the period; nothing if they are fewer than ``limits.min_n``.
+
+    Returns
+    -------
+    DataFrame
+        ``code`` (position of the experience's code less the expectation's), ``observed``, ``mean``, ``ci_low``,
+        ``ci_high`` (90 % predictive, shares 0-1), ``n`` (respondents in all) and ``touchpoint``.
+    """
+    pairs = [
+        int(one.reported["n_both"].sel(period=period)) if period in one.question.data.periods else 0 for one in fits
+    ]
+    if max(pairs, default=0) < max(params.limits.min_n, 1):
+        return pd.DataFrame(columns=["code", "observed", "mean", "ci_low", "ci_high", "n", "touchpoint"])
+    best = fits[int(np.argmax(pairs))]
+    posterior = best.tree["posterior"].dataset
+    code, seen, again = expectations.steps(posterior, best.question.data, period=period, seed=seed)
+    low, high = np.quantile(again, [0.05, 0.95], axis=0)
+    frame = {"observed": seen, "mean": again.mean(axis=0), "ci_low": low, "ci_high": high}
+    shares = pd.DataFrame(frame) / seen.sum()
+    return shares.assign(code=code.astype(float), n=int(seen.sum()), touchpoint=best.question.touchpoint)
 
 
 def table(fits: Sequence[Fit], found: Sequence[Gate], *, params: Params) -> pd.DataFrame:

@@ -162,3 +162,15 @@ def test_hostile_names() -> None:
         table["event"] = pd.Series(events, dtype=object)
         say.events(table, labels=labels, period="2026Q3").payload()
     say.profile(rows(), labels=labels, period="2026Q3", stages=STAGES).payload()
+
+
+def test_agreement() -> None:
+    mean = np.array([0.1, 0.2, 0.4, 0.2, 0.1])
+    shares = pd.DataFrame(
+        {"code": range(-2, 3), "observed": mean, "mean": mean, "ci_low": mean - 0.03, "ci_high": mean + 0.03}
+    )
+    shares = shares.assign(n=200, touchpoint="delivery")
+    assert "at Delivery: dots and bars agree" in say.agreement(shares, **ABOUT).sentence("en")
+    off = shares.assign(observed=[0.3, 0.3, 0.2, 0.1, 0.1])
+    assert "read its shares with care" in say.agreement(off, **ABOUT).sentence("en")
+    assert say.agreement(shares.iloc[:0], **ABOUT).sentence("en").startswith("Too few gave both answers")

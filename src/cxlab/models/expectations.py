@@ -192,15 +192,44 @@ def estimands(posterior: xr.Dataset, data: PairedData, *, satisfied_from: float 
     -------
     Dataset
         Dims (chain, draw, period): ``expectation_mean`` and ``experience_mean`` (points of the experience scale),
-        ``.._csat`` and ``.._top_box`` (shares), ``gap_mean`` (points), ``gap_latent`` (sd of expectations), ``p_below``,
-        ``p_met``, ``p_exceeded`` (shares of customers), ``code_below``, ``code_met``, ``code_exceeded`` (the same by
-        answers, scales of one length only), ``correlation``, ``managers_..``, ``experience_gap_mean`` (managers' less
-        customers' points). Dims (chain, draw, event): ``expectation_shift_mean``, ``expectation_shift_latent``,
-        ``gap_shift_mean``. A variable is there where the data can speak of it. Coords: ``n_expectation``,
-        ``n_experience``, ``n_both``, ``n_managers`` on period, ``n_with`` and ``n_without`` on event.
+        ``.._csat`` and ``.._top_box`` (shares), ``gap_mean`` (points), ``gap_latent`` (sd of expectations),
+        ``p_below``, ``p_met``, ``p_exceeded`` (shares of customers), ``code_below``, ``code_met``, ``code_exceeded``
+        (the same by answers, scales of one length only), ``correlation``, ``managers_..``, ``experience_gap_mean``
+        (managers' less customers' points). Dims (chain, draw, event): ``expectation_shift_mean``,
+        ``expectation_shift_latent``, ``gap_shift_mean``. A variable is there where the data can speak of it. Coords:
+        ``n_expectation``, ``n_experience``, ``n_both``, ``n_managers`` on period, ``n_with`` and ``n_without`` on
+        event.
     """
     target = Posterior(data, Priors())
     return reporting.estimands(posterior, target, satisfied_from=satisfied_from)
+
+
+def steps(
+    posterior: xr.Dataset, data: PairedData, *, period: str, seed: int, draws: int = 500
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count how many codes lie between what was experienced and what was expected, seen and foretold by the model.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        With ``x``, dims (chain, draw, parameter).
+    data : PairedData
+    period : str
+        Pairs of this period, of which there must be one.
+    seed : int
+    draws : int
+        About as many draws of the posterior are used.
+
+    Returns
+    -------
+    steps : array, shape (D,)
+        Position of the experience's code less that of the expectation's.
+    seen : array, shape (D,)
+        Respondents.
+    foretold : array, shape (draws, D)
+        As many respondents, drawn from the model.
+    """
+    return reporting.steps(posterior, Posterior(data, Priors()), period=period, draws=draws, seed=seed)
 
 
 def build_model(data: PairedData, priors: Priors | None = None) -> pm.Model:

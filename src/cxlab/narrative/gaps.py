@@ -336,6 +336,56 @@ def events(
     )  # fmt: skip
 
 
+def agreement(
+    predictive: pd.DataFrame,
+    *,
+    labels: Labels,
+    period: str,
+    languages: Sequence[str] = LANGUAGES,
+    id: str = "agreement",
+) -> Finding:
+    """Show whether the model foretells how far experience lies from expectation.
+
+    Parameters
+    ----------
+    predictive : DataFrame
+        From `cxlab.gaps.predictive`.
+    labels, period, languages, id
+        As in `profile`.
+    """
+    outside = (predictive["observed"] < predictive["ci_low"]) | (predictive["observed"] > predictive["ci_high"])
+    names = {lang: {"period": period_name(period, language=lang)} for lang in languages}
+    if len(predictive):
+        for lang in languages:
+            names[lang]["name"] = labels.group("touchpoint", str(predictive["touchpoint"].iloc[0]), lang)
+    fine = int(outside.sum()) <= max(1, round(0.3 * len(predictive)))  # one of ten lies outside by chance
+    key = "none" if predictive.empty else "agrees" if fine else "differs"
+
+    def draw(language: str) -> Figure:
+        return figures.check(predictive, language=language)
+
+    def tabulate(language: str) -> Block:
+        body = [
+            [
+                number(r["code"], metric="count", language=language, signed=True),
+                number(r["observed"], metric="rate", language=language),
+                tables.share_cell(r, language=language),
+            ]
+            for r in predictive.to_dict("records")
+        ]
+        return _table(
+            ["steps", "seen", "foretold"], body, language, "gaps_check.caption", names[language], "", texts=()
+        )
+
+    shown = len(predictive) > 0
+    return build(
+        id, [Statement(f"gaps_check.{key}", names)], languages,
+        note=lambda lang: note(lang, n=float(predictive["n"].iloc[0])) if shown else "",
+        caption=lambda lang: message(lang, "gaps_check.legend"),
+        draw=draw if shown else None, tabulate=tabulate if shown else None,
+    )  # fmt: skip
+
+
 _WORDS = {"worse": "misses", "better": "exceeds", "no_real_change": "meets", "cannot_tell": "cannot_tell"}
 _Key = tuple[str, str]  # touchpoint and item
 

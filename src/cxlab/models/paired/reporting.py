@@ -61,6 +61,31 @@ def estimands(posterior: xr.Dataset, target: Posterior, *, satisfied_from: float
     return xr.Dataset(found, coords=coords)
 
 
+def steps(
+    posterior: xr.Dataset, target: Posterior, *, period: str, draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps between the codes; documented at `cxlab.models.expectations.steps`."""
+    data = target.data
+    inside = (data.cells["period"] == period).to_numpy() & (data.both.sum(axis=(1, 2)) > 0)
+    x = posterior["x"].to_numpy()
+    x = x.reshape(-1, x.shape[-1])
+    p = target.unpack(x[:: max(1, len(x) // draws)])
+    level_e = (p.by_expectation @ data.design[inside].T)[:, :, None]
+    level_x = (p.experience[:, None] + p.by_experience @ data.design[inside].T)[:, :, None]
+    h = (p.cut @ target.scales["expectation"].T)[:, None, :] - level_e
+    k = ((p.cut @ target.scales["experience"].T)[:, None, :] - level_x) * np.exp(-p.spread)[:, None, None]
+    share = normal.rectangles(h, k, np.tanh(p.fisher), normal.shares(h), normal.shares(k))
+    n = data.both[inside].sum(axis=(1, 2))
+    whole = np.einsum("smab,m->sab", share, n / n.sum())
+    random = np.random.default_rng(seed)
+    again = random.multinomial(int(n.sum()), (whole / whole.sum(axis=(1, 2), keepdims=True)).reshape(len(whole), -1))
+    first, second = np.indices(whole.shape[1:])
+    apart = (second - first).ravel()
+    values = np.arange(apart.min(), apart.max() + 1)
+    member = (apart[:, None] == values).astype(float)
+    return values, data.both[inside].sum(axis=0).ravel() @ member, again @ member
+
+
 def band(target: Posterior, cut: np.ndarray) -> np.ndarray:
     """Half-width of what counts as met: half an inner category, shape (S,)."""
     return (cut[:, -1] - cut[:, 0]) / (cut.shape[1] - 1) / 2 if cut.shape[1] > 1 else np.full(len(cut), 0.5)

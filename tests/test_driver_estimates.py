@@ -173,3 +173,25 @@ def test_who_is_heard_adds_up(world: tuple[Measured, pd.DataFrame]) -> None:
     one, _ = world
     counts = driver_estimates.heard(one)
     assert (counts[["rated", "not_used", "blank"]].sum(axis=1) == one.data.n).all()
+
+
+def test_predicted_answers_are_held_against_the_observed(world: tuple[Measured, pd.DataFrame]) -> None:
+    one, _ = world
+    shares = driver_estimates.predictive(one)
+    assert shares["observed"].sum() == pytest.approx(1)
+    assert shares["mean"].sum() == pytest.approx(1, abs=1e-5)
+    assert driver_estimates.agrees(shares)
+    wrong = shares.assign(observed=shares["observed"].to_numpy()[::-1])
+    assert not driver_estimates.agrees(wrong)
+
+
+def test_importance_by_use_is_told_apart_from_ratings() -> None:
+    one = data()
+    draws = posterior(one)
+    plain = driver_measures.measure(one, draws, params=PARAMS, seed=1, about=question())
+    assert plain.by_use.max() < 0.2
+    effect = draws["level_effect"].copy()
+    effect[:, :, 3, 0] = 2.0  # not to use the web shop goes with much, how it is rated with little
+    used = driver_measures.measure(one, draws.assign(level_effect=effect), params=PARAMS, seed=1, about=question())
+    assert used.by_use[3] > 0.9
+    assert used.by_use[:3].max() < 0.1

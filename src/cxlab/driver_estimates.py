@@ -171,6 +171,12 @@ def predictive(one: Measured) -> pd.DataFrame:
     return pd.DataFrame(found | {"ci_low": low, "ci_high": high})
 
 
+def agrees(shares: pd.DataFrame) -> bool:
+    """Whether all observed shares but one in ten, at least one, lie in their predictive intervals."""
+    outside = (shares["observed"] < shares["ci_low"]) | (shares["observed"] > shares["ci_high"])
+    return int(outside.sum()) <= max(1, len(shares) // 10)
+
+
 def stated(data: UnitData, *, params: Params, period: str) -> dict[str, float]:
     """Return how important customers call each attribute: the mean answer to the item that asks, by survey weights."""
     said = data.sql(

@@ -228,3 +228,37 @@ def test_what_they_do_comes_before_what_else_they_say() -> None:
     assert "Buys again" in found.statements[0].text("en")
     assert "Likelihood to recommend" in found.sentence("en")
     assert len([b for b in found.blocks("en") if b["type"] == "figure"]) == 2
+
+
+def test_an_attribute_that_counts_by_its_use_is_told_so(world: World) -> None:
+    one, table = world
+    use = "counts mostly by whether somebody used it at all"
+    assert use in say.importance(table, one.explained, about=about(one), by_use={"quality": 0.8}).sentence("en")
+    assert use not in say.importance(table, one.explained, about=about(one), by_use={"quality": 0.2}).sentence("en")
+
+
+def test_likely_ranks_stand_in_the_table(world: World) -> None:
+    one, table = world
+    ranks = driver_estimates.ranks([one], [GOOD])
+    found = say.importance(table, one.explained, about=about(one), ranks=ranks).pages["en"].table
+    assert found is not None
+    assert found["rows"][0][4].startswith("1")
+    assert found["rows"][3][4] == "4"
+
+
+def test_the_mood_of_a_failed_fit_is_not_told(world: World) -> None:
+    one, _ = world
+    bare = driver_estimates.table([one], [FAILED])
+    found = say.halo(*driver_estimates.with_and_without(one, bare), about=about(one))
+    assert found.verdict == "withheld"
+    assert found.pages["en"].figure is None
+
+
+def test_the_nearest_kind_is_told_where_none_is_sure(world: World) -> None:
+    one, table = world
+    less = table.assign(
+        mean=table["mean"].where(~((table["attribute"] == "delivery") & (table["estimand"] == "p_must_be")), 0.8)
+    )
+    found = driver_kinds.pains(less, about=about(one))
+    assert "Nearest to a pain is “Delivery” (P = .80)." in found.sentence("en")
+    assert "pain?" in str(found.pages["en"].table)

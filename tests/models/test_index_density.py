@@ -48,10 +48,14 @@ def test_loops_compiled_and_not_agree() -> None:
     np.testing.assert_allclose(compiled, plain, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("blanks", "periods"), [(0.0, 1), (0.15, 2)])
+@pytest.mark.parametrize(
+    ("blanks", "periods"),
+    [(0.0, 1), (0.03, 2)],  # few patterns: PyTensor in Python adds up at most 32 terms
+)
 def test_pymc_states_the_same_posterior(blanks: float, periods: int) -> None:
     """The PyMC model has the means as parameters; integrating them out is a Gaussian integral at their mode."""
     data = data_of(blanks=blanks, periods=periods)
+    assert (len(data.patterns.seen) > 4) == (blanks > 0)
     priors = Priors(path_sd=0.8)
     model = index.build_model(data, priors)
     logp = model.compile_logp(mode="FAST_COMPILE")

@@ -190,7 +190,7 @@ def _label_all(axes: Axes, labels: Sequence[str], centre: np.ndarray) -> None:
     dots = (centre - low) / wide * size
     taken = [np.r_[d - 5, d + 5] for d in dots]
     for place in np.argsort(-dots[:, 1]):
-        text = fit(labels[place], width=130, size=SMALL)
+        text = fit(labels[place], width=150, size=SMALL)
         room = text_width(text, size=SMALL) * PHONE
         best, least, chosen = taken[place], np.inf, _SPOTS[0]
         for spot in _SPOTS:

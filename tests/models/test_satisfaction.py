@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from models.worlds import CODES, cells, counts, labels
+from scipy import stats
 
 from cxlab import sampling
 from cxlab.errors import ModelError
 from cxlab.models import satisfaction
 from cxlab.models.ordinal import graph, tables
 from cxlab.models.ordinal.data import SatisfactionData
+from cxlab.models.ordinal.marginal import Marginal
 from cxlab.models.satisfaction import Priors
 
 FACTORS = ("segment:age", "touchpoint")
@@ -28,18 +30,134 @@ def data_of(table: pd.DataFrame, *, codes: tuple[float, ...] = CODES, periods: i
     return satisfaction.model_data(table, codes=codes, factors=FACTORS, periods=labels(periods))
 
 
-def test_structure_is_known_before_any_kernel() -> None:
+def test_the_structure_of_nuts_follows_from_sizes() -> None:
     table, _ = world()
-    known = satisfaction.structure_for(cells=36, groups=[3, 4], periods=3)
+    known = satisfaction.structure_for(cells=36, effects=13)
     assert satisfaction.structure(data_of(table)) == known == sampling.Structure("satisfaction", 64)
-    assert satisfaction.structure_for(cells=65, groups=[3], periods=3).size == 256
-    assert satisfaction.structure_for(cells=20, groups=[20, 15], periods=1).size == 256  # effects decide
+    assert satisfaction.structure_for(cells=65, effects=13).size == 256
+    assert satisfaction.structure_for(cells=20, effects=33).size == 256  # effects decide
+    assert satisfaction.structure_for(cells=20, effects=13, scales=9).size == 256  # so do scales
     with pytest.raises(ModelError, match=r"5,000 cells.*up to 4,096 cells and 256 effects.*merge small groups"):
-        satisfaction.structure_for(cells=5000, groups=[3], periods=3)
+        satisfaction.structure_for(cells=5000, effects=13)
+
+
+SETTINGS = {
+    "equal scales": {},
+    "eleven codes": {"codes": NPS},
+    "free scales and people": {"scale_by": "segment:age", "people": True},
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS.values(), ids=SETTINGS)
+def test_nested_draws_weigh_by_the_density_of_the_model(case: dict) -> None:
+    """Joint density of `Marginal` against the PyMC model at random points: a constant apart."""
+    data = case_data(case)
+    arrays = satisfaction._arrays(data, Priors())
+    marginal, random = Marginal(arrays), np.random.default_rng(4)
+    model = satisfaction.build_model(data, Priors())
+    logp = model.compile_logp(mode="FAST_COMPILE")
+    apart = []
+    for _ in range(4):
+        scale = np.exp(random.normal(-1.0, 0.5, graph.SCALES))
+        theta = 0.3 * random.standard_normal(marginal.size)
+        named = marginal.named(theta[None])
+        main = data.design @ named.effect[0]
+        eta = main + 0.3 * random.standard_normal(len(main))
+        of = scale[data.scale_of]
+        mine = marginal.joint(named, eta[None], main[None], np.array([[scale[0] ** -2.0]]))[0]
+        mine += marginal.priors(theta[None], named)[0] - 0.5 * ((scale / arrays["scale_prior"]) ** 2).sum()
+        mine += -0.5 * ((named.effect[0] / of) ** 2).sum() - np.log(of).sum() + np.log(scale).sum()  # of its logarithm
+        effect_sd = arrays["effect_centring"] * (of - 1.0) + 1.0
+        cell_sd = arrays["cell_centring"] * (scale[0] - 1.0) + 1.0
+        mine += np.log(of / effect_sd).sum() + np.log(scale[0] / cell_sd).sum()  # from logits to raw parameters
+        point = model.initial_point()
+        point = {name: np.zeros_like(value) for name, value in point.items()}
+        point["scale_log__"] = np.log(scale)
+        point["effect_raw"][: len(of)] = named.effect[0] * effect_sd / of
+        point["cell_raw"][: len(eta)] = arrays["cell_centring"] * main + (eta - main) * cell_sd / scale[0]
+        raw = theta[marginal.effects + marginal.spreads :].copy()
+        raw[0] -= (
+            float(arrays["cell_share"] @ eta) / arrays["cut_frame"][1, 0]
+        )  # there cuts begin at the average answer
+        point["cut_raw"][: len(raw)] = raw
+        point["spread_raw"][: marginal.spreads] = theta[marginal.effects : marginal.effects + marginal.spreads]
+        apart.append(mine - float(logp(point)))
+    assert np.ptp(apart) < 1e-6 * abs(mine)
+
+
+@pytest.mark.parametrize("case", SETTINGS.values(), ids=SETTINGS)
+def test_slopes_are_those_of_the_value(case: dict) -> None:
+    marginal = Marginal(satisfaction._arrays(case_data(case), Priors()))
+    theta = 0.3 * np.random.default_rng(1).standard_normal(marginal.size)
+    slope = marginal(theta, 0.3)[1]
+    step = 1e-5 * np.eye(marginal.size)
+    differences = [(marginal(theta + h, 0.3)[0] - marginal(theta - h, 0.3)[0]) / 2e-5 for h in step]
+    np.testing.assert_allclose(slope, differences, atol=1e-5 * abs(slope).max())
+
+
+def case_data(case: dict) -> SatisfactionData:
+    codes = case.get("codes", CODES)
+    table, _ = world(n=40, codes=codes)
+    people = None
+    if case.get("people"):
+        people = cells(factors={"segment:age": 3, "touchpoint": 4}, periods=3, n=1).rename(columns={"n": "population"})
+        people["population"] *= np.random.default_rng(2).integers(10, 100, len(people))
+    return satisfaction.model_data(
+        table, codes=codes, factors=FACTORS, periods=labels(3), population=people, scale_by=case.get("scale_by", "")
+    )
+
+
+@pytest.mark.parametrize("n", [5, 50, 500, 50_000], ids=["200", "2k", "20k", "2M"])
+def test_any_amount_of_answers_is_drawn_from_exactly(n: int) -> None:
+    """200, 2,000, 20,000 and 2 million answers in 40 cells: weights to be trusted, no divergence, no Markov chain."""
+    table = cells(factors={"segment:age": 2, "touchpoint": 5}, periods=4, n=n)
+    answers, _ = satisfaction.simulate(table, codes=CODES, factors=FACTORS, periods=labels(4), seed=3)
+    tree = satisfaction.fit(data_of(answers, periods=4), seed=1, **QUICK)
+    assert tree.attrs["method"] == "nested"
+    assert tree.attrs["khat"] < 0.7
+    assert tree.attrs["ess"] > 700
+    assert int(tree["sample_stats"]["diverging"].sum()) == 0
+
+
+def unequal(a: tuple[float, float], b: tuple[float, float], *, seed: int) -> tuple[pd.DataFrame, float]:
+    """2,000 answers each of two groups, normal on a latent scale cut at 1.5 .. 4.5, and Welch's t of b over a."""
+    random = np.random.default_rng(seed)
+    drawn = {g: np.digitize(m + s * random.standard_normal(2000), [1.5, 2.5, 3.5, 4.5]) + 1 for g, (m, s) in
+             (("a", a), ("b", b))}  # fmt: skip
+    rows = pd.DataFrame([(g, "2001", float(c), int((y == c).sum())) for g, y in drawn.items() for c in CODES])
+    rows.columns = ["segment:g", "period", "code", "n_raw"]
+    t = stats.ttest_ind(drawn["b"], drawn["a"], equal_var=False).statistic
+    return rows[rows["n_raw"] > 0].assign(n=lambda x: x["n_raw"].astype(float)), float(t)
+
+
+def chance_b_is_higher(rows: pd.DataFrame) -> float:
+    data = satisfaction.model_data(rows, codes=CODES, factors=["segment:g"], periods=["2001"], scale_by="segment:g")
+    told = satisfaction.latent(
+        satisfaction.fit(data, seed=1, method="nested")["posterior"].dataset, data, period="2001"
+    )
+    assert told is not None
+    location = told["latent_location"].to_numpy().reshape(-1, 2)
+    return float((location[:, 1] > location[:, 0]).mean())
+
+
+def test_the_order_that_means_turn_round_is_got_right() -> None:
+    """Liddell and Kruschke's inversion: b is higher and wider, the means say lower, and surely so."""
+    for seed in range(3):
+        rows, t = unequal((4.0, 0.6), (4.4, 2.5), seed=seed)
+        assert t < -3
+        assert chance_b_is_higher(rows) > 0.95
+
+
+def test_equal_scales_turn_nothing_round() -> None:
+    """Negative control: where both use the scale alike, the latent order is that of the means."""
+    for seed in range(3):
+        rows, t = unequal((4.0, 0.6), (3.8, 0.6), seed=seed)
+        assert t < -3
+        assert chance_b_is_higher(rows) < 0.05
 
 
 def test_a_world_is_recovered() -> None:
-    table, truth = world(n=400, priors=Priors(factor_scale=0.8))
+    table, truth = world(n=400, priors=Priors(factor_scale=2.0))
     data = data_of(table)
     tree = satisfaction.fit(data, seed=3, **QUICK)
     assert int(tree["sample_stats"]["diverging"].sum()) == 0

@@ -7,8 +7,10 @@ posterior is the one of the respondents taken row by row.
 The generative story, for an answer y with codes 1..K from cell c::
 
     P(y <= k | c) = logistic((cut_k - eta_c) / exp(log_scale_g(c)))                      k = 1..K-1
-    eta_c         = sum_f effect_f[group of c] + walk[period of c] + cell_c
+    eta_c         = sum_f effect_f[group of c] + sum_fg pair_fg[groups of c] + heard x_c + walk[period of c] + cell_c
     effect_f      ~ normal(0, scale_f), summing to zero over the groups of factor f
+    pair_fg       ~ normal(0, scale_pairs), summing to zero over the groups of f and of g, one scale for all pairs
+    heard         ~ normal(0, scale_heard), x_c: log of the answers of c to those its share of the people would give
     walk          = cumulative sum of steps ~ normal(0, scale_period), centred over the periods
     cell_c        ~ normal(0, scale_cell)
     log_scale     = zero-sum over the groups g of one factor (`scale_by`), or 0 where all use the scale alike
@@ -17,8 +19,8 @@ The generative story, for an answer y with codes 1..K from cell c::
 | symbol | name | dims | unit | prior |
 |-|-|-|-|-|
 | cut_k | ``cut`` | boundary | logit | Dirichlet on the code shares of a cell with eta = 0 |
-| effect, steps | ``effect`` | contrast (orthonormal, of each factor; steps of the walk) | logit | normal(0, scale) |
-| scale_f, scale_period, scale_cell | ``scale`` | factor | logit | half-normal, see `Priors` |
+| effect, pair, heard, steps | ``effect`` | contrast (of factors, pairs; slope; steps) | logit | normal(0, scale) |
+| scale_f, scale_pairs, scale_heard, scale_period, scale_cell | ``scale`` | factor | logit | half-normal, see `Priors` |
 | eta_c | ``eta`` | cell | logit | from the rows above |
 | log_scale_g | ``log_scale`` | scale group | log | zero-sum contrasts ~ normal(0, log_scale); one group: 0 |
 
@@ -40,6 +42,7 @@ References
 McCullagh (1980), Regression models for ordinal data, doi:10.1111/j.2517-6161.1980.tb01109.x.
 Liddell and Kruschke (2018), Analyzing ordinal data with metric models, doi:10.1016/j.jesp.2018.08.009.
 Park, Gelman and Bafumi (2004), Bayesian multilevel estimation with poststratification, doi:10.1093/pan/mph024.
+Si, Pillai and Gelman (2015), Bayesian nonparametric weighted sampling inference, doi:10.1214/14-BA924.
 Papaspiliopoulos, Roberts and Skold (2007), Parametrization of hierarchical models, doi:10.1214/088342307000000014.
 """
 
@@ -80,31 +83,25 @@ class Priors:
 
     concentration: float = 1.0  # Dirichlet weight of each code at eta = 0, in answers; 1 = any distribution alike
     factor_scale: float = 0.5  # half-normal sd of the differences between the groups of a factor, logits
+    pair_scale: float = 0.3  # half-normal sd of what two factors do together beyond the sum of both, logits
+    heard_scale: float = 0.3  # half-normal sd of the effect of one sd of being heard more than one's share, logits
     walk_scale: float = 0.25  # half-normal sd of the step from one period to the next, logits
     cell_scale: float = 0.2  # half-normal sd of what a cell has beyond its main effects, logits
     log_scale: float = 0.5  # normal sd of contrasts between groups' log-scales, log; at 0.5 twice as wide is common
 
 
-def structure_for(*, cells: int, groups: Sequence[int], periods: int, scales: int = 1) -> Structure:
-    """Which compiled structure NUTS needs for a unit, from counts that one cheap query gives.
+def structure_for(*, cells: int, effects: int, scales: int = 1) -> Structure:
+    """Which compiled structure NUTS needs.
 
     Parameters
     ----------
     cells : int
-        Distinct combinations of factors and period in counts and population together.
-    groups : sequence of int
-        Number of distinct groups of each factor.
-    periods : int
-        Number of periods up to the unit's.
+        Distinct combinations of factors and period that have answers.
+    effects : int
+        Columns of the design.
     scales : int
         Groups with a scale of their own.
-
-    Returns
-    -------
-    Structure
-        For `warm`; the same as `structure` gives for the unit's data.
     """
-    effects = sum(n - 1 for n in groups) + periods - 1
     for most_cells, most_effects in graph.LADDER.items():
         if cells <= most_cells and effects <= most_effects and scales <= most_effects // 4:
             return Structure(MODEL, most_cells)
@@ -120,13 +117,8 @@ def structure_for(*, cells: int, groups: Sequence[int], periods: int, scales: in
 
 
 def structure(data: SatisfactionData) -> Structure:
-    """Which compiled structure this data needs."""
-    return structure_for(
-        cells=len(data.cells),
-        groups=[len(data.groups[f]) for f in data.factors],
-        periods=len(data.periods),
-        scales=len(data.scale_groups),
-    )
+    """Which compiled structure NUTS needs for this data."""
+    return structure_for(cells=len(data.cells), effects=len(data.scale_of), scales=len(data.scale_groups))
 
 
 def warm(structures: Iterable[Structure]) -> None:
@@ -195,7 +187,10 @@ def model_data(
     cells = cells.reset_index(drop=True)
     index = pd.MultiIndex.from_frame(cells)
     observed = wide_n.reindex(index, fill_value=0.0).to_numpy(float)
-    design, scale_of = tables.design(cells, groups=groups, periods=periods)
+    weights = None if population is None else weight.reindex(index, fill_value=0.0).to_numpy(float)
+    design, scale_of = tables.design(
+        cells, groups=groups, periods=periods, answers=observed.sum(axis=1), people=weights
+    )
     scale_group = np.zeros(len(cells), int)
     if scale_by:
         scale_group = pd.Categorical(cells[scale_by], categories=list(groups[scale_by])).codes.astype(int)
@@ -207,9 +202,7 @@ def model_data(
         cells=cells,
         counts=observed,
         n_raw=wide_raw.reindex(index, fill_value=0).sum(axis=1).to_numpy(int),
-        population=observed.sum(axis=1)
-        if population is None
-        else weight.reindex(index, fill_value=0.0).to_numpy(float),
+        population=observed.sum(axis=1) if weights is None else weights,
         design=design,
         scale_of=scale_of,
         scale_by=scale_by,
@@ -427,8 +420,7 @@ def prior_draws(data: SatisfactionData, *, draws: int, seed: int, priors: Priors
     """
     priors = priors or Priors()
     random = np.random.default_rng(seed)
-    prior_sd = np.array([priors.cell_scale, *[priors.factor_scale] * graph.MAX_FACTORS, priors.walk_scale])
-    scale = np.abs(random.standard_normal((draws, graph.SCALES))) * prior_sd
+    scale = np.abs(random.standard_normal((draws, graph.SCALES))) * _scale_prior(priors)
     below = np.cumsum(random.dirichlet(np.full(len(data.codes), priors.concentration), size=draws), axis=1)[:, :-1]
     below = below.clip(1e-12, 1 - 1e-12)
     effect = random.standard_normal((draws, len(data.scale_of))) * scale[:, data.scale_of]
@@ -472,8 +464,7 @@ def simulate(
     blank = cells[keys].assign(code=float(codes[0]), n_raw=cells["n"], n=cells["n"].astype(float))
     data = model_data(blank, codes=codes, factors=factors, periods=periods)
     random = np.random.default_rng(seed)
-    prior_sd = np.array([priors.cell_scale, *[priors.factor_scale] * graph.MAX_FACTORS, priors.walk_scale])
-    scale = np.abs(random.standard_normal(graph.SCALES)) * prior_sd
+    scale = np.abs(random.standard_normal(graph.SCALES)) * _scale_prior(priors)
     below = np.cumsum(random.dirichlet(np.full(len(codes), priors.concentration)))[:-1].clip(1e-12, 1 - 1e-12)
     cut = np.log(below) - np.log1p(-below)
     effect = random.standard_normal(len(data.scale_of)) * scale[data.scale_of]
@@ -495,17 +486,21 @@ def simulate(
 
 
 def _arrays(data: SatisfactionData, priors: Priors) -> dict[str, np.ndarray]:
-    scale_prior = np.full(graph.SCALES, priors.factor_scale)
-    scale_prior[0], scale_prior[graph.WALK] = priors.cell_scale, priors.walk_scale
     return graph.pack(
         counts=data.counts,
         design=data.design,
         scale_of=data.scale_of,
         scale_group=data.scale_group,
         spread=_spread(data, priors),
-        scale_prior=scale_prior,
+        scale_prior=_scale_prior(priors),
         concentration=priors.concentration,
     )
+
+
+def _scale_prior(priors: Priors) -> np.ndarray:
+    """Half-normal sds of all scales, in the order of the graph."""
+    factors = [priors.factor_scale] * graph.MAX_FACTORS
+    return np.array([priors.cell_scale, *factors, priors.pair_scale, priors.heard_scale, priors.walk_scale])
 
 
 def _spread(data: SatisfactionData, priors: Priors) -> np.ndarray:
@@ -594,7 +589,7 @@ def _dataset(data: SatisfactionData, drawn: dict[str, np.ndarray]) -> xr.Dataset
     import xarray as xr
 
     used = [0, *sorted(set(data.scale_of.tolist()) | {graph.WALK})]
-    names = ["cell", *data.factors, *[""] * (graph.MAX_FACTORS - len(data.factors)), "period"]
+    names = ["cell", *data.factors, *[""] * (graph.MAX_FACTORS - len(data.factors)), "pairs", "heard", "period"]
     dims = {"cut": "boundary", "effect": "contrast", "scale": "factor", "eta": "cell", "log_scale": "scale_group"}
     found = {name: (("chain", "draw", dim), drawn[name]) for name, dim in dims.items()}
     found["scale"] = (("chain", "draw", "factor"), drawn["scale"][..., used])

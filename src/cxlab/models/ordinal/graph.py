@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 CUTS: Final = 10  # of 11 codes
 MAX_FACTORS: Final = 7
-SCALES: Final = MAX_FACTORS + 2  # of the cells, of each factor, of the walk
+SCALES: Final = MAX_FACTORS + 4  # of the cells, of each factor, of all pairs, of being heard, of the walk
+PAIRS: Final = SCALES - 3
+HEARD: Final = SCALES - 2
 WALK: Final = SCALES - 1
 LADDER: Final = {64: 32, 256: 64, 1024: 128, 4096: 256}  # cells: effects
 

@@ -216,11 +216,16 @@ class Marginal:
         y = random.standard_normal(eta.shape)
         value = 0.5 * y**2 + np.log(sd) + np.log(np.abs(1 + bend * y / 3))
         eta = eta + sd * (y + bend * (y**2 / 6 + 1 / 3))
-        value -= 0.5 * (eta - main) ** 2 * trust - 0.5 * np.log(trust)
+        return eta, value.sum(axis=1) + self.joint(named, eta, main, trust)
+
+    def joint(self, named: Named, eta: np.ndarray, main: np.ndarray, trust: np.ndarray) -> np.ndarray:
+        """Log density of answers and cells given the rest, shape (m,); what the gaps alone decide is in `priors`."""
+        narrow = np.exp(-named.log_scale @ self.member.T) if self.spreads else np.ones((1, 1))
+        value = -0.5 * (eta - main) ** 2 * trust + 0.5 * np.log(trust)
         for j in range(self.cuts):
-            z = narrow * (cut[:, j, None] - eta)
+            z = narrow * (named.cut[:, j, None] - eta)
             value -= self.both[:, j] * (np.log1p(np.exp(-np.abs(z))) + np.maximum(-z, 0.0)) + self.above[:, j] * z
-        return eta, value.sum(axis=1)
+        return np.asarray(value.sum(axis=1))
 
     def _slopes(
         self, eta: np.ndarray, cut: np.ndarray, narrow: np.ndarray

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from cxlab.errors import Problem, nearest
 from cxlab.models.ordinal import graph
+
+PAIR_ANSWERS: Final = 20
+MOST_PAIRS: Final = 48
 
 
 def settings_problems(
@@ -136,9 +140,17 @@ def wide(counts: pd.DataFrame, keys: Sequence[str], codes: Sequence[float], valu
 
 
 def design(
-    cells: pd.DataFrame, *, groups: dict[str, tuple[str, ...]], periods: Sequence[str]
+    cells: pd.DataFrame,
+    *,
+    groups: dict[str, tuple[str, ...]],
+    periods: Sequence[str],
+    answers: np.ndarray,
+    people: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Contrasts of each factor and steps of the walk, by cell.
+    """Contrasts of each factor and of pairs of factors, and steps of the walk, by cell.
+
+    What two factors do together beyond the sum of both is told apart where there are `PAIR_ANSWERS` answers for each
+    contrast, and for no more than `MOST_PAIRS` contrasts in all; the rest is left to the cells.
 
     Parameters
     ----------
@@ -148,6 +160,11 @@ def design(
         Groups of each factor, in order.
     periods : sequence of str
         Periods in order.
+    answers : array, shape (M,)
+        Effective number of them in each cell.
+    people : array, shape (M,), optional
+        How many each cell stands for, where that is not the answers themselves: how far a cell is heard more than its
+        share then has an effect of its own.
 
     Returns
     -------
@@ -158,9 +175,36 @@ def design(
     for position, (name, members) in enumerate(groups.items(), start=1):
         blocks.append(zero_sum_basis(len(members))[_codes(cells[name], members)])
         scale_of += [position] * (len(members) - 1)
+    room = min(MOST_PAIRS, float(answers.sum()) / PAIR_ANSWERS)
+    for left, right in combinations(blocks[1:], 2):
+        columns = left.shape[1] * right.shape[1]
+        if 0 < columns <= room:
+            room -= columns
+            blocks.append((left[:, :, None] * right[:, None, :]).reshape(len(cells), columns))
+            scale_of += [graph.PAIRS] * columns
+    if people is not None:
+        tendency = heard_more(answers, people, _codes(cells["period"], periods))
+        if tendency.any():
+            blocks.append(tendency[:, None])
+            scale_of.append(graph.HEARD)
     blocks.append(walk_basis(len(periods))[_codes(cells["period"], periods)])
     scale_of += [graph.WALK] * (len(periods) - 1)
     return np.concatenate(blocks, axis=1), np.array(scale_of, int)
+
+
+def heard_more(answers: np.ndarray, people: np.ndarray, period: np.ndarray) -> np.ndarray:
+    """How much more each cell is heard than its share of the people, in sds; 0 for cells that stand for nobody.
+
+    Log of answers to those expected from the cell's share in its period, half an answer added to both.
+    """
+    out = np.zeros(len(answers))
+    for one in np.unique(period[(people > 0) & (answers > 0)]):
+        here = (period == one) & (people > 0)
+        share = people[here] / people[here].sum()
+        ratio = np.log((answers[here] + 0.5) / (share * answers[here].sum() + 0.5))
+        out[here] = ratio - share @ ratio
+    spread = float(np.sqrt((out**2).mean()))
+    return out / spread if spread > 0.05 else np.zeros(len(answers))
 
 
 def zero_sum_basis(n: int) -> np.ndarray:

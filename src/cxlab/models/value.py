@@ -231,8 +231,8 @@ def fit(
     import xarray as xr
 
     prior = priors or Priors()
-    function, many, start = _density(data, prior)
-    tree = density.sample(function, start, draws=draws, chains=chains, seed=seed, many=many, method=method)
+    function, many, begin = _density(data, prior)
+    tree = density.sample(function, begin, draws=draws, chains=chains, seed=seed, many=many, method=method)
     point = tree["posterior"]["x"].to_numpy()
     dims = ("chain", "draw")
     values: dict[str, tuple[tuple[str, ...], np.ndarray]] = {"point": ((*dims, "coordinate"), point)}
@@ -268,8 +268,8 @@ def fit(
 def mode(data: ValueData, priors: Priors | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the mode of buying (coordinates) and of spend; ``Priors(strength=0)`` gives the maximum likelihood."""
     prior = priors or Priors()
-    function, _, start = _density(data, prior)
-    point, _ = density.mode(function, start)
+    function, _, begin = _density(data, prior)
+    point, _ = density.mode(function, begin)
     if data.spend is None:
         return point, None
     return point, density.mode(_spend_density(data.spend, prior), money.START)[0]
@@ -278,6 +278,21 @@ def mode(data: ValueData, priors: Priors | None = None) -> tuple[np.ndarray, np.
 def log_likelihood(data: ValueData, point: np.ndarray) -> float:
     """Return the log likelihood of buying (or of contracts) at a point of the coordinates."""
     return _likelihood(data)[1](point)
+
+
+def log_density(data: ValueData, priors: Priors | None = None) -> LogDensity:
+    """Return the log posterior density of buying, up to a constant, as a function of the coordinates."""
+    return _density(data, priors or Priors())[0]
+
+
+def log_density_of_spend(data: Spend, priors: Priors | None = None) -> LogDensity:
+    """Return the log posterior density of spend, up to a constant, as a function of its coordinates."""
+    return _spend_density(data, priors or Priors())
+
+
+def start(data: ValueData) -> np.ndarray:
+    """Return where the search for the mode begins."""
+    return _density(data, Priors())[2]
 
 
 def points(tree: xr.DataTree, n: int, name: str = "point") -> np.ndarray:
@@ -460,12 +475,12 @@ def _density(data: ValueData, prior: Priors) -> tuple[LogDensity, Callable[[np.n
     """Log density of buying with its gradient, the same of many points, and where to start."""
     centre, sd = _prior(data, prior)
     likelihood, value = _likelihood(data)
-    start = contracts.START
+    begin = contracts.START
     if data.rows is not None:
         if data.family == "bgbb" or data.family == "sbg":
-            start = discrete.start(data.rows)
+            begin = discrete.start(data.rows)
         else:
-            start = families.start(data.family, data.rows)
+            begin = families.start(data.family, data.rows)
 
     def both(x: np.ndarray) -> tuple[float, np.ndarray]:
         with np.errstate(all="ignore"):  # far points overflow: their density is not finite, which is the answer
@@ -478,7 +493,7 @@ def _density(data: ValueData, prior: Priors) -> tuple[LogDensity, Callable[[np.n
             found = np.array([value(x) for x in xs])
         return found - 0.5 * (((xs - centre) / sd) ** 2).sum(axis=1)
 
-    return both, many, start
+    return both, many, begin
 
 
 def _spend_density(data: Spend, prior: Priors) -> LogDensity:

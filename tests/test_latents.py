@@ -55,7 +55,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
 @pytest.fixture(scope="module")
 def data(params: Params, tmp_path_factory: pytest.TempPathFactory) -> UnitData:
     place = tmp_path_factory.mktemp("store") / "store"
-    connect.build(params, place, key="0" * 32)
+    connect.build(params, place, key=b"k" * 32)
     return UnitData(connect.open_store(place), "one", "2026")
 
 

@@ -202,7 +202,7 @@ def draws_of(measured: Sequence[Measured], gates: Sequence[Gate]) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Dims (chain, draw, outcome, ..): the model's draws, ``importance`` and, without draws, ``respondent_code``
+        Dims (chain, draw, outcome, ..): the model's draws and, without draws, ``respondent_code``
         (levels, -1 beyond the kept respondents), ``respondent_weight`` and ``satisfied``; see `cxlab.whatif.stored`.
     """
     import xarray as xr

@@ -38,7 +38,9 @@ def people() -> pd.DataFrame:
     return asked
 
 
-def read(asked: pd.DataFrame, folder: Path, *, invited: bool = True) -> tuple[UnitData, Params]:
+def read(
+    asked: pd.DataFrame, folder: Path, *, invited: bool = True, directory: bool = False
+) -> tuple[UnitData, Params]:
     asked[asked["answered"]].to_csv(folder / "answers.csv", index=False)
     asked.drop(columns="score").to_csv(folder / "asked.csv", index=False)
     tables: dict[str, object] = {
@@ -56,6 +58,9 @@ def read(asked: pd.DataFrame, folder: Path, *, invited: bool = True) -> tuple[Un
             "from": "asked", "invitation_id": "invitation", "period": "year", "response_id": "answer",
             "segments": {"age": "age"},
         }  # fmt: skip
+    if directory:
+        inputs["people"] = {"path": "asked.csv"}
+        tables["customers"] = {"from": "people", "customer": "invitation", "segments": {"age": "age"}}
     params = Params.model_validate(
         {
             "client": "me",
@@ -97,7 +102,11 @@ def fitted(data: UnitData, params: Params, asked: pd.DataFrame, *, draws: int = 
     shift = (cut - np.log(before / (1 - before))).mean(axis=1)  # one shift for all cuts: proportional odds
     eta = np.stack([shift, np.zeros(draws)], axis=1)
     posterior = xr.Dataset(
-        {"cut": (("chain", "draw", "boundary"), cut[None]), "eta": (("chain", "draw", "cell"), eta[None])}
+        {
+            "cut": (("chain", "draw", "boundary"), cut[None]),
+            "eta": (("chain", "draw", "cell"), eta[None]),
+            "log_scale": (("chain", "draw", "scale_group"), np.zeros((1, draws, 1))),
+        }
     )
     return Fit(one, counts, xr.DataTree.from_dict({"posterior": posterior}), xr.Dataset())
 
@@ -193,3 +202,11 @@ def test_without_customers_and_invitations_nothing_is_known(asked: pd.DataFrame,
     rows = silence.response(data, factors=["segment:age"], periods=PERIODS, period="2026")
     assert rows.empty
     assert list(rows) == list(silence.RESPONSE_COLUMNS)
+
+
+def test_without_invitations_all_customers_count_as_asked(asked: pd.DataFrame, tmp_path: Path) -> None:
+    data, params = read(asked, tmp_path, invited=False, directory=True)
+    curve = supposed(fitted(data, params, asked), data)
+    now = asked[asked["year"] == "2026"]
+    assert curve["rate"].iloc[0] == pytest.approx(now["answered"].sum() / len(asked), rel=0.05)
+    assert curve["mean"].iloc[0] > curve["mean"].iloc[-1]

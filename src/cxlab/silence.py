@@ -177,11 +177,16 @@ def _before(one: Fit, cells: np.ndarray, weight: np.ndarray, period: str) -> np.
 
 
 def _rates(one: Fit, data: UnitData, period: str) -> np.ndarray:
-    """Response rate of each cell in a period, drawn towards the rate of all; missing where nobody was asked."""
+    """Response rate of each cell in a period, drawn towards the rate of all; missing where nobody is known to be asked.
+
+    Without invitations, all customers count as asked.
+    """
     counts = one.data
     nobody = np.full(len(counts.cells), np.nan)
     asked = data.invited(counts.factors)
     asked = asked[asked["period"] == period]
+    if asked.empty:
+        asked = _customers(one, data, period)
     if asked.empty or not _was_asked(one, data, period):
         return nobody
     whole = float(asked["answered"].sum() / asked["asked"].sum())
@@ -191,6 +196,16 @@ def _rates(one: Fit, data: UnitData, period: str) -> np.ndarray:
     )
     n, k = by_cell["asked"].fillna(0).to_numpy(float), by_cell["answered"].fillna(0).to_numpy(float)
     return np.asarray((k + PRIOR_ASKED * whole) / (n + PRIOR_ASKED))
+
+
+def _customers(one: Fit, data: UnitData, period: str) -> pd.DataFrame:
+    """Customers of each group in a period as those who were asked, and the answers as those who answered."""
+    counts = one.data
+    base = data.base(counts.factors, periods=[period]).rename(columns={"population": "asked"})
+    known = [*population.told_apart(base, counts.factors, "asked"), "period"]
+    said = counts.cells.assign(answered=counts.n_raw).groupby(known, as_index=False)["answered"].sum()
+    people = base.groupby(known, as_index=False)["asked"].sum().merge(said, how="left", on=known)
+    return people.assign(answered=people["answered"].fillna(0).clip(upper=people["asked"]))
 
 
 def _was_asked(one: Fit, data: UnitData, period: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from tidy import LABELS, estimates
 
 from cxlab import blocks
-from cxlab.narrative import brief, findings_table
+from cxlab.narrative import brief, findings_table, retold
 from cxlab.narrative import satisfaction as say
 from cxlab.vocab import FINDING_COLUMNS
 
@@ -14,7 +14,7 @@ NPS = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
 MEASURES = [("nps", "nps"), ("overall", "csat"), ("delivery", "csat"), ("absent", "csat")]
 
 
-def title(passage: brief.Passage, language: str = "en") -> str:
+def title(passage: retold.Passage, language: str = "en") -> str:
     return str(passage.pages[language][0]["text"])
 
 
@@ -91,12 +91,12 @@ def test_how_sure_we_are() -> None:
 
 def test_findings_of_other_notebooks_again() -> None:
     rows = findings_table([say.trend(estimates(), **NPS), say.change(estimates(), **NPS)], notebook="20")
-    found = brief.digest(rows, ids=["change", "absent"])
+    found = retold.digest(rows, ids=["change", "absent"])
     (block,) = found.pages["en"]
     assert block["lead"] == "The net promoter score fell from 37 to 31 (likely 28 to 34)."
     assert block["verdict"] == "worse"
     assert found.pages["zh"][0]["lead"].endswith("。")
-    assert len(brief.digest(rows).pages["en"]) == 2
+    assert len(retold.digest(rows).pages["en"]) == 2
 
 
 QUESTIONS = {"30_drivers": {"en": "Why?", "zh": "为什么？"}, "35_journey": {"en": "Where?", "zh": "在哪里？"}}
@@ -113,19 +113,19 @@ def further() -> pd.DataFrame:
 
 
 def test_further_notebooks_are_told_under_their_question() -> None:
-    found = brief.behind(further(), questions=QUESTIONS)
+    found = retold.behind(further(), questions=QUESTIONS)
     (block,) = found.pages["en"]
     assert block["text"] == "Why? Delivery matters most. It is .42 of all."
     assert (block["lead"], block["verdict"]) == ("Why?", "worse")
     assert found.pages["zh"][0]["text"] == "为什么？配送最重要。占 42%。"
-    none = brief.behind(further().head(1), questions=QUESTIONS)
+    none = retold.behind(further().head(1), questions=QUESTIONS)
     assert none.pages["en"][0]["type"] == "note"
 
 
 def test_one_finding_of_a_notebook_is_told_again() -> None:
-    said = brief.told(further(), notebook="30_drivers", id="second")
+    said = retold.told(further(), notebook="30_drivers", id="second")
     assert said == {"en": "Something else."}
-    assert brief.told(further(), notebook="30_drivers", id="absent") == {}
+    assert retold.told(further(), notebook="30_drivers", id="absent") == {}
 
 
 def test_a_passage_is_displayable() -> None:

@@ -6,7 +6,7 @@ import pytest
 from tidy import HOSTILE, LABELS, estimates, frame, level
 
 from cxlab import blocks
-from cxlab.narrative import heard
+from cxlab.narrative import heard, silent
 from cxlab.narrative import satisfaction as say
 from cxlab.silence import RESPONSE_COLUMNS, SENSITIVITY_COLUMNS
 from cxlab.wording import Labels
@@ -28,7 +28,7 @@ def curve(*, claim: str = "change", start: str = "worse", tips_at: float | None 
 
 
 def test_how_strong_it_must_be() -> None:
-    found = heard.sensitivity(curve(), **WHAT)
+    found = silent.sensitivity(curve(), **WHAT)
     assert found.sentence("en") == (
         "That the net promoter score fell would no longer be clear if those who did not answer had scored 0.8 points"
         " higher than those like them who did."
@@ -61,18 +61,18 @@ def test_how_strong_it_must_be() -> None:
             "If those who did not answer had scored 1.0 points lower than those like them who did, the net promoter"
             " score would be 11 (likely 8 to 14).",
         ),
-        (curve().head(0), "nobody wrote down who was asked"),
-        (curve().assign(mean=np.nan, verdict="suppressed"), "nobody wrote down who was asked"),
+        (curve().head(0), "neither who was asked nor who is a customer is known"),
+        (curve().assign(mean=np.nan, verdict="suppressed"), "neither who was asked"),
     ],
 )
 def test_what_the_panel_says(rows: pd.DataFrame, said: str) -> None:
-    found = heard.sensitivity(rows, **WHAT)
+    found = silent.sensitivity(rows, **WHAT)
     assert said in found.sentence("en")
     assert found.payload()
 
 
 def test_it_is_told_inside_the_headline() -> None:
-    inside = heard.sensitivity(curve(), **WHAT)
+    inside = silent.sensitivity(curve(), **WHAT)
     found = say.level(estimates(), sensitivity=inside, **WHAT)
     assert found.sentence("en") == f"Q3 2026: the net promoter score was 31 (likely 28 to 34). {inside.sentence('en')}"
     kinds = [b["type"] for b in found.blocks("en")]
@@ -82,7 +82,7 @@ def test_it_is_told_inside_the_headline() -> None:
 
 def test_a_withheld_headline_supposes_nothing() -> None:
     rows = estimates().assign(mean=np.nan, ci_low=np.nan, ci_high=np.nan, verdict="withheld")
-    found = say.level(rows, sensitivity=heard.sensitivity(curve(), **WHAT), **WHAT)
+    found = say.level(rows, sensitivity=silent.sensitivity(curve(), **WHAT), **WHAT)
     assert "would" not in found.sentence("en")
     assert "figure" not in [b["type"] for b in found.blocks("en")]
 

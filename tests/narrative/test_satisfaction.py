@@ -120,7 +120,9 @@ def test_groups() -> None:
 def test_a_clear_first_rank() -> None:
     rows = estimates()
     rows.loc[(rows["estimand"] == "p_rank_best") & (rows["group"] == "45-64"), "mean"] = 0.96
-    assert "That “45-64” is really the highest is very probable (P = .96)." in compare.groups(rows, **AGE).sentence("en")
+    assert "That “45-64” is really the highest is very probable (P = .96)." in compare.groups(rows, **AGE).sentence(
+        "en"
+    )
 
 
 def test_one_group() -> None:

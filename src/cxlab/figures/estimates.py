@@ -206,7 +206,8 @@ def value_axis(
         axis.set_ticks([])  # type: ignore[attr-defined]
         return
     low, high = float(finite.min()), float(finite.max())
-    least = {"nps": 20.0, "index": 10.0, "mean": 0.6, "ces": 0.6}.get(metric, 0.15)  # a narrower axis would dramatise noise
+    # A narrower axis would dramatise noise.
+    least = {"nps": 20.0, "index": 10.0, "mean": 0.6, "ces": 0.6}.get(metric, 0.15)
     if high - low < least:
         low, high = (low + high - least) / 2, (low + high + least) / 2
     low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)

@@ -51,9 +51,7 @@ def groups(
     top = tell.first(shown)
     names = tell.names(languages, lambda lang: {"level": labels.level(level, lang)}, period=period)
     if top is None:
-        verdicts = set(every["verdict"])
-        state = next((v for v in ("withheld", "suppressed") if v in verdicts), "none")
-        statements: tuple[Statement, ...] = (Statement(f"groups.{state}", names),)
+        statements: tuple[Statement, ...] = (Statement(f"groups.{_why(every, level)}", names),)
     else:
         last = shown.iloc[-1]
         for lang in languages:
@@ -114,8 +112,7 @@ def differences(
     now = _ends(every, shown)
     names = tell.names(languages, lambda lang: {"level": labels.level(level, lang)}, period=period)
     if shown.empty:
-        state = next((v for v in ("withheld", "suppressed") if v in set(every["verdict"])), "none")
-        statements: tuple[Statement, ...] = (Statement(f"differences.{state}", names),)
+        statements: tuple[Statement, ...] = (Statement(f"differences.{_why(every, level)}", names),)
     else:
         clear = shown[shown["verdict"].isin(["better", "worse"])]
         for lang in languages:
@@ -154,6 +151,13 @@ def differences(
         id, row, statements, languages, draw_it, tabulate_it, caption=_legend(None, (), len(shown) - len(now)),
         verdict=None if shown.empty else "", association=len(shown) > 1,
     )  # fmt: skip
+
+
+def _why(rows: pd.DataFrame, level: str) -> str:
+    """Return why there is nothing to compare; ``alone`` where the data tell no groups apart."""
+    if rows.empty and level in ("", "auto", "total"):
+        return "alone"
+    return next((v for v in ("withheld", "suppressed") if v in set(rows["verdict"])), "none")
 
 
 def _ends(every: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def level(
     csv : str
         Name of the site's CSV file with these rows.
     sensitivity : Finding, optional
-        What those who did not answer could change (`heard.sensitivity`): told within this finding.
+        What those who did not answer could change (`silent.sensitivity`): told within this finding.
     every_metric : bool
         Whether the table lists all measures or only this one.
     """

@@ -43,7 +43,9 @@ def people(folder: Path, *, n: int = 900) -> None:
     frame.loc[random.random(n) < 0.2, "delivery"] = 0
     frame.loc[random.random(n) < 0.5, "parcel"] = 0
     frame.to_csv(folder / "answers.csv", index=False)
-    pd.DataFrame({"member": who[reached], "sent": "2026-04-10"}).to_csv(folder / "mailings.csv", index=False)
+    mailings = pd.DataFrame({"member": who[reached], "sent": "2026-04-10"})
+    later = pd.DataFrame({"member": who, "sent": "2026-05-20"})  # of another campaign
+    pd.concat([mailings, later]).to_csv(folder / "mailings.csv", index=False)
     events = [
         ("E1", "campaign", "big promise", "2026-04-10", "2026-04-12", ""),
         ("E2", "price_change", "new prices", "2026-01-20", "", ""),
@@ -176,6 +178,20 @@ def test_events_of_the_market_and_whom_they_reached(data: UnitData, asked: list[
     assert set(delivery.data.cells.loc[on, "period"]) == {"2026Q2"}
 
 
+def test_names_of_events_never_meet_those_of_columns(tmp_path: Path) -> None:
+    people(tmp_path)
+    rows = [("E1", "campaign", "period", "2026-04-10"), ("E2", "campaign", "SALE", "2026-03-01")]
+    rows += [("E3", "campaign", "Sale", "2026-02-01"), ("E4", "campaign", "sale", "2026-02-01")]
+    frame = pd.DataFrame(rows, columns=["id", "kind", "name", "start"]).assign(end="", member="")
+    frame.to_csv(tmp_path / "events.csv", index=False)
+    own = params_of(tmp_path)
+    data = store_of(own, tmp_path)
+    names = [e.name for e in touchpoints.events(data)]
+    assert names == ["period (2026-04-10)", "SALE (2026-03-01)", "Sale (2026-02-01)"]
+    asked = touchpoints.questions(data, params=own, period="2026Q2", periods=PERIODS)
+    assert {name for _, name in asked[2].data.event_columns()} | set(asked[2].thin) == set(names)
+
+
 def row(table: pd.DataFrame, **where: object) -> pd.Series:
     rows = table
     for column, value in ({"period": "2026Q2"} | where).items():
@@ -219,7 +235,8 @@ def test_the_campaign_moved_what_it_promised_only(table: pd.DataFrame) -> None:
 def test_with_shuffled_lists_the_campaign_moved_nothing(params: Params, tmp_path: Path) -> None:
     people(tmp_path)
     mailings = pd.read_csv(tmp_path / "mailings.csv")
-    mailings["member"] = np.random.default_rng(8).permutation(900)[: len(mailings)]
+    mailings = mailings[mailings["sent"] == "2026-04-10"]
+    mailings = mailings.assign(member=np.random.default_rng(8).permutation(900)[: len(mailings)])
     mailings.to_csv(tmp_path / "mailings.csv", index=False)
     shuffled = params_of(tmp_path)
     asked = touchpoints.questions(store_of(shuffled, tmp_path), params=shuffled, period="2026Q2", periods=PERIODS)

@@ -26,6 +26,8 @@ AFTER: Final = timedelta(days=90)  # how long answers are taken to be under the 
 MOST_CELLS: Final = 12  # combinations of segments that the effect of an event is adjusted for
 DRAWS: Final = 1000  # in all chains: what importance sampling draws is independent
 
+_TAKEN: Final = ("period", "expectation", "experience", "n", "anonymous")  # columns of the counts
+
 
 @dataclass(frozen=True)
 class Event:
@@ -34,8 +36,8 @@ class Event:
     Attributes
     ----------
     name, kind : str
-    start, end : date
-        Answers from `start` to `end` are given under its impression.
+    start, last : date
+        First and last day.
     listed : bool
         Whether interactions list the customers it reached; else it reached everybody.
     """
@@ -43,8 +45,13 @@ class Event:
     name: str
     kind: str
     start: date
-    end: date
+    last: date
     listed: bool
+
+    @property
+    def end(self) -> date:
+        """The last day whose answers are given under its impression."""
+        return self.last + AFTER
 
 
 @dataclass(frozen=True)
@@ -160,15 +167,18 @@ def fit(
 def events(data: UnitData) -> list[Event]:
     """Return the latest events of the market (those of no single customer), the latest first.
 
-    An event is listed when interactions of its kind (`campaign`) with customers fall into its time; where interactions
-    refer to it by `link`, these count alone. It is taken to work until `AFTER` its last day.
+    An event is listed when interactions of its kind (`campaign`) with customers fall into its time. It is taken
+    to work until `AFTER` its last day.
     """
     rows = data.sql(
-        """SELECT coalesce(name, event_id) AS name, event_id, coalesce(kind, '') AS kind, date AS start,
-            max(coalesce(date_end, date)) AS last
-        FROM events WHERE customer IS NULL AND date IS NOT NULL GROUP BY ALL ORDER BY start DESC, name, event_id"""
+        """SELECT min(called) AS name, min(kind) AS kind, date AS start, max(last) AS last
+        FROM (SELECT coalesce(name, event_id, kind, 'event') AS called, coalesce(kind, '') AS kind, date,
+                coalesce(date_end, date) AS last
+            FROM events WHERE customer IS NULL AND date IS NOT NULL)
+        GROUP BY lower(called), date ORDER BY start DESC, name"""
     ).head(MOST_EVENTS)
-    twice = rows["name"].duplicated(keep=False)
+    plain = rows["name"].str.casefold()  # names become columns, which DuckDB does not tell apart by case
+    twice = plain.duplicated(keep=False) | plain.isin(_TAKEN) | plain.str.startswith(("segment:", "reached: "))
     found = []
     for again, row in zip(twice, rows.to_dict("records"), strict=True):
         start, last = pd.Timestamp(row["start"]).date(), pd.Timestamp(row["last"]).date()
@@ -178,7 +188,7 @@ def events(data: UnitData) -> list[Event]:
             params={"kind": row["kind"], "start": start, "last": last},
         )["n"].iloc[0]
         name = f"{row['name']} ({start.isoformat()})" if again else str(row["name"])
-        found.append(Event(name, str(row["kind"]), start, last + AFTER, bool(reached > 0)))
+        found.append(Event(name, str(row["kind"]), start, last, bool(reached > 0)))
     return found
 
 
@@ -313,10 +323,10 @@ def _counts(
         values |= {f"start{i}": event.start, f"end{i}": event.end}
         name = event.name.replace('"', '""')
         if event.listed:
-            values |= {f"kind{i}": event.kind}
+            values |= {f"kind{i}": event.kind, f"last{i}": event.last}
             lists.append(
                 f"l{i} AS (SELECT customer, min(date) AS day FROM interactions WHERE kind = $kind{i}"  # noqa: S608
-                f" AND customer IS NOT NULL AND date BETWEEN $start{i} AND $end{i} GROUP BY customer)"
+                f" AND customer IS NOT NULL AND date BETWEEN $start{i} AND $last{i} GROUP BY customer)"
             )
             joins.append(f"LEFT JOIN l{i} ON l{i}.customer = r.customer")
             flags.append(f'coalesce(r.date >= l{i}.day AND r.date <= $end{i}, false)::INTEGER AS "{name}"')

@@ -67,8 +67,12 @@ def dumbbell(
         texts.append(values[i])
     y = np.asarray(places, float)
     role = [_ROLE.get(v, "soft") for v in verdicts] or ["soft"] * len(places)
+    whole = np.isfinite(_column(first, "mean")) & np.isfinite(_column(second, "mean"))
+    faint = ["soft"] * len(shown)  # what has one side only
+    for place, full in zip(places, whole, strict=True):
+        faint[place] = "ink" if full or not whole.any() else "soft"
     with figure_style():
-        figure = rows_sheet(shown, texts, bottom=30)
+        figure = rows_sheet(shown, texts, bottom=30, roles=faint)
         axes = figure.axes[0]
         for place, title in above:
             _heading(axes, place, title)

@@ -116,7 +116,7 @@ def profile(
                 change,
             ]
             body.append([*row, count(n)])
-        return _table(heads, body, language, "gaps_profile.caption", names[language], csv, texts=(0, 4))
+        return _table(heads, body, language, "gaps_profile.caption", names[language], csv)
 
     drawn = bool(keys) and bool(known(pd.concat([lived["mean"], expected["mean"]])).any())
     return build(
@@ -183,7 +183,7 @@ def shares(
             for i, key in enumerate(keys)
         ]
         heads = ["touchpoint", "below", "met", "above", "target", "pairs"]
-        return _table(heads, body, language, "gaps_met.caption", names[language], csv, texts=(0,))
+        return _table(heads, body, language, "gaps_met.caption", names[language], csv)
 
     return build(
         id, statements, languages, verdict="withheld" if statements[0].key.endswith("withheld") else "",
@@ -251,7 +251,7 @@ def managers(
             gap_cell = _cell(gap.iloc[i], language, signed=True)
             body.append([_name(key, keys, labels, language), *cells, gap_cell, chance, count(theirs["n"].iloc[i])])
         heads = ["touchpoint", "managers", "customers", "difference", "over", "managers_n"]
-        return _table(heads, body, language, "gaps_managers.caption", names[language], csv, texts=(0,))
+        return _table(heads, body, language, "gaps_managers.caption", names[language], csv)
 
     return build(
         id, statements, languages, verdict="withheld" if statements[0].key.endswith("withheld") else "",
@@ -306,6 +306,10 @@ def events(
         own = {lang: {"list": listed([_quoted(e, lang) for e in thin], lang)} for lang in languages}
         statements.append(Statement("gaps_events.thin", own))
 
+    def say(language: str) -> str:
+        many = message(language, "gaps_events.many", {"n": count(fine.sum())}) if fine.sum() > 1 else ""
+        return small_print(language, [_note(language, rows[fine], "gaps_events.note", n=False), many])
+
     def named(row: pd.Series, language: str) -> str:
         both = {"event": plain(row["event"]), "name": _name(_key(row), keys, labels, language)}
         return message(language, "gaps_events.row", both)
@@ -321,16 +325,16 @@ def events(
         body = []
         for _, row in rows.iterrows():
             beside = gaps.get((_key(row), str(row["event"])))
-            cells = [plain(row["event"]), _name(_key(row), keys, labels, language), _cell(row, language, signed=True)]
+            cells = [named(row, language), _cell(row, language, signed=True)]
             cells += [probability(_toward(row), language=language)]
             cells += ["—" if beside is None else _cell(beside, language, signed=True), count(row["n"])]
             body.append(cells)
-        heads = ["event", "touchpoint", "shift", "direction", "gap_shift", "n_fewer"]
-        return _table(heads, body, language, "gaps_events.caption", {}, csv, texts=(0, 1))
+        heads = ["event", "shift", "direction", "gap_shift", "n_fewer"]
+        return _table(heads, body, language, "gaps_events.caption", {}, csv)
 
     return build(
         id, statements, languages, verdict="withheld" if statements[0].key.endswith("withheld") else "",
-        note=lambda lang: _note(lang, rows[fine], "gaps_events.note", n=False) if fine.any() else "",
+        note=say if fine.any() else None,
         caption=lambda lang: message(lang, "gaps_events.legend"),
         draw=draw if fine.any() else None, tabulate=tabulate if len(rows) else None,
     )  # fmt: skip
@@ -373,9 +377,7 @@ def agreement(
             ]
             for r in predictive.to_dict("records")
         ]
-        return _table(
-            ["steps", "seen", "foretold"], body, language, "gaps_check.caption", names[language], "", texts=()
-        )
+        return _table(["steps", "seen", "foretold"], body, language, "gaps_check.caption", names[language], "")
 
     shown = len(predictive) > 0
     return build(
@@ -559,10 +561,6 @@ def _table(
     caption: str,
     fields: Mapping[str, str],
     csv: str,
-    *,
-    texts: Sequence[int],
 ) -> Block:
-    columns = [
-        (message(language, f"gaps_head.{head}"), "left" if i in texts else "right") for i, head in enumerate(heads)
-    ]
+    columns = [(message(language, f"gaps_head.{head}"), "right" if i else "left") for i, head in enumerate(heads)]
     return table(columns, body, caption=message(language, caption, dict(fields)), csv=csv)

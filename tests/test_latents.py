@@ -19,7 +19,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     folder = tmp_path_factory.mktemp("files")
     random = np.random.default_rng(2)
     rows = pd.concat([answers(200, seed=1, period="2025"), answers(200, seed=2, period="2026")], ignore_index=True)
-    items = [c for c in rows if c != "period"]
+    items = [c for c in rows if c not in ("period", "later")]
     spend = rows["s1"] + rows["s2"] + rows["s3"] + random.normal(0, 3, 400)
     rows[items] = rows[items].round().mask(random.random((400, len(items))) < 0.03)
     rows["who"] = [f"c{i}" for i in range(400)]

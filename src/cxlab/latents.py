@@ -22,7 +22,7 @@ from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
 
 OUTCOMES: Final = ("spend", "retention", "complaint")  # after the answer: money, bought again, complained
-DRAWS: Final = 500  # a chain: they are nearly independent here, and more follow where they are not
+DRAWS: Final = 750  # a chain: they are nearly independent here, and more follow where they are not
 _DECLARE: Final = (
     "declare them in the params under index.latents.<name>.items, or leave the latent out by index.without"
 )
@@ -253,7 +253,7 @@ def _outcomes(
     if len(joined) < index.LEAST or not happened:
         return pd.DataFrame(columns=columns)
     values = (joined[list(sem.structure.items)].to_numpy(float, na_value=np.nan) - sem.centre) / sem.spread
-    place = pd.Categorical(joined["period"].astype(str), categories=list(sem.periods)).codes.astype(int)
+    place = np.array([sem.periods.index(str(label)) for label in joined["period"]], int)
     points = posterior["x"].to_numpy().reshape(-1, posterior.sizes["parameter"])
     means = posterior["mean"].to_numpy().reshape(len(points), *posterior["mean"].shape[2:])
     step = max(1, len(points) // 400)

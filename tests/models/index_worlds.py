@@ -33,7 +33,10 @@ def answers(
     shift: float = 0.0,
     period: str = "1",
 ) -> pd.DataFrame:
-    """Answers around 6 with sd 2 from known standardised paths; `shift` moves satisfaction (in its sds)."""
+    """Answers around 6 with sd 2 from known standardised paths; `shift` moves satisfaction, in its sds.
+
+    The column ``later`` is no item: it follows satisfaction by .6.
+    """
     random = np.random.default_rng(seed)
     q = random.standard_normal(n)
     v = 0.5 * q + np.sqrt(0.75) * random.standard_normal(n)
@@ -45,4 +48,5 @@ def answers(
         for item in BLOCKS[name]:
             found[item] = 6 + 2 * (loading * latent + np.sqrt(1 - loading**2) * random.standard_normal(n))
     found["l1"] = 6 + 2 * loyal
-    return pd.DataFrame(found).clip(1, 10).assign(period=period)
+    later = 0.6 * s + 0.8 * random.standard_normal(n)
+    return pd.DataFrame(found).clip(1, 10).assign(period=period, later=later)

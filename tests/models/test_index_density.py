@@ -16,7 +16,7 @@ from cxlab.models.sem.data import SemData
 def data_of(*, blanks: float = 0.0, n: int = 80, periods: int = 1) -> SemData:
     rows = answers(n, seed=1)
     random = np.random.default_rng(2)
-    items = [c for c in rows if c != "period"]
+    items = list(ENDS)
     rows[items] = rows[items].mask(random.random((n, len(items))) < blanks)
     rows["period"] = [str(1 + i % periods) for i in range(n)]
     return index.model_data(rows, structure=small(), ends=ENDS, periods=["1", "2"][:periods])
@@ -82,8 +82,8 @@ def test_patterns_are_rows() -> None:
     data = data_of(blanks=0.3, n=60)
     rows = answers(60, seed=1)
     items = list(data.structure.items)
-    seen = np.random.default_rng(2).random((60, len(rows.columns) - 1)) >= 0.3
-    seen = seen[:, [list(rows.columns).index(i) for i in items]]
+    seen = np.random.default_rng(2).random((60, len(ENDS))) >= 0.3
+    seen = seen[:, [list(ENDS).index(i) for i in items]]
     values = (rows[items].to_numpy() - data.centre) / data.spread
     xs = points(data, m=3)
     value, centre, factor = density.means(xs, data.patterns, data.structure)

@@ -120,7 +120,8 @@ def model_data(
         raise ModelError(problems)
     weight = np.asarray(answers["weight"], float) if "weight" in answers else np.ones(len(answers))
     values = answers[items].to_numpy(float, na_value=np.nan)
-    place = pd.Categorical(answers["period"].astype(str), categories=list(periods)).codes.astype(int)
+    places = {label: k for k, label in enumerate(periods)}
+    place = np.array([places.get(str(label), -1) for label in answers["period"]], int)
     used = np.isfinite(values).any(axis=1) & (place >= 0) & (weight > 0)
     if np.isnan(weight).any() or (weight < 0).any():
         problems.append(Problem("weights must be zero or more", where="weight"))

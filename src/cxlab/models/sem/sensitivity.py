@@ -20,6 +20,7 @@ from cxlab.models.sem.density import Density
 
 FACTORS: Final = {"narrow": 0.5, "wide": 2.0}  # of the prior sd of all paths
 SHIFT: Final = 0.5  # posterior sds by which a mean may move under another prior before it is flagged
+WIDTH: Final = 0.25  # log ratio by which the posterior sd may change
 APART: Final = 0.75  # posterior sds by which maximum likelihood may differ before it is flagged
 
 
@@ -36,7 +37,8 @@ class Sensitivity:
     flagged_r2 : array of bool
         By moved latent.
     by_modes : bool
-        Whether another prior was too far off for weights: then the mean is moved as far as the mode moves.
+        Whether another prior was too far off for weights: then mean and sd move as those of the
+        normal approximation do.
     """
 
     path: dict[str, np.ndarray]
@@ -63,38 +65,50 @@ def sensitivity(x: np.ndarray, data: SemData, target: Density) -> Sensitivity:
     prior = target.prior
     assert prior is not None
     base = told(flat)
-    means = {}
-    moved_modes = False
-    peak, _ = drawing.mode(target, flat.mean(axis=0))
+    usual = [(values.mean(axis=0), np.maximum(values.std(axis=0), 1e-9)) for values in base]
+    means, flags = {}, [np.zeros(values.shape[1], bool) for values in base]
+    by_modes = False
     for name, factor in FACTORS.items():
         size = (flat[:, : len(spec.paths)] ** 2).sum(axis=1) / prior.path_sd**2
         weight, khat = missing.smoothed(-0.5 * size * (1.0 / factor**2 - 1.0))
         if khat < drawing.KHAT and 1.0 / (weight**2).sum() > 100:
-            means[name] = tuple(weight @ values for values in base)
-            continue
-        moved_modes = True
-        other = Density(
-            spec, data.complete.scatter[0], data.freedom, prior=replace(prior, path_sd=prior.path_sd * factor)
-        )
-        far, _ = drawing.mode(other, peak)
-        shift = zip(told(far[None]), told(peak[None]), base, strict=True)
-        means[name] = tuple(values.mean(axis=0) + there[0] - here[0] for there, here, values in shift)
+            moved = [_moments(values, weight) for values in base]
+        else:
+            by_modes = True
+            wanted = replace(prior, path_sd=prior.path_sd * factor)
+            far = Density(spec, data.complete.scatter[0], data.freedom, prior=wanted)
+            there, here = (
+                [_moments(values) for values in told(_normal(density, flat.mean(axis=0)))] for density in (far, target)
+            )
+            moved = [
+                (mean + a[0] - b[0], sd * a[1] / np.maximum(b[1], 1e-9))
+                for (mean, sd), a, b in zip(usual, there, here, strict=True)
+            ]
+        means[name] = [mean for mean, _ in moved]
+        for flag, (mean, sd), (old, width) in zip(flags, moved, usual, strict=True):
+            flag |= np.abs(mean - old) > SHIFT * width
+            flag |= np.abs(np.log(np.maximum(sd, 1e-9) / width)) > WIDTH
     flatly = Density(spec, data.complete.scatter[0], data.freedom, prior=None)
     best, _ = drawing.mode(flatly, flat.mean(axis=0))
-    means["likelihood"] = tuple(values[0] for values in told(best[None]))
-
-    def flags(which: int) -> np.ndarray:
-        middle, sd = base[which].mean(axis=0), np.maximum(base[which].std(axis=0), 1e-9)
-        found = np.abs(means["likelihood"][which] - middle) > APART * sd
-        for name in FACTORS:
-            found |= np.abs(means[name][which] - middle) > SHIFT * sd
-        return np.asarray(found)
-
+    means["likelihood"] = [values[0] for values in told(best[None])]
+    for flag, mean, (old, width) in zip(flags, means["likelihood"], usual, strict=True):
+        flag |= np.abs(mean - old) > APART * width
     return Sensitivity(
         path={name: values[0] for name, values in means.items()},
         total_effect={name: values[1] for name, values in means.items()},
-        flagged_path=flags(0),
-        flagged_total=flags(1),
-        flagged_r2=flags(2),
-        by_modes=moved_modes,
+        flagged_path=flags[0],
+        flagged_total=flags[1],
+        flagged_r2=flags[2],
+        by_modes=by_modes,
     )
+
+
+def _moments(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    mean = np.average(values, axis=0, weights=weight)
+    return mean, np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
+
+
+def _normal(density: Density, start: np.ndarray) -> np.ndarray:
+    """Draws of the normal approximation, the same noise for every density."""
+    point, factor = drawing.mode(density, start)
+    return np.asarray(point + np.random.default_rng(1).standard_normal((500, len(point))) @ factor.T)

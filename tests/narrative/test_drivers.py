@@ -123,6 +123,7 @@ def test_general_mood(world: World) -> None:
     one, table = world
     plain, bare = driver_estimates.with_and_without(one, table)
     assert "general mood taken out" in say.halo(plain, bare, about=about(one)).sentence("en")
+    assert "That leaves" in say.halo(plain, bare, about=about(one)).sentence("en")
     swapped = bare.assign(mean=bare["mean"].where(bare["attribute"] != "web", 0.9))
     assert "“Web shop” is strongest instead of" in say.halo(plain, swapped, about=about(one)).sentence("en")
 

@@ -153,7 +153,15 @@ def halo(plain: pd.DataFrame, bare: pd.DataFrame, *, about: About, id: str = "ha
         "bare": Number(float(other["mean"].iloc[0]), "share"),
     }
     key = "driver_halo.same" if first == best else "driver_halo.changed"
-    statements = [Statement(key, named, numbers), Statement("driver_halo.why")]
+    whole = {
+        k: Number(float(r["mean"].astype(float).sum()), "share", drawn=False, tabled=False)
+        for k, r in (("whole", rows), ("rest", other))
+    }
+    statements = [
+        Statement(key, named, numbers),
+        Statement("driver_halo.why"),
+        Statement("driver_halo.rest", {}, whole),
+    ]
     return _paired(id, statements, rows, other, about, "driver_halo")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXPERIENCE_ROLES: Final = ("attribute", "overall", "ces")  # the first that a touchpoint has
 MOST_PERIODS: Final = 12  # older ones tell nothing of this one that the later do not
 MOST_EVENTS: Final = 6
+LISTING: Final = timedelta(days=14)  # how long customers are reached by an event that has no last day
 AFTER: Final = timedelta(days=90)  # how long answers are taken to be under the impression of an event
 MOST_CELLS: Final = 12  # combinations of segments that the effect of an event is adjusted for
 DRAWS: Final = 1000  # in all chains: what importance sampling draws is independent
@@ -171,9 +172,10 @@ def events(data: UnitData) -> list[Event]:
     to work until `AFTER` its last day.
     """
     rows = data.sql(
-        """SELECT min(called) AS name, min(kind) AS kind, date AS start, max(last) AS last
+        """SELECT min(called) AS name, min(kind) AS kind, date AS start, max(last) AS last,
+            bool_or(last IS NOT NULL) AS ends
         FROM (SELECT coalesce(name, event_id, kind, 'event') AS called, coalesce(kind, '') AS kind, date,
-                coalesce(date_end, date) AS last
+                date_end AS last
             FROM events WHERE customer IS NULL AND date IS NOT NULL)
         GROUP BY lower(called), date ORDER BY start DESC, name"""
     ).head(MOST_EVENTS)
@@ -181,13 +183,15 @@ def events(data: UnitData) -> list[Event]:
     twice = plain.duplicated(keep=False) | plain.isin(_TAKEN) | plain.str.startswith(("segment:", "reached: "))
     found = []
     for again, row in zip(twice, rows.to_dict("records"), strict=True):
-        start, last = pd.Timestamp(row["start"]).date(), pd.Timestamp(row["last"]).date()
+        start = pd.Timestamp(row["start"]).date()
+        last = pd.Timestamp(row["last"]).date() if row["ends"] else start + LISTING
         reached = data.sql(
             """SELECT count(DISTINCT customer) AS n FROM interactions
             WHERE customer IS NOT NULL AND kind = $kind AND date BETWEEN $start AND $last""",
             params={"kind": row["kind"], "start": start, "last": last},
         )["n"].iloc[0]
         name = f"{row['name']} ({start.isoformat()})" if again else str(row["name"])
+        last = last if row["ends"] or reached > 0 else start
         found.append(Event(name, str(row["kind"]), start, last, bool(reached > 0)))
     return found
 

@@ -10,8 +10,9 @@ import xarray as xr
 from driver_world import data, posterior
 
 from cxlab import driver_fits
+from cxlab.errors import ModelError, Problem
 from cxlab.models import drivers
-from cxlab.params.models import ModelSettings
+from cxlab.params.models import Drivers, ModelSettings
 
 
 def tree(*, method: str = "importance", khat: float = 0.1, apart: float = 0.0) -> xr.DataTree:
@@ -78,3 +79,19 @@ def test_outcomes_of_a_page(monkeypatch: pytest.MonkeyPatch, able: list[str], as
     params: Any = SimpleNamespace(drivers=SimpleNamespace(outcome="auto"))
     unit: Any = None
     assert driver_fits.outcomes(unit, params=params, period="2026Q3", outcome=asked) == wanted
+
+
+def test_an_outcome_with_too_few_answers_is_left_out_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object, outcome: str, named: list[str], **__: object) -> object:
+        assert named == ["delivery"]  # an item that asks how important delivery is drives nothing
+        if outcome == "left":
+            raise ModelError(Problem("too few respondents with an outcome", value="3", allowed="at least 30"))
+        return outcome
+
+    monkeypatch.setattr(driver_fits.attributes, "load", load)
+    monkeypatch.setattr(driver_fits.attributes, "attributes", lambda *_, **__: ["delivery", "how_important"])
+    params: Any = SimpleNamespace(drivers=Drivers(stated={"delivery": "how_important"}))
+    unit: Any = None
+    found, reasons = driver_fits.load(["overall", "left"], unit, params=params, period="2026Q3")
+    assert found == ["overall"]
+    assert reasons == ["left: too few respondents with an outcome (found 3; allowed: at least 30)"]

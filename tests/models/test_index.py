@@ -119,14 +119,14 @@ def test_what_is_not_identified_gives_no_number() -> None:
 def test_unrelated_items_give_no_path() -> None:
     """Negative control of the paths, and of it: related items do."""
     called = tried = 0
-    for seed in range(4):
+    for seed in range(2):
         noise = np.random.default_rng(seed).normal(6, 2, (250, 10))
         rows = pd.DataFrame(noise, columns=list(small().items)).clip(1, 10).assign(period="1")
         told = fit_quickly(data_of(rows), seed)
         p = (told["path"] > 0).mean(("chain", "draw")).to_numpy()
         called += int(((p > 0.975) | (p < 0.025)).sum())
         tried += p.size
-    assert called <= 2, f"{called} of {tried}"
+    assert called <= 1, f"{called} of {tried}"
     p = (fit_quickly(data_of(answers(250, seed=1)), 1)["path"] > 0).mean(("chain", "draw")).to_numpy()
     assert (p > 0.975).sum() >= 3
 
@@ -160,9 +160,9 @@ def covered(worlds: range, *, n: int = 250, draws: int = 400) -> tuple[int, int,
 
 
 def test_truth_lies_in_nine_of_ten_intervals_in_a_few_worlds() -> None:
-    inside, all_, failed = covered(range(4), draws=250)
-    assert failed <= 2  # short runs
-    assert 0.75 <= inside / all_
+    inside, all_, failed = covered(range(3), draws=250)
+    assert failed <= 1  # short runs
+    assert inside / all_ >= 0.75
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_where_to_begin_is_said_only_when_clear() -> None:
 
 def test_model_and_composites_stand_side_by_side() -> None:
     found = show.paths(table(flagged=True), period="2026Q3", **TARGET)
-    assert "most of their paths are weaker (3 of 3)" in found.sentence("en")
+    assert "3 of the 3 are weaker than those of the model" in found.sentence("en")
     assert "value → satisfaction" in found.sentence("en")
     cells = found.pages["en"].table
     assert cells is not None

@@ -22,6 +22,7 @@ FACTORS: Final = {"narrow": 0.5, "wide": 2.0}  # of the prior sd of all paths
 SHIFT: Final = 0.5  # posterior sds by which a mean may move under another prior before it is flagged
 WIDTH: Final = 0.25  # log ratio by which the posterior sd may change
 APART: Final = 0.75  # posterior sds by which maximum likelihood may differ before it is flagged
+MATERIAL: Final = (0.0, 0.1, 0.1)  # of paths, total effects, R2: smaller differences of the latter change no reading
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,14 @@ def sensitivity(x: np.ndarray, data: SemData, target: Density) -> Sensitivity:
                 for (mean, sd), a, b in zip(usual, there, here, strict=True)
             ]
         means[name] = [mean for mean, _ in moved]
-        for flag, (mean, sd), (old, width) in zip(flags, moved, usual, strict=True):
-            flag |= np.abs(mean - old) > SHIFT * width
-            flag |= np.abs(np.log(np.maximum(sd, 1e-9) / width)) > WIDTH
+        for flag, (mean, sd), (old, width), least in zip(flags, moved, usual, MATERIAL, strict=True):
+            flag |= np.abs(mean - old) > np.maximum(SHIFT * width, least)
+            flag |= (np.abs(np.log(np.maximum(sd, 1e-9) / width)) > WIDTH) & (np.abs(sd - width) > least / 2)
     flatly = Density(spec, data.complete.scatter[0], data.freedom, prior=None)
     best, _ = drawing.mode(flatly, flat.mean(axis=0))
     means["likelihood"] = [values[0] for values in told(best[None])]
-    for flag, mean, (old, width) in zip(flags, means["likelihood"], usual, strict=True):
-        flag |= np.abs(mean - old) > APART * width
+    for flag, mean, (old, width), least in zip(flags, means["likelihood"], usual, MATERIAL, strict=True):
+        flag |= np.abs(mean - old) > np.maximum(APART * width, least)
     return Sensitivity(
         path={name: values[0] for name, values in means.items()},
         total_effect={name: values[1] for name, values in means.items()},

@@ -23,7 +23,8 @@ RESPONSE_COLUMNS: Final = (
     "period", "estimand", "level", "group", "metric", "mean", "ci_low", "ci_high", "ci_prob", "n", "answered", "base",
     "base_share", "answer_share", "never_heard", "frame", "verdict",
 )  # fmt: skip
-DRAWS: Final = 1000
+DRAWS: Final = (400, 1000)  # of the shares: fewest and most
+HELD: Final = 2_500_000  # shares looked at for each supposed difference
 PRIOR_ASKED: Final = 10.0  # people asked whom the rate of all lends to the rate of a cell, which may hold only a few
 
 
@@ -115,7 +116,8 @@ def sensitivity(
     if not np.isfinite(rate).all() or not people.sum() > 0:
         return pd.DataFrame(columns=list(SENSITIVITY_COLUMNS))
     score = reporting.scores(codes, metric, satisfied_from=one.measure.satisfied_from)
-    shares = satisfaction.code_shares(one.tree["posterior"].dataset, counts, draws=DRAWS, seed=seed)
+    draws = int(np.clip(HELD // (here.sum() * len(codes)), *DRAWS))
+    shares = satisfaction.code_shares(one.tree["posterior"].dataset, counts, draws=draws, seed=seed)
     curve = nonresponse.tilted(
         shares[:, here], codes=codes, score=score, weight=people, rate=rate, delta=nonresponse.deltas(codes)
     )

@@ -125,7 +125,8 @@ def load(data: UnitData, *, params: Params) -> Journeys:
     sides, clear = experience.worse_side(met, said, success=asked.success, least=least) if asked else ({}, set())
     satisfied = _satisfaction(said, words, met, sides, asked, least) if asked else ()
     if not satisfied:
-        missing["satisfaction"] = "no_question" if asked is None or said.empty else "no_experience"
+        early = "too_early" if experience.asked_too_early(data, least=least) else "no_experience"
+        missing["satisfaction"] = "no_question" if asked is None or said.empty else early
     horizon = experience.horizon(data, least=least)
     left, one_bad, why = _leaving(data, params, horizon, sides, clear, least)
     if why:

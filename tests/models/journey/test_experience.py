@@ -59,6 +59,14 @@ def test_an_interaction_counts_only_if_it_was_before_the_answer(tmp_path: Path) 
     assert met.to_dict() == {"r1": True, "r2": True, "r4": False}
 
 
+def test_answers_given_before_the_outcome_are_told_from_too_few(tmp_path: Path) -> None:
+    answers = [f"r{k},c{k},2025-03-10,o{k},4,," for k in range(80)]
+    met = [f"i{k},c{k},2025-03-{20 if k < 40 else 1:02d},delivery,o{k},{str(k < 40).lower()}" for k in range(80)]
+    data, _ = unit(tmp_path, answers=answers, met=met)
+    assert experience.asked_too_early(data, least=30)
+    assert not experience.asked_too_early(data, least=41)  # too few late ones, whenever they were asked
+
+
 def test_ratings_of_a_touchpoint_are_averaged_and_named(tmp_path: Path) -> None:
     data, params = unit(
         tmp_path, answers=["r1,ann,2025-03-10,,4,2,1", "r2,bob,2025-03-10,,4,,5", "r3,cid,2025-03-10,,4,9,3"]

@@ -240,6 +240,20 @@ def met_before(data: UnitData, said: pd.DataFrame) -> pd.DataFrame:
     return found[found["response_id"].isin(set(said["response_id"]))]
 
 
+def asked_too_early(data: UnitData, *, least: int = 30) -> bool:
+    """Whether an outcome could be told from the answers tied to it, had they not been given before it happened."""
+    for name in outcome_names(data):
+        flag = identifier(OUTCOME + name)
+        found = data.sql(
+            f"""SELECT count(*) AS n, count(*) FILTER (WHERE i.date < r.date) AS later
+            FROM responses r JOIN interactions i ON r.link = i.link
+            WHERE {flag} IS NOT NULL AND i.date IS NOT NULL AND r.date IS NOT NULL GROUP BY {flag}"""
+        )
+        if len(found) == 2 and found["n"].min() >= least > found["later"].min():
+            return True
+    return False
+
+
 def worse_side(
     met: pd.DataFrame, said: pd.DataFrame, *, success: int, least: int = 30
 ) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:

@@ -15,8 +15,9 @@ import pandas as pd
 
 from cxlab.models import decision, moments, paths, peak_end, tenure
 from cxlab.models.decision import DecisionData
-from cxlab.models.journey import experience, names, steps
-from cxlab.models.journey.experience import Horizon, Question
+from cxlab.models.journey import experience, leaving, names, steps
+from cxlab.models.journey.experience import Question
+from cxlab.models.journey.leaving import Horizon
 from cxlab.models.moments import MomentsData
 from cxlab.models.paths import PathsData
 from cxlab.models.peak_end import PeakEndData
@@ -127,7 +128,7 @@ def load(data: UnitData, *, params: Params) -> Journeys:
     if not satisfied:
         early = "too_early" if experience.asked_too_early(data, least=least) else "no_experience"
         missing["satisfaction"] = "no_question" if asked is None or said.empty else early
-    horizon = experience.horizon(data, least=least)
+    horizon = leaving.horizon(data, least=least)
     left, one_bad, why = _leaving(data, params, horizon, sides, clear, least)
     if why:
         missing["leaving"] = why
@@ -254,7 +255,7 @@ def _leaving(
         wanted = list(dict.fromkeys(o for _, o in sides))
         if basis == "outcome" and not wanted:
             continue
-        rows = experience.followed(data, horizon, basis=basis, names=wanted)
+        rows = leaving.followed(data, horizon, basis=basis, names=wanted)
         gone = rows["left"].to_numpy(bool)
         if min(gone.sum(), (~gone).sum()) < max(least, _RARE * len(rows)):
             why = "rare" if len(rows) >= least else why
@@ -267,8 +268,8 @@ def _leaving(
             rows["rated"] = (words != "unknown").sum(axis=1).clip(upper=6).astype("string")
             more.append("rated")
         else:
-            levels = experience.outcome_words(rows, sides)
-            chosen = experience.outcome_words(rows, {k: v for k, v in sides.items() if k in clear})
+            levels = leaving.outcome_words(rows, sides)
+            chosen = leaving.outcome_words(rows, {k: v for k, v in sides.items() if k in clear})
             any_bad = (chosen == "bad").any(axis=1).astype(int)
             if not clear:
                 any_bad[:] = 0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cxlab.models.drive.priors import Priors
 
 Shape = Literal["linear", "monotone", "free"]
+FIXED: Final = 0.05  # log sd of a length that has no effect
 NOISE_VAR: Final = np.pi**2 / 3  # of the standard logistic
 
 
@@ -272,14 +273,21 @@ def log_prior(layout: Layout, priors: Priors, theta: np.ndarray) -> tuple[np.nda
     size = np.exp(2 * log_strength)
     value += (priors.split * 2 * log_strength - 0.5 * size).sum(axis=1)  # strength^2 / 2 is Gamma(split)
     slope[:, place["strength"]] = 2 * priors.split - size
-    for name in ("unused", "group"):
-        value -= 0.5 * (theta[:, place[name]] ** 2).sum(axis=1)
-        slope[:, place[name]] = -theta[:, place[name]]
-    steps = place["steps"]
-    if layout.shape == "free":
-        value -= 0.5 * (theta[:, steps] ** 2).sum(axis=1)
-        slope[:, steps] = -theta[:, steps]
-    elif layout.shape == "monotone":
+    value -= 0.5 * (theta[:, place["group"]] ** 2).sum(axis=1)
+    slope[:, place["group"]] = -theta[:, place["group"]]
+    steps, unused = place["steps"], place["unused"]
+    if layout.shape != "free":
+        value -= 0.5 * (theta[:, unused] ** 2).sum(axis=1)
+        slope[:, unused] = -theta[:, unused]
+    else:
+        # normal in every direction; of their common length, which has no effect, its usual value alone is asked for
+        both = slice(unused.start, steps.stop)
+        size = np.maximum((theta[:, both] ** 2).sum(axis=1), 1e-300)
+        count = both.stop - both.start
+        off = 0.5 * np.log(size / count) / FIXED
+        value -= 0.5 * count * np.log(size) + 0.5 * off**2
+        slope[:, both] = -theta[:, both] * ((count + off / FIXED) / size)[:, None]
+    if layout.shape == "monotone":
         for kind, part in zip(layout.alike, increments(layout, theta), strict=True):
             k = part.shape[2]
             if kind.steps.shape[1]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WALKERS: Final = 64
 TUNE: Final = 240
 THIN: Final = 3  # trajectories between draws that are kept
-LEAST_SHARE: Final = 0.25  # effective share of weighted draws below which the surrogate is mended
+LEAST_SHARE: Final = 0.5  # effective candidates for each draw below which the surrogate is mended
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def climb(layout: Layout, rows: Rows, priors: Priors, *, start: np.ndarray | Non
             up, slope = density(x[None])
             return (-float(up[0]), -slope[0]) if np.isfinite(up[0]) else (1e300, np.zeros_like(x))
 
-        options = {"maxiter": 400, "maxcor": 20, "ftol": 1e-11}
+        options = {"maxiter": 80, "maxcor": 20, "ftol": 1e-8}  # the next expansion goes on from there
         step = minimize(down, theta, jac=True, method="L-BFGS-B", options=options).x - theta
         for shrink in (1.0, 0.5, 0.2, 0.05, 0.01):
             expanded = _expanded(layout, rows, priors, theta + shrink * step, scores)
@@ -155,21 +155,23 @@ class Drawn:
 def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, chains: int, seed: int) -> Drawn:
     """Draw from the posterior; see the module."""
     each = -(-draws * chains // WALKERS)
-    surrogate, factor, centre = mode.surrogate, mode.factor, mode.theta
-    for attempt in range(2):
+    surrogate, centre, factor = mode.surrogate, mode.theta, mode.factor
+    for more in (1, 2, 2):  # candidates for each draw
         density = surrogate_density(layout, priors, surrogate)
         values, wild = walk(
-            density, centre, factor, walkers=WALKERS, draws=each, tune=TUNE, thin=THIN, seed=seed + attempt
+            density, centre, factor, walkers=WALKERS, draws=each * more, tune=TUNE, thin=THIN, seed=seed + more
         )
-        theta, diverging = _deal(values, wild, draws=draws, chains=chains)
+        theta, diverging = _deal(values, wild, draws=draws * more, chains=chains)
         flat = theta.reshape(-1, layout.size)
         psi, _ = curves.forward(layout, priors, flat)
-        weight, khat, share = _smoothed(likelihood.total(rows, psi) - surrogate(psi)[0])
-        if khat < KHAT and share > LEAST_SHARE:
-            return Drawn(_resampled(theta, weight, seed), diverging, "importance", khat, share)
+        log_weight = likelihood.total(rows, psi) - surrogate(psi)[0]
+        weight, khat, share = _smoothed(log_weight)
+        if khat < KHAT and share * more > LEAST_SHARE:
+            theta = _resampled(theta, weight, draws=draws, seed=seed)
+            return Drawn(theta, diverging[:, ::more], "importance", khat, share)
+        # Expand anew where the posterior is: a state all of whose people say the same is flat at the mode.
+        surrogate, _, _ = likelihood.expand(rows, _heated(log_weight) @ psi)
         centre, factor = flat.mean(axis=0), np.linalg.cholesky(np.cov(flat.T) + 1e-9 * np.eye(layout.size))
-        if attempt == 0:  # expand about the weighted mean instead of the mode
-            surrogate, _, _ = likelihood.expand(rows, weight @ psi)
 
     def exact(points: np.ndarray) -> np.ndarray:
         psi, _ = curves.forward(layout, priors, points)
@@ -177,10 +179,24 @@ def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, 
 
     density = surrogate_density(layout, priors, surrogate)
     values, wild = walk(
-        density, centre, factor, walkers=WALKERS, draws=each, tune=TUNE, seed=seed + 2, exact=exact, start=values[:, -1]
-    )
+        density, centre, factor, walkers=WALKERS, draws=each, tune=TUNE, thin=THIN, seed=seed + 3, exact=exact,
+        start=values[:, -1],
+    )  # fmt: skip
     theta, diverging = _deal(values, wild, draws=draws, chains=chains)
-    return Drawn(theta, diverging, "walkers", khat, share)
+    return Drawn(theta, diverging, "walkers", float("nan"), 1.0)
+
+
+def _heated(log_weight: np.ndarray) -> np.ndarray:
+    """Weights that add up to 1, flattened until at least one draw in twenty speaks."""
+    heat, relative = 1.0, log_weight - log_weight.max()
+    while _effective(weight := np.exp(relative * heat)) < 0.05 and heat > 1e-6:
+        heat /= 2
+    return weight / weight.sum()
+
+
+def _effective(weight: np.ndarray) -> float:
+    """Effective share of weighted draws."""
+    return float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
 
 
 def _deal(values: np.ndarray, diverging: np.ndarray, *, draws: int, chains: int) -> tuple[np.ndarray, np.ndarray]:
@@ -204,13 +220,13 @@ def _smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float, float]:
     return weight, float(khat), 1 / float((weight**2).sum()) / len(weight)
 
 
-def _resampled(theta: np.ndarray, weight: np.ndarray, seed: int) -> np.ndarray:
+def _resampled(theta: np.ndarray, weight: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
     """Each chain by its own weights, in its own order: a chain that is elsewhere stays elsewhere."""
     random = np.random.default_rng(seed)
-    chains, draws, _ = theta.shape
-    out = np.empty_like(theta)
-    for c, own in enumerate(weight.reshape(chains, draws)):
+    chains, candidates, size = theta.shape
+    out = np.empty((chains, draws, size))
+    for c, own in enumerate(weight.reshape(chains, candidates)):
         places = (np.arange(draws) + random.random()) / draws
-        chosen = np.searchsorted(np.cumsum(own / own.sum()), places).clip(max=draws - 1)
+        chosen = np.searchsorted(np.cumsum(own / own.sum()), places).clip(max=candidates - 1)
         out[c] = theta[c][chosen]
     return out

@@ -19,7 +19,7 @@ from cxlab.models.satisfaction import Priors
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
 from cxlab.sampling import Structure
-from cxlab.vocab import SEGMENT, UNKNOWN, WEIGHTINGS
+from cxlab.vocab import WEIGHTINGS
 
 HEADLINE_ROLES: Final = ("nps", "overall", "ces")  # these are also reported without weights
 SATISFACTION_ROLES: Final = (*HEADLINE_ROLES, "attribute")  # expectations, intents and images are no satisfaction
@@ -112,10 +112,12 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
         if role == "ces":
             metrics.append("ces")
         satisfied = None if scale.satisfied_from is None else float(scale.satisfied_from)
-        factors = _factors(data, item, wanted=params.model.groupings)
+        cells = _cells(data, item, wanted=params.model.groupings)
+        factors = _factors(cells, wanted=params.model.groupings)
         if factors not in known:
             known[factors] = frames.sources(data, params=params, factors=factors, periods=answered)
         framed = known[factors].known(factors)
+        spread = _scale_by(cells, factors) if len(codes) > 2 else ""
         headline = role in HEADLINE_ROLES
         asked_for: list[tuple[Weighting, bool]] = [
             ("none", framed or headline or item not in weighted),
@@ -124,7 +126,6 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
         ]
         for weighting in [name for name, wanted in asked_for if wanted]:
             base = known[factors] if weighting == "population" else None
-            spread = _scale_by(data, item, factors) if len(codes) > 2 else ""
             found.append(Measure(item, role, codes, satisfied, tuple(metrics), weighting, factors, spread, base))
     return sorted(found, key=lambda m: (_rank(m.role), m.item, WEIGHTINGS.index(m.weighting)))
 
@@ -374,44 +375,37 @@ def _weighted_items(data: UnitData) -> set[str]:
     return set(rows["item"])
 
 
-def _factors(data: UnitData, item: str, *, wanted: Iterable[str] | None) -> tuple[str, ...]:
-    """All wanted factors that vary; if none are named, those that fit into a model of moderate size, in order."""
+def _cells(data: UnitData, item: str, *, wanted: Iterable[str] | None) -> pd.DataFrame:
+    """Answers by all factors that may be told apart, and period: one pass over the rows for all that follows."""
     known = data.factors(item)
     if wanted is not None:
         names = set(known["factor"])
-        return tuple(f for f in dict.fromkeys(wanted) if f in names)[:MOST_FACTORS]
+        candidates = [f for f in dict.fromkeys(wanted) if f in names][:MOST_FACTORS]
+    else:
+        candidates = list(known.loc[known["groups"] <= MOST_GROUPS, "factor"].astype(str))
+    return data.cells(item, factors=candidates)
+
+
+def _factors(cells: pd.DataFrame, *, wanted: Iterable[str] | None) -> tuple[str, ...]:
+    """All wanted factors that vary; if none are named, those that fit into a model of moderate size, in order."""
+    candidates = [str(c) for c in cells.columns if c not in ("period", "code", "n_raw", "n")]
+    if wanted is not None:
+        return tuple(candidates)
     chosen: tuple[str, ...] = ()
-    for factor in known.loc[known["groups"] <= MOST_GROUPS, "factor"]:
-        more = (*chosen, str(factor))
-        if len(more) <= MOST_FACTORS and _sizes(data, item, more)[0] <= MOST_CELLS:
+    for factor in candidates:
+        more = (*chosen, factor)
+        if len(more) <= MOST_FACTORS and len(cells[[*more, "period"]].drop_duplicates()) <= MOST_CELLS:
             chosen = more
     return chosen
 
 
-def _scale_by(data: UnitData, item: str, factors: Sequence[str]) -> str:
+def _scale_by(cells: pd.DataFrame, factors: Sequence[str]) -> str:
     """The first factor all of whose groups have answers enough to tell how they use the scale; empty if none has."""
     for factor in factors:
-        counts = data.cells(item, factors=[factor]).groupby(factor)["n_raw"].sum()
+        counts = cells.groupby(factor)["n_raw"].sum()
         if 2 <= len(counts) <= MOST_SCALES and counts.min() >= SCALE_ANSWERS:
             return factor
     return ""
-
-
-def _sizes(data: UnitData, item: str, factors: Sequence[str]) -> tuple[int, list[int]]:
-    """Distinct cells, and distinct groups of each factor, with the missing ones as a group."""
-    unknown = UNKNOWN.replace("'", "''")
-    columns = [f"coalesce(r.{_quoted(f)}, '{unknown}')" for f in factors]
-    groups = ", ".join(f"count(DISTINCT {c})" for c in columns)
-    row = data.sql(  # names are columns of the store, values are bound
-        f"SELECT count(DISTINCT ({', '.join([*columns, 't.period'])},)){', ' + groups if groups else ''}"  # noqa: S608
-        " FROM ratings t JOIN responses r USING (response_id) WHERE t.item = ? AND t.value IS NOT NULL",
-        params=[item],
-    ).iloc[0]
-    return int(row.iloc[0]), [int(n) for n in row.iloc[1:]]
-
-
-def _quoted(factor: str) -> str:
-    return '"' + factor.replace('"', '""') + '"' if factor.startswith(SEGMENT) else factor
 
 
 def _rank(role: str) -> int:

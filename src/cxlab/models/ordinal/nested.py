@@ -69,13 +69,20 @@ class _Expansion:
     """Normal approximation of everything below the scales, for any scales."""
 
     def __init__(
-        self, marginal: Marginal, prior_sd: np.ndarray, scale_of: np.ndarray, z: np.ndarray, *, spread: float
+        self,
+        marginal: Marginal,
+        prior_sd: np.ndarray,
+        scale_of: np.ndarray,
+        z: np.ndarray,
+        *,
+        spread: float,
+        begin: np.ndarray,
     ) -> None:
         from scipy.interpolate import make_interp_spline
 
         self.marginal, self.prior_sd, self.scale_of = marginal, prior_sd, scale_of
-        self.theta = self._mode(z)
-        edge = self._edge(z)
+        self.theta = self._mode(z, begin)
+        edge = self._edge(self.theta, float(self.scales(z[None])[0, 0]))
         self.grid = np.linspace(max(z[0] - REACH * spread, -LOWEST), z[0] + REACH * spread, NODES)
         values, slopes, curves = [], [], []
         for node in self.grid:
@@ -100,9 +107,9 @@ class _Expansion:
         out[:, : self.marginal.effects] = self.scales(z)[:, self.scale_of] ** -2.0
         return out
 
-    def _mode(self, z: np.ndarray) -> np.ndarray:
+    def _mode(self, z: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Theta that is most probable given the scales, by Newton's method with shortened steps."""
-        theta, trust = np.zeros(self.marginal.size), self._trust(z[None])[0]
+        trust = self._trust(z[None])[0]
         s = float(self.scales(z[None])[0, 0])
 
         def height(x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -110,34 +117,38 @@ class _Expansion:
             return value - 0.5 * float(trust @ x**2), slope - trust * x
 
         value, slope = height(theta)
-        ridge = np.zeros(len(theta))
-        ridge[self.marginal.effects :] = 1.0  # raw cuts are known to about one
+        ridge = np.where(np.arange(len(theta)) < self.marginal.effects, 0.0, 0.05)  # raw cuts are known to about one
+        edge = np.zeros((len(theta), len(theta)))
         for _ in range(60):
-            curve = self.marginal.precision(theta, s) + np.diag(trust + ridge * 0.05)
-            step = np.linalg.solve(curve + 1e-9 * np.eye(len(theta)), slope)
+            curve = self.marginal.precision(theta, s) + np.diag(trust + ridge + 1e-9) + edge
+            step = np.linalg.solve(curve, slope)
             if not np.isfinite(step).all() or slope @ step <= 0:
-                step = slope / (np.diag(curve) + 1.0)
-            step *= min(1.0, 3.0 / max(float(np.abs(step).max()), 1e-12))
+                step = slope / (np.abs(np.diag(curve)) + 1.0)
+            gain = slope @ step
+            if gain < 1e-4:  # the point is an expansion's, not an estimate: a hundredth of an sd will do
+                break
+            if gain < 10.0 and not edge.any():
+                edge = self._edge(theta, s)  # near the mode the gaps' own curvature decides
+                continue
+            step *= min(1.0, 3.0 / float(np.abs(step).max()))
             for shrink in (1.0, 0.5, 0.25, 0.1, 0.02, 0.002):
                 new, new_slope = height(theta + shrink * step)
-                if np.isfinite(new) and new > value - 1e-12:
+                if np.isfinite(new) and new > value - 1e-9 * abs(value):
                     break
             else:
                 break
-            theta, gain, value, slope = theta + shrink * step, new - value, new, new_slope
-            if gain < 1e-8:
-                break
+            theta, value, slope = theta + shrink * step, new, new_slope
         return theta
 
-    def _edge(self, z: np.ndarray) -> np.ndarray:
+    def _edge(self, theta: np.ndarray, s: float) -> np.ndarray:
         """What `Marginal.precision` leaves out, in the rows and columns of cuts and log-scales, by differences."""
-        marginal, s, width = self.marginal, float(self.scales(z[None])[0, 0]), 1e-4
-        known = marginal.precision(self.theta, s)
+        marginal, width = self.marginal, 1e-4
+        known = marginal.precision(theta, s)
         edge = np.zeros_like(known)
         for i in range(marginal.effects, marginal.size):
             shift = np.zeros(marginal.size)
             shift[i] = width
-            up, down = marginal(self.theta + shift, s)[1], marginal(self.theta - shift, s)[1]
+            up, down = marginal(theta + shift, s)[1], marginal(theta - shift, s)[1]
             edge[i] = (down - up) / (2 * width) - known[i]
         own = slice(marginal.effects, marginal.size)
         edge[:, own] = edge[own].T
@@ -183,10 +194,11 @@ def draw(
     random = np.random.default_rng(seed)
     marginal = Marginal(arrays)
     prior_sd = arrays["scale_prior"][used]
-    middle, cov = np.full(len(used), -0.3), np.eye(len(used))
+    middle, cov, begin = np.full(len(used), -0.3), np.eye(len(used)), np.zeros(marginal.size)
     for _ in range(EXPANSIONS):
-        spread = float(np.sqrt(cov[0, 0]))
-        expansion = _Expansion(marginal, prior_sd, scale_of, np.clip(middle, -LOWEST, LOWEST), spread=spread)
+        spread, around = float(np.sqrt(cov[0, 0])), np.clip(middle, -LOWEST, LOWEST)
+        expansion = _Expansion(marginal, prior_sd, scale_of, around, spread=spread, begin=begin)
+        begin = expansion.theta
         middle, cov = _around(expansion, middle, cov, random)
 
     m = int(np.ceil(MORE * wanted * more))

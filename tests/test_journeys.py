@@ -16,6 +16,7 @@ from cxlab.disclosure import suppress
 from cxlab.figures import to_svg
 from cxlab.journeys import Journeys
 from cxlab.narrative import journey as say
+from cxlab.narrative import ways
 from cxlab.narrative.finding import Finding
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
@@ -77,9 +78,9 @@ def findings(table: pd.DataFrame, found: Journeys, labels: Labels, params: Param
     stages = params.journey.stages
     said = [
         say.moments(table, found=found, labels=labels), say.one_bad(table, found=found),
-        say.peak_end(table, found=found), say.flow(table, found=found, labels=labels),
-        say.drop_off(table, found=found, labels=labels, stages=stages),
-        say.decision(table, found=found, labels=labels), say.age(table, found=found),
+        say.peak_end(table, found=found), ways.flow(table, found=found, labels=labels),
+        ways.drop_off(table, found=found, labels=labels, stages=stages),
+        ways.decision(table, found=found, labels=labels), say.age(table, found=found),
     ]  # fmt: skip
     return {one.id: one for one in said}
 
@@ -155,7 +156,7 @@ def test_labels_of_any_kind_are_drawn(world: tuple[Params, Journeys, pd.DataFram
     _, found, table = world
     for text in HOSTILE[::4]:
         labels = Labels(groups={"touchpoint": {"delivery": text, "web": text}, "channel": {"web": text}})
-        for tell in (say.moments, say.flow, say.decision):
+        for tell in (say.moments, ways.flow, ways.decision):
             page = tell(table, found=found, labels=labels, languages=["en"]).pages["en"]
             assert page.figure is not None
             assert "<script" not in to_svg(page.figure)

@@ -346,9 +346,12 @@ def after(
                 "span": span(float(row["ci_low"]), float(row["ci_high"]), metric="point_effect", language=lang),
             },
         )
-        open_ = row["verdict"] == "cannot_tell" or bool(row["prior_sensitive"])
-        key = "open" if open_ else "loyalty" if row["mean"] > 0 else "falls"
-        numbers = {} if open_ else {f"value_{place}": Number(float(row["mean"]), "point_effect")}
+        key = "loyalty" if row["mean"] > 0 else "falls"
+        if row["verdict"] == "cannot_tell" or (row["prior_sensitive"] and row["mean"] <= 0):
+            key = "open"
+        elif row["prior_sensitive"]:
+            key = "flagged"
+        numbers = {} if key == "open" else {f"value_{place}": Number(float(row["mean"]), "point_effect")}
         statements.append(Statement(f"index_after.{key}", told, numbers))
 
     def draw(language: str) -> Figure:

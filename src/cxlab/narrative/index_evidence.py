@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -120,7 +121,9 @@ def paths(
         period=period,
     )
     weaker = int((composite["mean"].abs().to_numpy() < rows["mean"].abs().to_numpy()).sum())
-    decided = int((rows["verdict"].isin(["better", "worse"]) & ~rows["prior_sensitive"]).sum())
+    signs = np.sign(rows[["narrow", "wide", "likelihood"]].to_numpy(float))
+    same = np.abs(signs.sum(axis=1)) == 3  # whatever the prior
+    decided = int((rows["verdict"].isin(["better", "worse"]) & same).sum())
     index, other = (first(rows_of(estimates, e, period=period, to=target)) for e in ("index", "composite_index"))
     r2, other_r2 = (first(rows_of(estimates, e, to=target)) for e in ("r2", "composite_r2"))
     statements = [Statement("index_path.lead", told, {"total": tally(len(rows)), "decided": tally(decided)})]

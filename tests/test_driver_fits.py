@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from driver_world import data, posterior
+from driver_world import CURVES, data, posterior
 
 from cxlab import driver_fits
 from cxlab.errors import ModelError, Problem
 from cxlab.models import drivers
+from cxlab.models.drive.data import DriverData
 from cxlab.params.models import Drivers, ModelSettings
 
 
@@ -55,6 +56,38 @@ def test_what_does_not_pass_is_drawn_longer(monkeypatch: pytest.MonkeyPatch) -> 
     assert [v["name"] for v in driver_fits.verdicts(found)["fits"]] == ["overall", "overall"]
 
 
+def test_draws_of_the_exact_density_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def fit(one: object, *, draws: int, **_: object) -> xr.DataTree:
+        asked.append(draws)
+        return tree(method="walkers", apart=1.0)
+
+    monkeypatch.setattr(drivers, "fit", fit)
+    (found,) = driver_fits.fit([data(200)], settings=ModelSettings(), seed=lambda _: 1, draws=100)
+    assert asked == [100]
+    assert not found.gate.passed
+
+
+def test_behaviour_leaves_out_what_most_were_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = data(200).codes.copy()
+    codes[:150, 3] = -1
+
+    def load(*_: object, outcome: str, named: list[str], **__: object) -> DriverData:
+        kept = [list(CURVES).index(a) for a in named]
+        own = data(200, name=outcome)
+        levels = tuple(own.levels[a] for a in kept)
+        return replace(own, attributes=tuple(named), levels=levels, codes=codes[:, kept])
+
+    monkeypatch.setattr(driver_fits.attributes, "load", load)
+    monkeypatch.setattr(driver_fits.attributes, "attributes", lambda *_, **__: list(CURVES))
+    params: Any = SimpleNamespace(drivers=Drivers())
+    unit: Any = None
+    found, _ = driver_fits.load(["overall", "repurchased"], unit, params=params, period="2026Q3")
+    assert [len(one.attributes) for one in found] == [4, 3]
+    assert "web" not in found[1].attributes
+
+
 def test_groups_that_cannot_be_drawn_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drivers, "fit", lambda one, **_: tree(apart=1.0 if one.groups else 0.0))
     own = data(200)
@@ -82,16 +115,16 @@ def test_outcomes_of_a_page(monkeypatch: pytest.MonkeyPatch, able: list[str], as
 
 
 def test_an_outcome_with_too_few_answers_is_left_out_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(*_: object, outcome: str, named: list[str], **__: object) -> object:
+    def load(*_: object, outcome: str, named: list[str], **__: object) -> DriverData:
         assert named == ["delivery"]  # an item that asks how important delivery is drives nothing
         if outcome == "left":
             raise ModelError(Problem("too few respondents with an outcome", value="3", allowed="at least 30"))
-        return outcome
+        return data(200, name=outcome)
 
     monkeypatch.setattr(driver_fits.attributes, "load", load)
     monkeypatch.setattr(driver_fits.attributes, "attributes", lambda *_, **__: ["delivery", "how_important"])
     params: Any = SimpleNamespace(drivers=Drivers(stated={"delivery": "how_important"}))
     unit: Any = None
     found, reasons = driver_fits.load(["overall", "left"], unit, params=params, period="2026Q3")
-    assert found == ["overall"]
+    assert [one.name for one in found] == ["overall"]
     assert reasons == ["left: too few respondents with an outcome (found 3; allowed: at least 30)"]

@@ -12,7 +12,7 @@ from cxlab import attributes
 from cxlab.diagnostics import Gate, gate
 from cxlab.errors import ModelError
 from cxlab.models import drivers
-from cxlab.models.drive.data import DriverData
+from cxlab.models.drive.data import FEWEST, DriverData
 from cxlab.models.drivers import Monotone
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 BEHAVIOUR: Final = ("repurchased", "left")  # what customers do, the first one there is
+MOST_BLANK: Final = 0.5  # part of the respondents who may have left an attribute blank, or were never asked
 JUDGED: Final = ("level_effect", "r2")
 _SHAPES: Final[dict[str, Monotone]] = {"monotone": "yes", "linear": "linear", "free": "free"}
 
@@ -78,6 +79,9 @@ def outcomes(data: UnitData, *, params: Params, period: str, outcome: str = "aut
 def load(names: Sequence[str], data: UnitData, *, params: Params, period: str) -> tuple[list[DriverData], list[str]]:
     """Read the respondents of each outcome.
 
+    What customers do is known of respondents of earlier periods only; an attribute that most of them were not asked
+    about yet is left out there.
+
     Returns
     -------
     found : list of DriverData
@@ -92,7 +96,11 @@ def load(names: Sequence[str], data: UnitData, *, params: Params, period: str) -
     for name in names:
         by = spec.by if spec.by and name == names[0] else ""
         try:
-            found.append(attributes.load(data, params=params, period=period, outcome=name, named=named, by=by))
+            one = attributes.load(data, params=params, period=period, outcome=name, named=named, by=by)
+            asked = [a for a, blank in zip(one.attributes, one.blanks, strict=True) if blank <= MOST_BLANK]
+            if name in attributes.BEHAVIOUR and FEWEST <= len(asked) < len(one.attributes):
+                one = attributes.load(data, params=params, period=period, outcome=name, named=asked)
+            found.append(one)
         except ModelError as error:
             reasons += [f"{name}: {problem}" for problem in error.problems]
     return found, reasons
@@ -128,13 +136,16 @@ def fit(
 
 
 def _drawn(data: DriverData, shape: Monotone, *, settings: ModelSettings, seed: int, draws: int) -> Fit:
-    """Fit an outcome; what does not pass is drawn twice, then four times as long."""
+    """Fit an outcome; weighted draws that do not pass are drawn twice, then four times as long.
+
+    Draws of the exact density cost by their number and are already long.
+    """
     for longer in (1, 2, 4):
         tree = drivers.fit(
             data, seed=seed, draws=(draws or settings.draws) * longer, chains=settings.chains, monotone=shape
         )
         verdict = judge(tree)
-        if verdict.passed:
+        if verdict.passed or tree.attrs.get("method") != "importance":
             break
         shape = _shape(tree)
     return Fit(data, tree, verdict)

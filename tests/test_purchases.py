@@ -1,0 +1,250 @@
+"""From transactions to customers: what counts, what is set apart, what is a contract, and the proof on later weeks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxlab import purchases
+from cxlab.errors import ModelError
+from cxlab.models import value
+from cxlab.models.buying import worlds
+
+BEGIN = date(2025, 1, 1)
+TEXTS = ("product", "channel", "seller", "basket", "link")
+
+
+class Tables:
+    """Canonical tables in DuckDB, asked as a unit's data are."""
+
+    def __init__(self, transactions: pd.DataFrame, customers: pd.DataFrame | None = None) -> None:
+        self.database = duckdb.connect()
+        given = transactions.assign(**{c: None for c in ("kind", "amount", "margin", *TEXTS) if c not in transactions})
+        given["kind"] = given["kind"].fillna("purchase")
+        self.database.register("given", given)
+        types = {"customer": "VARCHAR", "date": "DATE", "kind": "VARCHAR", "amount": "DOUBLE", "margin": "DOUBLE"}
+        picks = ", ".join(f"{c}::{t} AS {c}" for c, t in (types | dict.fromkeys(TEXTS, "VARCHAR")).items())
+        self.database.execute(f"CREATE TABLE transactions AS SELECT {picks} FROM given")
+        self.database.execute("CREATE TABLE customers (customer VARCHAR, since DATE)")
+        if customers is not None:
+            self.database.register("known", customers)
+            self.database.execute("INSERT INTO customers SELECT customer, since FROM known")
+
+    def sql(self, query: str, *, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pd.DataFrame:
+        return self.database.execute(query, params).df()
+
+
+def days(world: worlds.World, until: float = 1e9) -> pd.DataFrame:
+    """Events of a world as transactions, at most one a customer and day."""
+    events = world.events[world.events["time"] < until]
+    when = [BEGIN + timedelta(days=int(t * 7)) for t in events["time"]]
+    table = pd.DataFrame({"customer": "c" + events["customer"].astype(str), "date": when, "amount": events["amount"]})
+    return table.groupby(["customer", "date"], as_index=False).sum()
+
+
+@pytest.fixture(scope="module")
+def world() -> worlds.World:
+    return worlds.draw(1500, family="bgnbd", parameters=(0.6, 6.0, 0.8, 2.5), weeks=52, arrivals=20, seed=1)
+
+
+def few(**columns: list[object]) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def test_frequency_recency_and_age_in_days() -> None:
+    rows = few(
+        customer=["a", "a", "a", "a", "b", None, "c", "c"],
+        date=["2025-01-01", "2025-01-08", "2025-01-08", "2025-01-22", "2025-01-10", "2025-01-11", "2025-01-05", None],
+        amount=[10, 20, 30, 40, 5, 7, 9, 9],
+    )
+    history = purchases.read(Tables(rows), end=date(2025, 1, 29))
+    assert history.counts["anonymous"] == 1
+    assert history.counts["undated"] == 1
+    assert history.counts["same_day"] == 1
+    unchecked = purchases.History(**{**vars(history), "why_not": ()})
+    found = unchecked.customers().set_index("customer")
+    assert list(found.loc["a", ["x", "recency", "age"]]) == [2, 3, 4]
+    assert found.loc["a", "spend"] == pytest.approx((50 + 40) / 2)
+    assert list(found.loc["b", ["x", "recency"]]) == [0, 0]
+    assert found.loc["b", "age"] == pytest.approx(19 / 7)
+    assert pd.isna(found.loc["b", "spend"])
+    earlier = unchecked.customers(until=date(2025, 1, 9)).set_index("customer")
+    assert list(earlier.index) == ["a", "c"]
+    assert earlier.loc["a", "x"] == 1
+
+
+def test_returns_negative_amounts_duplicates_and_future_dates_are_told() -> None:
+    rows = few(
+        customer=["a", "a", "a", "b", "b", "c"],
+        date=["2025-01-01", "2025-01-02", "2025-01-03", "2025-01-04", "2025-01-04", "2099-01-01"],
+        amount=[10, -4, -3, 20, 20, 5],
+        kind=["purchase", "return", "purchase", "purchase", "purchase", "purchase"],
+    )
+    history = purchases.read(Tables(rows), end=date(2025, 2, 1))
+    told = {note.where: note for note in history.notes}
+    assert set(told) == {"later", "negative", "returns", "same_day", "twice"}
+    assert history.returned == pytest.approx(7 / 50)
+    assert "14.0%" in str(told["returns"])
+    assert history.counts["customers"] == 2
+    unchecked = purchases.History(**{**vars(history), "why_not": ()})
+    assert unchecked.customers().set_index("customer")["x"].to_dict() == {"a": 0, "b": 0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            few(customer=["a"] * 3, date=["2025-01-01", "2025-02-01", "2025-03-09"], amount=[1, 1, 1]),
+            "too few customers",
+        ),
+        (few(customer=[f"c{i}" for i in range(50)], date=["2025-03-09"] * 50, amount=[1] * 50), "second day"),
+        (few(customer=["a"], date=["2025-03-09"], amount=[-1]), "too few customers"),
+    ],
+    ids=["one customer", "all new", "nothing but negative"],
+)
+def test_too_little_is_said_and_nothing_breaks(rows: pd.DataFrame, said: str) -> None:
+    history = purchases.read(Tables(rows))
+    assert any(said in str(p) for p in history.why_not)
+    with pytest.raises(ModelError, match=said):
+        history.customers()
+
+
+def test_no_purchase_at_all_is_said() -> None:
+    with pytest.raises(ModelError, match="no purchase with a date"):
+        purchases.read(Tables(few(customer=["a"], date=[None], amount=[1.0])))
+
+
+ENDS = few(customer=["c1", "c2", "c3", "c4"], date=["2025-12-01"] * 4, kind=["churn"] * 4)
+
+
+def subscribers(n: int = 120, *, every: int = 30, jitter: int = 1, kind: str = "purchase") -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    rows = []
+    for i in range(n):
+        day = int(random.integers(0, 90))
+        for _ in range(int(min(random.geometric(random.beta(1, 8)), 12))):
+            rows.append(
+                (f"c{i}", BEGIN + timedelta(days=day + int(random.integers(-jitter, jitter + 1)) + 2), 9.9, kind)
+            )
+            day += every
+    return pd.DataFrame(rows, columns=["customer", "date", "amount", "kind"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (subscribers(), "intervals"),
+        (subscribers(kind="renewal"), "renewals"),
+        (pd.concat([subscribers(jitter=14), ENDS]), "ends"),
+    ],
+    ids=["regular intervals", "renewals", "recorded ends"],
+)
+def test_contracts_are_recognised_and_refused(rows: pd.DataFrame, reason: str) -> None:
+    history = purchases.read(Tables(rows), end=date(2026, 1, 1))
+    assert history.contract is not None
+    assert history.contract.reason == reason
+    assert history.contract.every == pytest.approx(30, abs=2)
+    with pytest.raises(ModelError, match="these are contracts"):
+        history.customers()
+    data = value.model_data(history.contracts(), family="sbg")
+    posterior = value.fit(data, seed=1)["posterior"]
+    assert 0.02 < float((posterior["a"] / (posterior["a"] + posterior["b"])).mean()) < 0.35
+
+
+def test_shoppers_are_no_contract(world: worlds.World) -> None:
+    history = purchases.read(Tables(days(world)))
+    assert history.contract is None
+    assert history.why_not == ()
+    with pytest.raises(ModelError, match="no contracts"):
+        history.contracts()
+
+
+def test_customers_older_than_the_data_are_another_kind(world: worlds.World) -> None:
+    rows = days(world)
+    names = rows["customer"].unique()
+    known = pd.DataFrame({"customer": names, "since": [date(2020, 1, 1)] * 300 + [BEGIN] * (len(names) - 300)})
+    history = purchases.read(Tables(rows, known))
+    assert history.covariates == ("before",)
+    assert history.customers()["before"].sum() == 300
+    assert purchases.read(Tables(rows)).covariates == ()
+
+
+def test_the_proof(world: worlds.World) -> None:
+    split = BEGIN + timedelta(weeks=52)
+    history = purchases.read(Tables(days(world, until=52 + 26)))
+    proof = purchases.holdout(history, seed=1, split=split)
+    total = proof.total
+    assert total["covers"] == 1
+    assert abs(total["error"]) < 0.15
+    assert total["correlation"] > 0.5
+    assert total["customer_cover"] == pytest.approx(total["customer_promised"], abs=0.04)
+    assert total["high"] - total["low"] > total["plain_high"] - total["plain_low"]
+    assert proof.classes["n"].sum() == len(proof.outlook.customers)
+    assert proof.weeks["actual"].sum() == total["actual"]
+    assert len(proof.choice.scores) == 3
+    assert proof.choice.learned
+
+
+def test_shuffled_histories_foretell_nothing(world: worlds.World) -> None:
+    """The negative control: purchases after the split handed to other customers leave no correlation to be found."""
+    split = BEGIN + timedelta(weeks=52)
+    rows = days(world, until=52 + 26)
+    late = pd.to_datetime(rows["date"]).dt.date > split
+    names = rows["customer"].unique()
+    other = dict(zip(names, np.random.default_rng(0).permutation(names), strict=True))
+    rows.loc[late, "customer"] = rows.loc[late, "customer"].map(other)
+    proof = purchases.holdout(purchases.read(Tables(rows)), seed=1, split=split, family="bgnbd")
+    assert abs(proof.total["correlation"]) < 0.15
+    assert proof.total["customer_cover"] < proof.total["customer_promised"] - 0.02
+
+
+def test_the_choice_reads_nothing_later(world: worlds.World) -> None:
+    """Later rows replaced by nonsense change neither the model chosen, nor its score, nor the shock."""
+    split = BEGIN + timedelta(weeks=52)
+    rows = days(world, until=52 + 26)
+    late = pd.to_datetime(rows["date"]).dt.date > split
+    absurd = pd.concat([rows[~late], rows[late].assign(amount=1e6), rows[late].assign(customer="c1")])
+    absurd = absurd.drop_duplicates(["customer", "date"])
+    one, other = (purchases.choose(purchases.read(Tables(t)), until=split) for t in (rows, absurd))
+    assert one.family == other.family
+    assert one.shock == other.shock
+    pd.testing.assert_frame_equal(one.errors, other.errors)
+    earlier = rows[~late].iloc[::2]  # the same check sees a change of rows that may be read
+    assert purchases.choose(purchases.read(Tables(earlier)), until=split).shock != one.shock
+
+
+def test_a_split_outside_the_history_is_refused(world: worlds.World) -> None:
+    history = purchases.read(Tables(days(world)))
+    with pytest.raises(ModelError, match="weeks on both sides"):
+        purchases.holdout(history, seed=1, split=date(2030, 1, 1))
+    with pytest.raises(ModelError, match="did you mean 'pareto'"):
+        purchases.choose(history, candidates=["paretto"])  # type: ignore[list-item]
+
+
+def test_cdnow(shared_data: Path) -> None:
+    """Chosen on weeks 1-39, tried on weeks 40-78: 12 % too few, and the interval with the shock covers 1,882."""
+    table = pd.read_csv(shared_data / "cdnow" / "cdnow_sample.csv.gz")
+    rows = pd.DataFrame(
+        {
+            "customer": table["sample_id"].astype(str),
+            "date": pd.to_datetime(table["date"].astype(str)).dt.date,
+            "amount": table["amount"],
+        }
+    )
+    history = purchases.read(Tables(rows))
+    assert history.contract is None
+    proof = purchases.holdout(history, seed=1, split=date(1997, 9, 30))
+    assert proof.family == "bgnbd"
+    assert proof.total["actual"] == 1882
+    assert proof.total["error"] == pytest.approx(-0.121, abs=0.004)
+    assert proof.total["low"] < 1882 < proof.total["high"]
+    assert proof.total["plain_high"] < 1882  # without the shock it does not
+    assert 0.87 <= proof.total["customer_cover"] <= 0.93
+    assert proof.classes.set_index("x").loc[0, "n"] == 1411

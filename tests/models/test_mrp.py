@@ -29,7 +29,7 @@ class Found:
 
 
 def world(seed: int, *, shuffled: bool = False) -> Found:
-    """36 strata; who is more satisfied answers more often, through the strata only. `shuffled`: strata mislabelled."""
+    """36 strata; who is more satisfied answers more often, through the strata only. `shuffled`: respondents lose theirs."""
     random = np.random.default_rng(seed)
     table = cells(factors={"segment:age": 4, "segment:tier": 3, "touchpoint": 3}, periods=1, n=1)
     people = random.multinomial(20_000, random.dirichlet(np.full(len(table), 2.0)))
@@ -46,9 +46,11 @@ def world(seed: int, *, shuffled: bool = False) -> Found:
     n = random.binomial(blank.population.astype(int), rate)
     share = satisfaction.code_shares(truth, blank, draws=1, seed=0)[0]
     answers = random.multinomial(n, share)
-    seen = blank.cells
     if shuffled:
-        seen = blank.cells.iloc[random.permutation(len(seen))].reset_index(drop=True)
+        scores = np.repeat(np.tile(np.arange(5), len(n)), answers.ravel())
+        cell, code = np.repeat(np.arange(len(n)), n), random.permutation(scores)
+        answers = np.bincount(cell * 5 + code, minlength=5 * len(n)).reshape(-1, 5)
+    seen = blank.cells
     long = seen.loc[np.repeat(seen.index, 5)].reset_index(drop=True)
     long = long.assign(code=np.tile(CODES, len(seen)), n_raw=answers.ravel(), n=answers.ravel().astype(float))
     data = satisfaction.model_data(
@@ -124,12 +126,12 @@ def check(worlds: range, *, cover: tuple[float, float]) -> None:
 
 
 def test_poststratification_mends_what_strata_explain() -> None:
-    check(range(12), cover=(0.8, 0.97))
+    check(range(10), cover=(0.8, 0.97))
 
 
 def test_shuffled_strata_mend_nothing() -> None:
     """Negative control: with strata that say nothing of who answers, the estimate stays wrong, and misses the truth."""
-    found = [world(seed, shuffled=True) for seed in range(12)]
+    found = [world(seed, shuffled=True) for seed in range(8)]
     assert np.mean([one.error for one in found]) > 0.7 * np.mean([one.raw_bias for one in found])
     assert np.concatenate([one.hits for one in found]).mean() < 0.6
 

@@ -251,9 +251,9 @@ def _answers(
     """Place of each response's answer to the outcome, -1 if none, and the legal codes."""
     source = item
     if kind == "binary":
-        source = next(
-            name for name in able if name in scale_of and params.scales[scale_of[name]].satisfied_from is not None
-        )
+        role = data.items().drop_duplicates("item").set_index("item")["role"]
+        rated = [n for n in able if n in scale_of and params.scales[scale_of[n]].satisfied_from is not None]
+        source = min(rated, key=lambda n: ROLES.index(role[n]))  # overall satisfaction before ease
     said = data.sql("SELECT response_id, value FROM ratings WHERE item = ? AND value IS NOT NULL", params=[source])
     value = (
         rows["response_id"].map(said.drop_duplicates("response_id").set_index("response_id")["value"]).to_numpy(float)

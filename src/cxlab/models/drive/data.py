@@ -161,6 +161,8 @@ def _problems(
             found.append(Problem("no place of a code", where=name, value=str(wrong[0]), allowed=f"-2 to {size - 1}"))
         if shape[0] and not (codes[:, a] >= 0).any():
             found.append(Problem("nobody rated this attribute", where=name, todo="leave it out"))
+    if codes.size and not (codes.max(axis=0) > codes.min(axis=0, where=codes != BLANK, initial=MOST_CODES)).any():
+        found.append(Problem("all ratings of each attribute are the same: nothing could go with the outcome"))
     if kind == "continuous":
         has = np.isfinite(outcome)
         if has.any() and float(np.ptp(outcome[has])) == 0.0:

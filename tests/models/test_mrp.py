@@ -29,7 +29,7 @@ class Found:
 
 
 def world(seed: int, *, shuffled: bool = False) -> Found:
-    """36 strata; who is more satisfied answers more often, through the strata only. `shuffled`: respondents lose theirs."""
+    """36 strata; the satisfied answer more often, through the strata only. `shuffled`: respondents lose theirs."""
     random = np.random.default_rng(seed)
     table = cells(factors={"segment:age": 4, "segment:tier": 3, "touchpoint": 3}, periods=1, n=1)
     people = random.multinomial(20_000, random.dirichlet(np.full(len(table), 2.0)))

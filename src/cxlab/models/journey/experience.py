@@ -24,6 +24,7 @@ MOST_ROWS: Final = 12_000  # answers or customers a model sees; of more a fixed 
 RECENT: Final = 92  # days for which an interaction counts as known to somebody who answers
 NOT: Final = "not "  # before the name of an outcome: the bad experience is that it did not happen
 BOUGHT: Final = "('purchase', 'renewal', 'booking')"
+_ASKED: Final = "{}.response_id IN (SELECT unnest(?::VARCHAR[]))"  # the answers at hand; of millions a part
 _MOST_GROUPS: Final = 8  # groups of a covariate kept apart; the rarer ones are one
 
 
@@ -129,14 +130,13 @@ def rated(data: UnitData, params: Params, response_ids: pd.Series) -> tuple[pd.D
     if not values or response_ids.empty:
         none = pd.DataFrame(index=response_ids.index)
         return none, none
-    kept = set(response_ids)
     long = data.sql(
         f"""SELECT t.response_id, t.touchpoint, avg(v.pos) AS pos, avg(v.bad) AS bad, avg(v.good) AS good
         FROM ratings t JOIN (VALUES {", ".join(values)}) v(item, code, pos, bad, good)
             ON t.item = v.item AND t.value = v.code
-        WHERE t.role = 'attribute' AND t.touchpoint IS NOT NULL GROUP BY ALL"""
+        WHERE t.role = 'attribute' AND t.touchpoint IS NOT NULL AND {_ASKED.format("t")} GROUP BY ALL""",
+        params=[response_ids.tolist()],
     )
-    long = long[long["response_id"].isin(kept)]
     low, high = long["pos"] <= long["bad"] + 1e-9, long["pos"] >= long["good"] - 1e-9
     long["word"] = np.where(low, "bad", np.where(high, "good", "middling"))
     order = touchpoints(params, list(pd.unique(long["touchpoint"])))
@@ -172,17 +172,17 @@ def met_before(data: UnitData, said: pd.DataFrame) -> pd.DataFrame:
         FROM met WHERE {identifier(OUTCOME + n)} IS NOT NULL GROUP BY response_id, touchpoint"""
         for n in names
     )
-    found = data.sql(
+    return data.sql(
         f"""WITH met AS (
             SELECT r.response_id, true AS linked, i.* FROM responses r JOIN interactions i
-                ON r.link = i.link AND i.date < r.date WHERE i.touchpoint IS NOT NULL
+                ON r.link = i.link AND i.date < r.date WHERE i.touchpoint IS NOT NULL AND {_ASKED.format("r")}
             UNION ALL
             SELECT r.response_id, false AS linked, i.* FROM responses r JOIN interactions i
                 ON r.customer = i.customer AND i.date < r.date AND i.date >= r.date - {RECENT}
-            WHERE i.touchpoint IS NOT NULL)
-        SELECT * FROM ({parts}) ORDER BY ALL"""
+            WHERE i.touchpoint IS NOT NULL AND {_ASKED.format("r")})
+        SELECT * FROM ({parts}) ORDER BY ALL""",
+        params=[said["response_id"].tolist(), said["response_id"].tolist()],
     )
-    return found[found["response_id"].isin(set(said["response_id"]))]
 
 
 def asked_too_early(data: UnitData, *, least: int = 30) -> bool:

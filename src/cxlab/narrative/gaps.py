@@ -366,7 +366,9 @@ def agreement(
     key = "none" if predictive.empty else "agrees" if fine else "differs"
 
     def draw(language: str) -> Figure:
-        return figures.check(predictive, language=language)
+        figure = figures.check(predictive, language=language)
+        figure.axes[0].set_xlabel(message(language, "gaps_head.steps"))
+        return figure
 
     def tabulate(language: str) -> Block:
         body = [

@@ -565,4 +565,4 @@ def _table(
     csv: str,
 ) -> Block:
     columns = [(message(language, f"gaps_head.{head}"), "right" if i else "left") for i, head in enumerate(heads)]
-    return table(columns, body, caption=message(language, caption, dict(fields)), csv=csv)
+    return table(columns, body, caption=message(language, caption, dict(fields)), open=False, csv=csv)

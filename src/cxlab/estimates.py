@@ -270,7 +270,7 @@ def _latent(latent: xr.Dataset, *, min_n: int) -> pd.DataFrame:
     parts = [
         _rows(place, summaries(location), "latent_location").assign(unit="logits", verdict=""),
         _rows(place, summaries(scale, ref=1.0), "latent_scale").assign(unit="ratio", verdict=""),
-        _differences(place, location, period=period, practical=0.0).assign(unit="logits"),
+        _differences(place, location, period=period, practical=0.0).assign(unit="logits", prob_practical=np.nan),
         _ranks(place, location, min_n=min_n, period=period),
     ]
     return pd.concat([p for p in parts if len(p)], ignore_index=True).assign(metric="latent")

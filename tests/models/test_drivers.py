@@ -17,6 +17,7 @@ from cxlab.models.drive.data import BLANK, NOT_USED, DriverData
 from cxlab.models.drivers import Priors
 
 STRONG = Priors(r2_a=40.0, r2_b=40.0)  # worlds in which about half is explained
+EVEN = Priors(r2_a=40.0, r2_b=40.0, step=500.0)  # .. by straight lines
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,10 @@ def test_the_shape_is_chosen_by_prediction(planted: tuple[DriverData, xr.Dataset
     )  # fmt: skip
     table = drivers.compare(bent).set_index("shape")
     assert table.loc["free", "difference"] > 50
-    assert drivers.fit(bent, draws=100).attrs["shape"] == "free"
+    assert drivers.fit(bent, draws=100).attrs["shape"] == "monotone"  # a curve that falls has to be asked for
+    straight, _ = drivers.simulate(ratings(3000, 6, seed=15, r=0.9), levels=levels(6), seed=3, priors=EVEN)
+    table = drivers.compare(straight).set_index("shape")
+    assert table.loc["linear", "score"] > table.loc["monotone", "score"]
     table = drivers.compare(planted[0]).set_index("shape")  # rising curves: nothing is better by much
     assert table["difference"].max() < 10
 

@@ -151,8 +151,8 @@ def fit(
     seed, draws, chains : int
         Of the draws kept.
     monotone : str
-        ``yes`` rising curves, ``linear`` straight lines, ``free`` any curves, ``auto`` rising ones unless another shape
-        predicts clearly better.
+        ``yes`` rising curves, ``linear`` straight lines, ``free`` any curves, ``auto`` rising ones unless straight
+        lines predict clearly better.
     halo : bool
         Whether a common factor of the ratings is a term of its own.
 

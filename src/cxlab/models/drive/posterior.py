@@ -164,13 +164,12 @@ def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, 
         theta, diverging = _deal(values, wild, draws=draws * more, chains=chains)
         flat = theta.reshape(-1, layout.size)
         psi, _ = curves.forward(layout, priors, flat)
-        log_weight = likelihood.total(rows, psi) - surrogate(psi)[0]
-        weight, khat, share = _smoothed(log_weight)
+        weight, khat, share = _smoothed(likelihood.total(rows, psi) - surrogate(psi)[0])
         if khat < KHAT and share * more > LEAST_SHARE:
             theta = _resampled(theta, weight, draws=draws, seed=seed)
             return Drawn(theta, diverging[:, ::more], "importance", khat, share)
         # Expand anew where the posterior is: a state all of whose people say the same is flat at the mode.
-        surrogate, _, _ = likelihood.expand(rows, _heated(log_weight) @ psi)
+        surrogate, _, _ = likelihood.expand(rows, weight @ psi)
         centre, factor = flat.mean(axis=0), np.linalg.cholesky(np.cov(flat.T) + 1e-9 * np.eye(layout.size))
 
     def exact(points: np.ndarray) -> np.ndarray:
@@ -184,19 +183,6 @@ def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, 
     )  # fmt: skip
     theta, diverging = _deal(values, wild, draws=draws, chains=chains)
     return Drawn(theta, diverging, "walkers", float("nan"), 1.0)
-
-
-def _heated(log_weight: np.ndarray) -> np.ndarray:
-    """Weights that add up to 1, flattened until at least one draw in twenty speaks."""
-    heat, relative = 1.0, log_weight - log_weight.max()
-    while _effective(weight := np.exp(relative * heat)) < 0.05 and heat > 1e-6:
-        heat /= 2
-    return weight / weight.sum()
-
-
-def _effective(weight: np.ndarray) -> float:
-    """Effective share of weighted draws."""
-    return float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
 
 
 def _deal(values: np.ndarray, diverging: np.ndarray, *, draws: int, chains: int) -> tuple[np.ndarray, np.ndarray]:

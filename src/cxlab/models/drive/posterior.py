@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WALKERS: Final = 64
 TUNE: Final = 240
 THIN: Final = 3  # trajectories between draws that are kept
-LEAST_SHARE: Final = 0.5  # effective candidates for each draw below which the surrogate is mended
+LEAST_SHARE: Final = 0.35  # effective candidates for each draw below which the surrogate is mended
 
 
 @dataclass(frozen=True)

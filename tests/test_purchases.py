@@ -51,7 +51,7 @@ def days(world: worlds.World, until: float = 1e9) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def world() -> worlds.World:
-    return worlds.draw(1500, family="bgnbd", parameters=(0.6, 6.0, 0.8, 2.5), weeks=52, arrivals=20, seed=1)
+    return worlds.draw(900, family="bgnbd", parameters=(0.6, 6.0, 0.8, 2.5), weeks=52, arrivals=20, seed=1)
 
 
 def few(**columns: list[object]) -> pd.DataFrame:
@@ -179,7 +179,7 @@ def test_customers_older_than_the_data_are_another_kind(world: worlds.World) -> 
 def test_the_proof(world: worlds.World) -> None:
     split = BEGIN + timedelta(weeks=52)
     history = purchases.read(Tables(days(world, until=52 + 26)))
-    proof = purchases.holdout(history, seed=1, split=split)
+    proof = purchases.holdout(history, seed=1, split=split, draws=150)
     total = proof.total
     assert total["covers"] == 1
     assert abs(total["error"]) < 0.15

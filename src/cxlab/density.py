@@ -138,7 +138,9 @@ def sample(
     import xarray as xr
 
     point, factor = mode(log_density, start, hessian=hessian)
-    values, diverging, khat, share, taken = np.empty(0), np.empty(0, bool), float("nan"), float("nan"), "nuts"
+    khat, share, taken = float("nan"), float("nan"), "nuts"
+    values: np.ndarray = np.empty(0)
+    diverging: np.ndarray = np.empty(0, bool)
     if method != "nuts":
         for _ in range(ROUNDS):
             values, khat, share, moments = _weighted(log_density, many, point, factor, wanted=draws * chains, seed=seed)

@@ -244,10 +244,10 @@ def shares_table(
     return table(columns, cells, caption=caption, open=open, csv=csv)
 
 
-def _rank_cell(estimand: str, ranks: pd.DataFrame, group: object, *, language: str) -> str:
+def _rank_cell(estimand: str, ranks: pd.DataFrame, group: str, *, language: str) -> str:
     if group not in ranks.index:
         return "—"
-    row = ranks.loc[group]
+    row = ranks[ranks.index == group].iloc[0]
     if estimand != "rank":
         return probability(float(row["mean"]), language=language)
     if not is_number(row["mean"]):

@@ -25,8 +25,16 @@ Name = str | Mapping[Any, str]  # one name for all languages, or one a language
 # Metric -> how it is written: points (no decimals), percent, or decimals of a mean.
 _PERCENT: Final = frozenset({"csat", "top_box", "share", "rate"})
 _DECIMALS: Final = {
-    "index": 1, "nps": 0, "mean": 2, "ces": 2,
-    "share": 0, "csat": 0, "top_box": 0, "rate": 1, "count": 0, "gap": 1,
+    "index": 1,
+    "nps": 0,
+    "mean": 2,
+    "ces": 2,
+    "share": 0,
+    "csat": 0,
+    "top_box": 0,
+    "rate": 1,
+    "count": 0,
+    "gap": 1,
 }
 
 # Bidirectional overrides and isolates turn the text around them; control characters are illegal in XML.
@@ -285,7 +293,9 @@ def labels_of(params: Params, brand: str = "") -> Labels:
             if item.label is not None:
                 items[name] = item.label
     groups: dict[str, Mapping[str, Name]] = {
-        level if level in ("touchpoint", "channel", "outcome") else f"{SEGMENT}{level}": {str(k): v for k, v in named.items()}
+        level if level in ("touchpoint", "channel", "outcome") else f"{SEGMENT}{level}": {
+            str(k): v for k, v in named.items()
+        }
         for level, named in params.group_labels.items()
     }
     groups["touchpoint"] = {**params.journey.labels, **groups.get("touchpoint", {})}

@@ -37,7 +37,9 @@ RESULTS = (
     "journey_estimates",
     "silence",
     "whatif",
-    "driver_fits", "driver_measures", "driver_estimates",
+    "driver_fits",
+    "driver_measures",
+    "driver_estimates",
     "gaps",
     "index_estimates",
 )

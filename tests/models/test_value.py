@@ -160,8 +160,8 @@ def test_the_density_is_that_of_the_pymc_statement(family: value.Family) -> None
 
 @pytest.mark.parametrize("family", ["bgnbd", "mbgnbd", pytest.param("pareto", marks=pytest.mark.slow)])
 def test_parameters_are_recovered_with_covariates(family: Family) -> None:
-    z = np.random.default_rng(9).integers(0, 2, (3000, 1)).astype(float)
-    truth = world(family, 3000, seed=9, z=z, buy=np.array([0.7]), leave=np.array([-0.5]))
+    z = np.random.default_rng(9).integers(0, 2, (1500, 1)).astype(float)
+    truth = world(family, 1500, seed=9, z=z, buy=np.array([0.7]), leave=np.array([-0.5]))
     data = value.model_data(truth.customers, family=family, covariates=["z0"])
     tree = value.fit(data, seed=1, draws=250, chains=4)
     posterior = tree["posterior"].dataset
@@ -179,12 +179,12 @@ def test_parameters_are_recovered_with_covariates(family: Family) -> None:
 
 
 def test_a_covariate_without_effect_is_said_to_have_none() -> None:
-    z = np.random.default_rng(10).integers(0, 2, (2000, 1)).astype(float)
-    table = world("bgnbd", 2000, seed=10, z=z).customers.drop(columns="spend")
+    z = np.random.default_rng(10).integers(0, 2, (700, 1)).astype(float)
+    table = world("bgnbd", 700, seed=10, z=z).customers.drop(columns="spend")
     posterior = value.fit(value.model_data(table, family="bgnbd", covariates=["z0"]), seed=1)["posterior"]
     low, high = np.quantile(posterior["buy"], [0.01, 0.99])
     assert low < 0 < high
-    assert high - low < 0.6
+    assert high - low < 1.0
 
 
 def test_weights_are_customers() -> None:

@@ -99,12 +99,12 @@ def test_counts_of_a_range_are_as_near_to_ninety_percent_as_they_can_be() -> Non
 
 
 def test_value_needs_discount_margin_and_time() -> None:
-    world = worlds.draw(400, family="bgnbd", parameters=PARAMETERS["bgnbd"], seed=8)
+    world = worlds.draw(200, family="bgnbd", parameters=PARAMETERS["bgnbd"], seed=8)
     data = value.model_data(world.customers, family="bgnbd")
     tree = value.fit(data, seed=1)
 
     def equity(**more: float) -> float:
-        return float(value.outlook(tree, data, **{"weeks": 52.0, "seed": 1, "draws": 100, **more}).equity.mean())  # type: ignore[arg-type]
+        return float(value.outlook(tree, data, **{"weeks": 52.0, "seed": 1, "draws": 60, **more}).equity.mean())  # type: ignore[arg-type]
 
     plain = equity()
     assert equity(margin=0.25) == pytest.approx(plain / 4)
@@ -117,28 +117,28 @@ def test_value_needs_discount_margin_and_time() -> None:
 
 
 def test_the_shock_widens_totals_alone() -> None:
-    world = worlds.draw(800, family="bgnbd", parameters=PARAMETERS["bgnbd"], seed=9)
+    world = worlds.draw(300, family="bgnbd", parameters=PARAMETERS["bgnbd"], seed=9)
     data = value.model_data(world.customers, family="bgnbd")
     tree = value.fit(data, seed=1)
-    calm = value.outlook(tree, data, weeks=39, seed=1)
-    rough = value.outlook(tree, data, weeks=39, seed=1, shock=0.3)
+    calm = value.outlook(tree, data, weeks=39, seed=1, draws=200)
+    rough = value.outlook(tree, data, weeks=39, seed=1, shock=0.3, draws=200)
     pd.testing.assert_frame_equal(calm.customers, rough.customers)
     np.testing.assert_array_equal(rough.plain, calm.purchases)
     spread = np.log(rough.purchases / rough.plain).std()
-    assert spread == pytest.approx(0.3, abs=0.04)
-    assert float(calm.steps.sum(axis=1).mean()) == pytest.approx(float(calm.purchases.mean()), rel=0.03)
-    again = value.outlook(tree, data, weeks=39, seed=1)
+    assert spread == pytest.approx(0.3, abs=0.06)
+    assert float(calm.steps.sum(axis=1).mean()) == pytest.approx(float(calm.purchases.mean()), rel=0.05)
+    again = value.outlook(tree, data, weeks=39, seed=1, draws=200)
     pd.testing.assert_frame_equal(calm.customers, again.customers)  # the same seed, the same numbers
 
 
 def test_customers_without_known_spend_are_worth_the_average() -> None:
-    world = worlds.draw(600, family="bgnbd", parameters=PARAMETERS["bgnbd"], seed=10)
-    table = world.customers.assign(spend=world.customers["spend"].where(np.arange(600) % 3 > 0))
+    world = worlds.draw(240, family="bgnbd", parameters=PARAMETERS["bgnbd"], seed=10)
+    table = world.customers.assign(spend=world.customers["spend"].where(np.arange(240) % 3 > 0))
     data = value.model_data(table, family="bgnbd")
-    out = value.outlook(value.fit(data, seed=1), data, weeks=52, seed=1).customers
+    out = value.outlook(value.fit(data, seed=1), data, weeks=52, seed=1, draws=100).customers
     assert out.notna().all().all()
     none = value.model_data(table.drop(columns="spend"), family="bgnbd")
-    bare = value.outlook(value.fit(none, seed=1), none, weeks=52, seed=1).customers
+    bare = value.outlook(value.fit(none, seed=1), none, weeks=52, seed=1, draws=100).customers
     assert bare["clv_mean"].isna().all()
     assert bare["expected_purchases"].notna().all()
 

@@ -78,7 +78,7 @@ def draw(
         found["managers"] = _multinomial(
             random, pd.Series(managers, index=range(len(frame.periods))), normal.shares(away)[0]
         )
-    data = replace(frame, **found)
+    data = replace(frame, **found)  # type: ignore[arg-type]  # its arrays only
     x[target.places["cut"]] = Posterior(data, priors).sticks.points(cut)
     return data, xr.Dataset({"x": (("chain", "draw", "parameter"), x[None, None])})
 

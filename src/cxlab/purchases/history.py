@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -263,11 +263,6 @@ def read(data: Asked, *, end: date | None = None) -> History:
         data, first, until, counts, returned, margin, contract,
         tuple(_obstacles(counts, contract)), tuple(_notes(counts, returned, until)),
     )  # fmt: skip
-
-
-def day_before(day: date, weeks: int) -> date:
-    """Return the day so many weeks before."""
-    return day - timedelta(days=7 * weeks)
 
 
 def _contract(counts: Mapping[str, int], found: pd.Series) -> Contract | None:

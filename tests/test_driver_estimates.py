@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from driver_world import CURVES, FAILED, GOOD, PARAMS, data, estimates, measured, posterior, question
+from driver_world import CURVES, CUT, FAILED, GOOD, PARAMS, data, estimates, measured, posterior, question
 
 from cxlab import driver_estimates, driver_measures, whatif
 from cxlab.driver_measures import Measured
@@ -195,3 +197,45 @@ def test_importance_by_use_is_told_apart_from_ratings() -> None:
     used = driver_measures.measure(one, draws.assign(level_effect=effect), params=PARAMS, seed=1, about=question())
     assert used.by_use[3] > 0.9
     assert used.by_use[:3].max() < 0.1
+
+
+def leaving(*, likes: float = 1.0) -> pd.DataFrame:
+    """A world where what satisfies keeps customers from leaving (`likes` -1: makes them leave), as a table."""
+    plain = data()
+    one = replace(plain, name="left", kind="binary", outcome_levels=(0.0, 1.0), outcome=(plain.outcome < 2).astype(int))
+    draws = posterior(one, strength=-likes).isel(boundary=[1])
+    about = question(role="behaviour", satisfied_from=None)
+    return driver_estimates.table([driver_measures.measure(one, draws, params=PARAMS, seed=1, about=about)], [GOOD])
+
+
+def test_what_makes_customers_leave_when_it_fails_is_a_pain() -> None:
+    """Leaving is nobody's wish: an attribute whose poor ratings go with leaving is a pain, whose good ones keep, a wow."""
+    table = leaving()
+    assert value(table, "p_must_be")["delivery"] > 0.9
+    assert value(table, "p_linear")["quality"] > 0.9
+    assert value(table, "p_delighter")["staff"] > 0.9
+    assert value(table, "penalty")["delivery"] < -0.1  # the numbers stay those of the outcome: fewer leave
+    assert value(leaving(likes=-1.0), "p_must_be")["delivery"] < 0.1
+
+
+def test_the_choice_of_respondents_is_no_fault_of_the_model() -> None:
+    """Of many answers only some respondents are kept: the right model must not look wrong for it, a wrong one must."""
+    for seed in (0, 2):
+        one = data(60_000, seed=seed)
+        draws = posterior(one, draws=50, noise=0.002)
+        about = question()
+        right = driver_measures.measure(
+            one, draws.assign(cut=draws["cut"] * 0 + CUT), params=PARAMS, seed=1, about=about
+        )
+        assert driver_estimates.agrees(driver_estimates.predictive(right))
+        wrong = driver_measures.measure(
+            one, draws.assign(cut=draws["cut"] * 0 + np.array(CUT) * 0.8), params=PARAMS, seed=1, about=about
+        )
+        assert not driver_estimates.agrees(driver_estimates.predictive(wrong))
+
+
+def test_clouds_pair_draws_of_the_same_world(world: tuple[Measured, pd.DataFrame]) -> None:
+    one, _ = world
+    thinned = replace(one, shares=replace(one.shares, values=one.shares.values[::3]))
+    cloud = driver_estimates.clouds(thinned)["delivery"]
+    np.testing.assert_array_equal(cloud, np.stack([one.performance[::3, 0], one.shares.values[::3, 0]], axis=1))

@@ -48,6 +48,7 @@ def test_one_stray_trajectory_is_forgiven_and_many_are_not() -> None:
     longer = tree(draws=600)
     longer["sample_stats"]["diverging"][0, :2] = True
     assert driver_fits.judge(longer).passed
+    assert driver_fits.judge(longer).divergences == 2  # forgiven, but told
     assert int(longer["sample_stats"]["diverging"].sum()) == 2  # what is judged is a copy
 
 

@@ -122,7 +122,7 @@ def outlook_table(measured: Sequence[Measured], gates: Sequence[Gate], *, params
 
 def clouds(one: Measured) -> dict[str, np.ndarray]:
     """Return performance and importance share of each attribute, draw by draw: {attribute: (draw, 2)}."""
-    performance = one.performance[:: len(one.performance) // len(one.shares.values)][: len(one.shares.values)]
+    performance = one.performance[:: -(-len(one.performance) // len(one.shares.values))]  # as shares were thinned
     both = np.stack([performance, one.shares.values], axis=2)
     return {name: both[:, a] for a, name in enumerate(one.data.attributes)}
 
@@ -149,7 +149,10 @@ def with_and_without(one: Measured, estimates: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def predictive(one: Measured) -> pd.DataFrame:
-    """Compare the observed shares of the outcome's codes with those the model expects of the same respondents.
+    """Compare the observed shares of the outcome's codes with those the model expects.
+
+    It expects them of the respondents kept for what-ifs, so intervals are those of as many answers at most: of more,
+    the choice of respondents alone would look like a fault of the model.
 
     Returns
     -------
@@ -163,7 +166,7 @@ def predictive(one: Measured) -> pd.DataFrame:
     above = [whatif.share_above(at, k) for k in range(size - 1)]
     whole = np.ones(len(at.effect))
     shares = np.stack([a - b for a, b in zip([whole, *above], [*above, 0 * whole], strict=True)], axis=1).clip(min=0)
-    n = max(round(data.n_eff), 1)
+    n = max(round(min(data.n_eff, 1 / float((at.weight**2).sum()))), 1)
     again = np.random.default_rng(0).multinomial(n, shares / shares.sum(axis=1, keepdims=True)) / n
     low, high = np.quantile(again, [0.05, 0.95], axis=0)
     seen = np.bincount(data.outcome[data.answered], weights=data.weights[data.answered], minlength=size)

@@ -159,8 +159,8 @@ def _shape(tree: xr.DataTree) -> Monotone:
 def judge(tree: xr.DataTree) -> Gate:
     """Judge a fit: weighted draws by their weights too, draws of the exact density as chains alone.
 
-    Up to one stray trajectory in a thousand is forgiven: it was refused like any other step, and walkers that start
-    apart and agree (r-hat, effective size) have left no corner unseen.
+    Up to one stray trajectory in a thousand does not fail a fit: it was refused like any other step, and a corner that
+    walkers cannot enter would turn back more of them. The verdict still counts all of them.
     """
     import xarray as xr
 
@@ -170,7 +170,7 @@ def judge(tree: xr.DataTree) -> Gate:
         plain["sample_stats"]["diverging"] = stray & False
     if tree.attrs.get("method") == "importance":
         plain.attrs["khat"] = tree.attrs["khat"]
-    return gate(plain, names=JUDGED)
+    return replace(gate(plain, names=JUDGED), divergences=int(stray.sum()))
 
 
 def verdicts(fits: Sequence[Fit]) -> dict[str, Any]:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from cxlab.params.models import Params
 
+BEHAVIOUR: Final = "behaviour"  # role of an outcome that is no question
 KEPT: Final = 1000  # draws written down, of all chains together
+UNWELCOME: Final = "left"  # what customers do and nobody wants: there a rating that lowers it is the good one
 _PRACTICAL: Final = 0.03  # of shares for which the params name no smallest change worth acting on
 _MOOD_GROUPS: Final = 12
 
@@ -136,7 +138,7 @@ def question(data: DriverData, *, params: Params) -> Question:
         touchpoints.append((item.touchpoint if item else None) or "")
     from_code = None if scale is None or scale.satisfied_from is None else float(scale.satisfied_from)
     by = (params.drivers.by or "") if data.groups else ""
-    return Question(own.role if own else "behaviour", from_code, tuple(satisfied), tuple(touchpoints), by)
+    return Question(own.role if own else BEHAVIOUR, from_code, tuple(satisfied), tuple(touchpoints), by)
 
 
 def measure(
@@ -181,6 +183,7 @@ def measure(
     up, down = whatif.sides(at, anchors, metric)
     practical = float(getattr(params.limits.practical_change, metric, _PRACTICAL))
     worth = np.maximum(np.abs(up), np.abs(down))
+    liked = -1.0 if about.role == BEHAVIOUR and data.name == UNWELCOME else 1.0
     return Measured(
         data=data,
         question=about,
@@ -197,7 +200,7 @@ def measure(
         reward=up,
         penalty=down,
         effect=whatif.one_higher(at)[metric],
-        kinds=reward.kinds(at.effect, anchors, worth=worth, practical=practical),
+        kinds=reward.kinds(liked * at.effect, anchors, worth=worth, practical=practical),
         by_group=_groups(data, kept, at, metric, seed=seed),
         bare=bare,
         whole=cov[:, -1, -1],

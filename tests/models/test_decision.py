@@ -15,14 +15,14 @@ COLUMNS = ["touchpoint", "basis", "days", "bought", "n"]
 
 
 def simulated(seed: int, *, n: int, hazard: np.ndarray, basis: str = "") -> pd.DataFrame:
-    """Customers who decide with a weekly hazard, cut off at a random day up to 30 weeks."""
+    """Customers who decide with a weekly hazard, cut off at a random day up to 30 weeks, whole weeks being seen."""
     random = np.random.default_rng(seed)
     weeks = len(hazard)
     hit = random.random((n, weeks)) < hazard
     week = np.where(hit.any(axis=1), hit.argmax(axis=1), 10_000)
     day = 7 * week + random.integers(1, 8, n)
     cut = random.integers(1, 211, n)
-    bought = day <= cut
+    bought = 7 * (week + 1) <= cut
     return pd.DataFrame(
         {"touchpoint": "web", "basis": basis, "days": np.where(bought, day, cut), "bought": bought, "n": 1}
     )
@@ -84,6 +84,19 @@ def test_the_week_by_which_half_have_decided() -> None:
     median = drawn["median_weeks"].to_numpy().reshape(-1, 2)
     assert set(median[:, 0]) == {3.0}  # .75^2 = .56, .75^3 = .42
     assert np.isinf(median[:, 1]).all()
+
+
+def test_half_is_not_reached_in_weeks_that_nobody_was_seen_through() -> None:
+    """A touchpoint of eight weeks whose customers decide slowly, beside an old one whose customers decide fast."""
+    old = simulated(1, n=3000, hazard=np.full(26, 0.25), basis="old")
+    new = simulated(2, n=3000, hazard=np.full(26, 0.01), basis="new")
+    late = (new["days"] > 56) | ~new["bought"]
+    new = new.assign(days=np.where(late, new["days"].clip(upper=56), new["days"]), bought=new["bought"] & ~late)
+    drawn = decision.estimands(
+        decision.draw(decision.model_data(pd.concat([old, new])), draws=250, chains=2, seed=0),
+        decision.model_data(pd.concat([old, new])),
+    )
+    assert np.isinf(drawn["median_weeks"].to_numpy()[..., 1]).all()
 
 
 def test_closed_form_is_the_posterior_of_the_pymc_model() -> None:

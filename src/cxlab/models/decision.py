@@ -14,7 +14,7 @@ w weeks is 1 - prod_{v <= w} (1 - hazard_gv).
 | hazard_gw | ``hazard`` | group, week | share a week | Beta, see `Priors` |
 
 Assumptions: the end of the data has nothing to do with whom it cuts off; spells of different customers are
-independent; a week that is not observed whole counts for nothing unless the purchase fell into it. What it cannot say:
+independent; a week that is not observed whole counts for nothing, whatever was bought in it. What it cannot say:
 that the touchpoint made them buy or stay away; those who buy often come back soon whatever happens.
 
 References
@@ -144,7 +144,8 @@ def draw(data: DecisionData, *, draws: int, chains: int, seed: int, priors: Prio
 def estimands(posterior: xr.Dataset, data: DecisionData) -> xr.Dataset:
     """Return the share decided after some weeks, and the weeks after which half have decided.
 
-    Weeks that nobody of a group was observed through are not reported.
+    Weeks that nobody of a group was observed through are not reported, and nobody is taken to decide in them: there
+    the hazard is that of other groups.
 
     Returns
     -------
@@ -159,8 +160,8 @@ def estimands(posterior: xr.Dataset, data: DecisionData) -> xr.Dataset:
     last = data.n_weeks
     place = [(g, w) for g in range(len(data.groups)) for w in SHOWN if w <= last and data.at_risk[g, w - 1] > 0]
     values = np.stack([share[..., g, w - 1] for g, w in place], axis=-1) if place else share[..., 0, :0]
-    reached = (share >= 0.5).any(axis=-1)
-    median = np.where(reached, (share >= 0.5).argmax(axis=-1) + 1.0, np.inf)
+    half = (share >= 0.5) & (data.at_risk > 0)
+    median = np.where(half.any(axis=-1), half.argmax(axis=-1) + 1.0, np.inf)
     return xr.Dataset(
         {"decided": (("chain", "draw", "row"), values), "median_weeks": (("chain", "draw", "group"), median)},
         coords={

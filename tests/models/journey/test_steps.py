@@ -41,14 +41,24 @@ def test_a_pause_longer_than_the_gap_ends_a_journey(tmp_path: Path) -> None:
     assert found == ZED | {("start", "web"): 2, ("web", "service"): 1, ("service", "end"): 1, ("web", "end"): 1}
 
 
-def test_what_the_edges_of_the_data_cut_off_is_neither_start_nor_end(tmp_path: Path) -> None:
+def test_what_the_edges_of_the_data_cut_off_counts_for_nothing(tmp_path: Path) -> None:
     data, params = unit(
         tmp_path,
         met=["i1,ann,2025-01-03,web,,", "i2,bob,2025-12-29,web,,", "i3,bob,2025-12-30,service,,"],
         bought=EDGES,
     )
     found = counted(steps.transitions(data, params, gap=7))
-    assert found == ZED | {("web", "end"): 1, ("start", "web"): 1, ("web", "service"): 1}
+    assert found == ZED | {("web", "end"): 1, ("start", "web"): 1}
+
+
+def test_steps_near_the_last_day_do_not_make_journeys_look_endless(tmp_path: Path) -> None:
+    """Every other customer goes on after a week, on whatever day they came."""
+    days = pd.date_range("2025-01-01", "2025-02-28")
+    met = [f"i{k},c{k},{day.date()},web,," for k, day in enumerate(days)]
+    met += [f"j{k},c{k},{(day + pd.Timedelta(days=7)).date()},service,," for k, day in enumerate(days) if k % 2]
+    data, params = unit(tmp_path, met=met)
+    found = counted(steps.transitions(data, params, gap=30))
+    assert abs(found["web", "end"] - found["web", "service"]) <= 1
 
 
 def test_rare_states_are_put_together(tmp_path: Path) -> None:
@@ -111,3 +121,14 @@ def test_spells_end_with_the_next_purchase_or_with_the_data(tmp_path: Path) -> N
         ("delivery", "not late", 30, False): 1,
         ("web", "", 0, True): 1,
     }
+
+
+def test_a_purchase_in_a_week_that_is_not_seen_whole_is_not_counted(tmp_path: Path) -> None:
+    data, params = unit(
+        tmp_path,
+        met=["i1,ann,2025-12-18,delivery,,", "i2,bob,2025-12-17,delivery,,", "i3,cid,2025-12-25,web,,"],
+        bought=["ann,2025-12-27", "bob,2025-12-26", "cid,2025-12-25", *EDGES],
+    )
+    found = steps.spells(data, params, sides={})
+    rows = {(t, int(d), bool(x)) for t, _, d, x, _ in found.itertuples(index=False)}
+    assert rows == {("delivery", 13, False), ("delivery", 9, True), ("web", 6, False)}

@@ -1,8 +1,9 @@
 """Steps of customers in their order, counted in SQL: transitions, the first steps of journeys, spells up to a purchase.
 
 A step is an interaction with a touchpoint, or a purchase by channel (``buy:web``). A journey is a customer's steps up
-to a pause of more than `gap` days. Its first step is no start if it lies within the gap of the first day of the data,
-its last one no end if it lies within the gap of the last day: nobody knows what came before or comes after.
+to a pause of more than `gap` days. Its first step is no start if it lies within the gap of the first day of the data:
+nobody knows what came before. What follows a step within the gap of the last day counts for nothing, be it seen or not:
+to keep the steps that are seen to go on, and drop the others, would make journeys look as if they hardly ever ended.
 
 Days have no hours, so steps of one day are put in order by rule: a source keeps its own order of lines; of several
 sources on a day those come first whose touchpoints stand earlier in the journey's stages, and a purchase stands after
@@ -145,7 +146,8 @@ def spells(data: UnitData, params: Params, *, sides: dict[tuple[str, str], str])
 
     Of each customer and touchpoint the first interaction in the last year of the data is followed up to the next
     purchase on a later day, or to the end of the data. At touchpoints of the first stage, which stand before a
-    purchase, one on the same day counts too.
+    purchase, one on the same day counts too. A purchase in a week that the data do not hold whole is not counted:
+    those who did not buy in it are not seen through it either.
 
     Parameters
     ----------
@@ -178,8 +180,10 @@ def spells(data: UnitData, params: Params, *, sides: dict[tuple[str, str], str])
                 WINDOW w AS (PARTITION BY i.customer, i.touchpoint ORDER BY i.date, i.interaction_id)
                 QUALIFY row_number() OVER w = 1),
             own AS (SELECT *, date - (touchpoint IN ({early}))::INTEGER AS eve FROM first, span),
-            spell AS (SELECT f.*, b.date IS NOT NULL AS bought, date_diff('day', f.date, coalesce(b.date, last)) AS days
-                FROM own f ASOF LEFT JOIN bought b ON b.customer = f.customer AND f.eve < b.date)
+            next AS (SELECT f.*, date_diff('day', f.date, b.date) AS until, date_diff('day', f.date, last) AS seen
+                FROM own f ASOF LEFT JOIN bought b ON b.customer = f.customer AND f.eve < b.date),
+            spell AS (SELECT *, until IS NOT NULL AND 7 * greatest(ceil(until / 7), 1) <= seen AS bought,
+                CASE WHEN bought THEN until ELSE seen END AS days FROM next)
         SELECT touchpoint, basis, days, bought, count(*) AS n FROM ({" UNION ALL ".join(parts)})
         GROUP BY ALL ORDER BY ALL"""
     )
@@ -228,5 +232,4 @@ def _journeys(gap: int) -> str:
             SELECT customer, journey, 0 AS place, '{START}' AS origin, state AS dest FROM placed, limits
             WHERE place = 1 AND date > opens
             UNION ALL
-            SELECT customer, journey, place, state, coalesce(next, '{END}') FROM placed, limits
-            WHERE next IS NOT NULL OR date < closes)"""
+            SELECT customer, journey, place, state, coalesce(next, '{END}') FROM placed, limits WHERE date <= closes)"""

@@ -291,11 +291,18 @@ def test_expectations_told_before_go_with_the_next_experience_of_the_customer(tm
         "responses": [{"from": s, "response_id": number, "customer": "member", "date": "day"} for s in items],
         "ratings": [{"from": s, "response_id": number, "items": i} for s, i in items.items()],
     }
-    params = params_of(tmp_path, tables=tables, inputs={s: {"path": f"{s}.csv"} for s in items}, targets={})
+    # A campaign between the two shaped no expectation told before it.
+    pd.DataFrame([("E1", "campaign", "promise", "2026-01-20")], columns=["id", "kind", "name", "start"]).to_csv(
+        tmp_path / "events.csv", index=False
+    )
+    tables["events"] = [{"from": "events", "event_id": "id", "kind": "kind", "name": "name", "date": "start"}]
+    inputs = {s: {"path": f"{s}.csv"} for s in (*items, "events")}
+    params = params_of(tmp_path, tables=tables, inputs=inputs, targets={})
     (asked,) = touchpoints.questions(store_of(params, tmp_path), params=params, period="2026Q1", periods=["2026Q1"])
     assert asked.data.both.sum() == n
     assert asked.data.expectation_only.sum() == 0
     assert (np.diag(asked.data.both[0])[1:] == np.bincount(hoped, minlength=6)[2:]).all()
+    assert asked.thin == {"promise": (0, n)}
 
 
 def test_the_model_foretells_the_steps_and_one_of_shuffled_pairs_does_not(

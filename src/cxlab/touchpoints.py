@@ -319,10 +319,11 @@ def _counts(
     """Counts by period, segments, flags of events and both codes.
 
     Where nobody gave both answers in one questionnaire, an expectation goes with the same customer's first experience
-    told on its day or later.
+    told on its day or later; what had happened by the day of the expectation decides which events it is under.
     """
     values: dict[str, object] = {"touchpoint": touchpoint, "e": expectation, "x": experience}
     lists, flags, joins = [], [], []
+    day = "coalesce(e.told, r.date)"
     for i, event in enumerate(market):
         values |= {f"start{i}": event.start, f"end{i}": event.end}
         name = event.name.replace('"', '""')
@@ -333,10 +334,10 @@ def _counts(
                 f" AND customer IS NOT NULL AND date BETWEEN $start{i} AND $last{i} GROUP BY customer)"
             )
             joins.append(f"LEFT JOIN l{i} ON l{i}.customer = r.customer")
-            flags.append(f'coalesce(r.date >= l{i}.day AND r.date <= $end{i}, false)::INTEGER AS "{name}"')
+            flags.append(f'coalesce({day} >= l{i}.day AND {day} <= $end{i}, false)::INTEGER AS "{name}"')
             flags.append(f'(l{i}.customer IS NOT NULL)::INTEGER AS "reached: {name}"')
         else:
-            flags.append(f'coalesce(r.date BETWEEN $start{i} AND $end{i}, false)::INTEGER AS "{name}"')
+            flags.append(f'coalesce({day} BETWEEN $start{i} AND $end{i}, false)::INTEGER AS "{name}"')
     groups = [f"coalesce(r.{_quoted(s)}, '{UNKNOWN}') AS {_quoted(s)}" for s in segments]
     columns = ", ".join(["r.period", *groups, *flags, "(r.customer IS NULL)::INTEGER AS anonymous"])
     told = """SELECT response_id, any_value(value) AS code FROM ratings
@@ -351,7 +352,7 @@ def _counts(
                 JOIN x ON x.response_id = rx.response_id
             WHERE (SELECT count(*) FROM alone JOIN x USING (response_id)) = 0 GROUP BY a.response_id),
         e AS (
-            SELECT coalesce(l.to_response, a.response_id) AS response_id, a.code
+            SELECT coalesce(l.to_response, a.response_id) AS response_id, a.code, r.date AS told
             FROM alone a LEFT JOIN later l USING (response_id) JOIN responses r ON r.response_id = a.response_id
             QUALIFY row_number() OVER (PARTITION BY coalesce(l.to_response, a.response_id)
                 ORDER BY r.date DESC, a.response_id) = 1)

@@ -136,6 +136,24 @@ def test_only_what_came_after_the_answer_counts(params: Params, data: UnitData, 
     np.testing.assert_allclose(spent.outcome, np.where(over, np.log1p(20.0 * bought), np.nan))
 
 
+def test_what_a_customer_does_counts_for_one_answer(tmp_path: Path, params: Params, answers: pd.DataFrame) -> None:
+    """Answers of one customer within 90 days share what follows: the first one has it, one later than that its own."""
+    own = [("a", "2025-01-10"), ("b", "2025-02-10"), ("c", "2025-04-09"), ("d", "2025-04-10"), ("e", "2025-07-08")]
+    again = answers.iloc[: len(own)].assign(id=[f"z{i}" for i, _ in own], who="often", day=[d for _, d in own])
+    nobody = again.assign(id=[f"y{i}" for i, _ in own], who="")
+    pd.concat([answers, again, nobody]).to_csv(tmp_path / "answers.csv", index=False)
+    sales = pd.DataFrame({"who": "often", "on": ["2025-04-12", "2026-12-01"], "money": 5.0, "sale": ["s1", "s2"]})
+    plenty = pd.DataFrame({"who": answers["who"], "on": answers["day"], "money": 1.0, "sale": answers["id"]})
+    later = pd.to_datetime(plenty["on"]) + pd.Timedelta(days=1)
+    pd.concat([sales, plenty.assign(on=later.dt.strftime("%Y-%m-%d"))]).to_csv(tmp_path / "sales.csv", index=False)
+    whole = params.model_copy(update={"data_root": str(tmp_path)})
+    data = UnitData(connect.open_store(connect.build(whole, tmp_path / "s")), "one", "2026")
+    loaded = attributes.load(data, params=whole, period="2026", outcome="repurchased")
+    assert loaded.outcome[N + 5 :].tolist() == [0, -1, -1, 1, -1]
+    assert (loaded.outcome[N : N + 5] == -1).all()  # of those not known nobody knows what they did
+    assert (loaded.outcome == -1).sum() == 3 + 5  # everybody else answered once
+
+
 def test_groups_are_places_among_their_names(params: Params, data: UnitData, answers: pd.DataFrame) -> None:
     loaded = attributes.load(data, params=params, period="2025", by="segment:age")
     assert loaded.groups == ("old", "young")

@@ -209,7 +209,7 @@ def leaving(*, likes: float = 1.0) -> pd.DataFrame:
 
 
 def test_what_makes_customers_leave_when_it_fails_is_a_pain() -> None:
-    """Leaving is nobody's wish: an attribute whose poor ratings go with leaving is a pain, whose good ones keep, a wow."""
+    """Leaving is nobody's wish: what goes with it when rated poorly is a pain, what goes with staying is a wow."""
     table = leaving()
     assert value(table, "p_must_be")["delivery"] > 0.9
     assert value(table, "p_linear")["quality"] > 0.9

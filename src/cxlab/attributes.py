@@ -109,7 +109,8 @@ def load(
 
     Respondents are those of the period who rated an attribute. For what customers did (``repurchased``, ``left``,
     ``spend``) they are those of all periods whose `HORIZON` days after the answer are over, and only what came after
-    the answer counts. *Not used* stays a state; refused, blank and never asked are blanks.
+    the answer counts, once: answers of a customer within `HORIZON` days of one that counts have no outcome.
+    *Not used* stays a state; refused, blank and never asked are blanks.
 
     Parameters
     ----------
@@ -278,8 +279,24 @@ def _behaviour(data: UnitData, rows: pd.DataFrame, item: str) -> tuple[np.ndarra
         " AND r.date + $1::INTEGER <= last.day GROUP BY r.response_id",
         params=[HORIZON],
     ).set_index("response_id")
-    found = done.reindex(rows["response_id"])
+    found = done.reindex(rows["response_id"].where(_apart(rows)))
     if item == "spend":
         return np.log1p(found["spent"].to_numpy(float).clip(min=0)), "continuous"
     column = found["bought" if item == "repurchased" else "left_us"].to_numpy(float)
     return np.where(np.isnan(column), -1, column > 0), "binary"
+
+
+def _apart(rows: pd.DataFrame) -> np.ndarray:
+    """Whether each answer begins `HORIZON` days of its own: what a customer does must not count for two."""
+    who = pd.factorize(rows["customer"])[0]  # -1 where nobody knows
+    day = pd.to_datetime(rows["date"]).to_numpy("datetime64[D]").astype(int)
+    apart = (who >= 0) & rows["date"].notna().to_numpy()
+    places = np.flatnonzero(apart)
+    places = places[np.lexsort((day[places], who[places]))]
+    last, until = -1, 0
+    for place, customer, begun in zip(places.tolist(), who[places].tolist(), day[places].tolist(), strict=True):
+        if customer == last and begun < until:
+            apart[place] = False
+        else:
+            last, until = customer, begun + HORIZON
+    return np.asarray(apart)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,7 +32,10 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     bought = pd.DataFrame({"who": rows["who"], "date": "2026-03-01", "amount": spend.round(2)})
     bought.loc[rows["period"] == "2025", "date"] = "2025-04-01"
     late = pd.DataFrame({"who": ["c1"], "date": ["2026-12-30"], "amount": [1.0]})
-    pd.concat([bought[random.random(400) < 0.8], late]).to_csv(folder / "orders.csv", index=False)
+    orders = pd.concat([bought[random.random(400) < 0.8], late])
+    orders.assign(kind=np.where(np.arange(len(orders)) % 2, "purchase", "booking")).to_csv(
+        folder / "orders.csv", index=False
+    )
     questions = {item: {"column": item, "scale": "ten", "role": "image"} for item in (*items, "never")}
     return Params.model_validate(
         {
@@ -45,7 +50,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
                 "ratings": {"from": "answers", "response_id": "who", "items": questions},
                 "transactions": {
                     "from": "orders", "customer": "who", "date": "date", "amount": "amount",
-                    "kind": {"const": "purchase"},
+                    "kind": "kind",
                 },
             },
             "index": {"latents": {name: {"items": ids} for name, ids in BLOCKS.items()}, "paths": PATHS},
@@ -58,6 +63,17 @@ def data(params: Params, tmp_path_factory: pytest.TempPathFactory) -> UnitData:
     place = tmp_path_factory.mktemp("store") / "store"
     connect.build(params, place, key=b"k" * 32)
     return UnitData(connect.open_store(place), "one", "2026")
+
+
+def without(data: UnitData, *, item: str, period: str) -> UnitData:
+    """The unit as if nobody had been asked an item in a period."""
+
+    class Blanked(UnitData):
+        def sql(self, query: str, **more: Any) -> pd.DataFrame:
+            hidden = f"(SELECT * FROM ratings WHERE item <> '{item}' OR period <> '{period}')"
+            return UnitData.sql(self, query.replace("FROM ratings", f"FROM {hidden}"), **more)
+
+    return Blanked(data.store, data.brand, data.until)
 
 
 def changed(params: Params, **index: object) -> Params:
@@ -89,6 +105,23 @@ def test_a_question_nobody_answered_is_left_out_and_named(params: Params, data: 
     assert "never" not in asked.structure.items
 
 
+def test_a_question_that_came_later_leaves_out_the_periods_before_it(params: Params, data: UnitData) -> None:
+    asked = latents.questionnaire(data, params=params, period="2026")
+    assert asked.structure is not None
+    rows = latents.answers(asked, data)
+    assert set(rows["period"]) == set(PERIODS)
+    assert latents.hindrance(asked, rows, period="2026") == ""
+    before = rows["period"] == "2025"
+    assert "2026" in latents.hindrance(asked, rows[before], period="2026")
+    assert "too few" in latents.hindrance(asked, rows.head(20), period="2026")
+    assert "alike" in latents.hindrance(asked, rows.assign(s1=5.0), period="2026")
+    for blank, kept, left_out in (("2025", ["2026"], ()), ("2026", ["2025", "2026"], ("s1",))):
+        other = without(data, item="s1", period=blank)
+        told = latents.questionnaire(other, params=params, period="2026")
+        assert told.left_out == left_out
+        assert sorted(set(latents.answers(told, other)["period"])) == kept
+
+
 def test_from_the_store_to_the_table(params: Params, data: UnitData) -> None:
     asked = latents.questionnaire(data, params=params, period="2026")
     rows = latents.answers(asked, data)
@@ -107,6 +140,8 @@ def test_from_the_store_to_the_table(params: Params, data: UnitData) -> None:
     spend = table[(table["estimand"] == "outcome_effect") & (table["to"] == "spend")].iloc[0]
     assert spend["verdict"] == "better"
     assert spend["n"] == 400
+    again = table[(table["estimand"] == "outcome_mean") & (table["to"] == "retention")].iloc[0]
+    assert 0.7 < again["mean"] < 0.9  # purchases and bookings
     assert latents.draws_of(fit).sizes["draw"] <= 1000
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 from cxlab.errors import ModelError
 from cxlab.models import index
 from cxlab.models.index import Priors
+from cxlab.models.journey.experience import BOUGHT
 from cxlab.models.sem import outcomes, reporting, sensitivity
 from cxlab.models.sem.data import SemData
 from cxlab.models.sem.sensitivity import Sensitivity
@@ -38,7 +39,7 @@ class Questionnaire:
         None where the index cannot be made; `reason` then says why and what to do.
     ends : mapping of item to (worst, best)
     left_out : tuple of str
-        Items declared, but hardly answered in this unit.
+        Items declared, but hardly answered in this unit, or no longer asked.
     reason : str
     """
 
@@ -101,13 +102,13 @@ def questionnaire(data: UnitData, *, params: Params, period: str) -> Questionnai
         params={"items": items, "period": period},
     ).set_index("item")
     number, now, codes = ({str(i): int(n) for i, n in asked[c].items()} for c in ("n", "now", "codes"))
-    enough = [i for i in items if number.get(i, 0) >= index.LEAST and codes[i] > 1]
+    if spec.target in wanted and not any(now.get(i, 0) for i in wanted[spec.target].items):
+        return Questionnaire(reason=f"nobody answered the index questions in {period}")
+    enough = [i for i in items if number.get(i, 0) >= index.LEAST and codes[i] > 1 and now[i] > 0]
     blocks = {name: [i for i in latent.items if i in enough] for name, latent in wanted.items()}
     if lost := {n: wanted[n].items for n, left in blocks.items() if not left}:
         missing = "; ".join(f"{name} ({', '.join(ids)})" for name, ids in lost.items())
         return Questionnaire(reason=f"hardly anybody answered the questions of {missing}: {_DECLARE}")
-    if not any(now[i] for i in blocks[spec.target]):
-        return Questionnaire(reason=f"nobody answered the index questions in {period}")
     known = names.items(params)
     scales = {item: params.scales[known[item].scale] for item in enough}
     try:
@@ -130,6 +131,9 @@ def questionnaire(data: UnitData, *, params: Params, period: str) -> Questionnai
 def answers(asked: Questionnaire, data: UnitData) -> pd.DataFrame:
     """Return a row a respondent who answered questions of two latents or more, oldest first.
 
+    Periods in which a question was not asked yet are left out: nothing is known of its level there, so their index
+    could not be compared.
+
     Returns
     -------
     DataFrame
@@ -149,7 +153,18 @@ def answers(asked: Questionnaire, data: UnitData) -> pd.DataFrame:
     ).rename(columns=values)
     seen = rows[list(spec.items)].notna().to_numpy()
     latents = np.stack([seen[:, spec.of_item == k].any(axis=1) for k in range(len(spec.latents))], axis=1).sum(axis=1)
-    return rows[latents > 1].reset_index(drop=True)
+    rows = rows[latents > 1]
+    whole = rows.groupby("period")[list(spec.items)].count().gt(0).all(axis=1)
+    return rows[rows["period"].map(whole).astype(bool)].reset_index(drop=True)
+
+
+def hindrance(asked: Questionnaire, rows: pd.DataFrame, *, period: str) -> str:
+    """Say why `answers` are too few or too alike for the index of a period; empty if they are not."""
+    assert asked.structure is not None
+    found = [str(one) for one in index.hindrances(rows, asked.structure.items, asked.ends)]
+    if not found and not (rows["period"] == period).any():
+        found = [f"nobody answered all parts of the index in {period}"]
+    return "; ".join(found)
 
 
 def model_data(asked: Questionnaire, rows: pd.DataFrame, *, params: Params, periods: Sequence[str]) -> SemData:
@@ -224,20 +239,20 @@ def _outcomes(
     """Slopes of what customers did in the `days` after their answer, for answers whose days are over."""
     columns = ["outcome", "n", "mean", "draws"]
     known = rows[rows["customer"].notna() & rows["date"].notna()]
-    done = data.sql("SELECT max(date) AS last FROM transactions WHERE kind = 'purchase'")["last"].iloc[0]
+    done = data.sql(f"SELECT max(date) AS last FROM transactions WHERE kind IN {BOUGHT}")["last"].iloc[0]  # noqa: S608
     if known.empty or pd.isna(done):
         return pd.DataFrame(columns=columns)
     first = known.assign(date=pd.to_datetime(known["date"]))
     first = first[first["date"] + pd.Timedelta(days=days) <= pd.Timestamp(done)]
     after = data.sql(
-        """
+        f"""
         WITH asked AS (
             SELECT DISTINCT r.response_id, r.customer, r.date FROM responses r JOIN ratings t USING (response_id)
             WHERE list_contains($items, t.item) AND r.customer IS NOT NULL AND r.date IS NOT NULL),
         bought AS (
             SELECT a.response_id, sum(x.amount) AS spend, count(*) AS orders FROM asked a JOIN transactions x
             ON x.customer = a.customer AND x.date > a.date AND x.date <= a.date + $days::INTEGER
-            WHERE x.kind = 'purchase' GROUP BY a.response_id),
+            WHERE x.kind IN {BOUGHT} GROUP BY a.response_id),
         complained AS (
             SELECT a.response_id, count(*) AS complaints FROM asked a JOIN interactions i
             ON i.customer = a.customer AND i.date > a.date AND i.date <= a.date + $days::INTEGER
@@ -245,7 +260,7 @@ def _outcomes(
         SELECT a.response_id, coalesce(b.spend, 0) AS spend, coalesce(b.orders, 0) > 0 AS retention,
                coalesce(c.complaints, 0) > 0 AS complaint
         FROM asked a LEFT JOIN bought b USING (response_id) LEFT JOIN complained c USING (response_id)
-        """,
+        """,  # noqa: S608
         params={"items": list(sem.structure.items), "days": days},
     )
     joined = first.merge(after, on="response_id", how="inner")
@@ -258,7 +273,8 @@ def _outcomes(
     means = posterior["mean"].to_numpy().reshape(len(points), *posterior["mean"].shape[2:])
     step = max(1, len(points) // 400)
     outcome = joined[happened].astype(float).to_numpy()
-    drawn = outcomes.slopes(values, place, outcome, points[::step], means[::step], sem, seed=seed)
+    whose = pd.factorize(joined["customer"])[0]
+    drawn = outcomes.slopes(values, place, outcome, points[::step], means[::step], sem, seed=seed, customer=whose)
     return pd.DataFrame(
         {
             "outcome": happened,

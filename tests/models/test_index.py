@@ -219,6 +219,21 @@ def test_slopes_of_outcomes_are_not_attenuated() -> None:
     assert low < 0 < high
 
 
+def test_answers_of_one_customer_are_no_further_evidence_on_outcomes() -> None:
+    rows = answers(400, seed=2)
+    data = data_of(rows)
+    x = index.completed(data, Priors()).start()[None].repeat(300, axis=0)
+    means = np.zeros((300, 1, len(data.structure.items)))
+    values = np.tile((rows[list(data.structure.items)].to_numpy() - data.centre) / data.spread, (4, 1))
+    outcome = np.tile(rows[["later"]].to_numpy(), (4, 1))
+    place = np.zeros(1600, int)
+    apart = outcomes.slopes(values, place, outcome, x, means, data, seed=1)
+    own = outcomes.slopes(values, place, outcome, x, means, data, seed=1, customer=np.tile(np.arange(400), 4))
+    once = outcomes.slopes(values[:400], place[:400], outcome[:400], x, means, data, seed=1)
+    assert own.std() == pytest.approx(once.std(), rel=1e-6)
+    assert apart.std() < 0.65 * once.std()  # the control: four copies would halve what is uncertain
+
+
 def test_paths_of_latents_that_coincide_are_flagged_and_others_are_not(fitted: tuple) -> None:
     data, tree, _ = fitted
     x = tree["posterior"]["x"].to_numpy()
@@ -272,6 +287,12 @@ def test_the_table_without_belief_has_no_number(fitted: tuple) -> None:
 def test_hopeless_data_are_refused_with_the_reason(change, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         data_of(change(answers(100, seed=1)))
+
+
+def test_a_period_without_an_item_is_refused() -> None:
+    rows = pd.concat([answers(100, seed=1), answers(100, seed=2, period="2").assign(q1=np.nan)])
+    with pytest.raises(ModelError, match=r"(?s)never answered.*q1"):
+        index.model_data(rows, structure=small(), ends=ENDS, periods=["1", "2"])
 
 
 def test_a_misdrawn_structure_is_refused_with_all_reasons() -> None:

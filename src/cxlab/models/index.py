@@ -111,7 +111,8 @@ def model_data(
     Raises
     ------
     ModelError
-        With every problem: columns, periods, codes beyond the ends, items nobody or everybody answered alike.
+        With every problem: columns, periods, codes beyond the ends, items nobody or everybody answered alike, items
+        without an answer in a period.
     """
     items = list(structure.items)
     problems = [Problem("the answers lack a column", value=c) for c in (*items, "period") if c not in answers]
@@ -128,12 +129,14 @@ def model_data(
     if (place < 0).any():
         odd = sorted(set(answers.loc[place < 0, "period"].astype(str)))
         problems.append(Problem("unknown periods", where="period", value=", ".join(odd[:5])))
-    if used.sum() < LEAST:
-        problems.append(
-            Problem("too few answers for a structural model", value=f"{int(used.sum())}", allowed=f"{LEAST} or more")
-        )
-    else:
-        problems += _item_problems(values[used], items, ends)
+    problems += hindrances(answers[used], items, ends)
+    for label in np.unique(place[used]) if not problems else ():
+        never = ~np.isfinite(values[used & (place == label)]).any(axis=0)
+        if never.any():
+            problems.append(
+                Problem("a period in which an item was never answered", where=str(periods[label]),
+                        value=", ".join(np.array(items)[never]), todo="leave the period or the item out")
+            )  # fmt: skip
     if problems:
         raise ModelError(problems)
     values, place, weight = values[used], place[used], weight[used]
@@ -170,6 +173,26 @@ def model_data(
         answered=np.stack([np.isfinite(values[place == t]).sum(axis=0) for t in range(len(here))]),
         weighting="survey" if weighted else "none",
     )
+
+
+def hindrances(answers: pd.DataFrame, items: Sequence[str], ends: Mapping[str, tuple[float, float]]) -> list[Problem]:
+    """Return what keeps answers (a column an item) from a structural model: too few, all alike, beyond the ends."""
+    if len(answers) < LEAST:
+        return [Problem("too few answers for a structural model", value=f"{len(answers)}", allowed=f"{LEAST} or more")]
+    found = []
+    for item in items:
+        own = answers[item].dropna().to_numpy(float)
+        low, high = sorted(ends[item])
+        if len(own) < LEAST:
+            found.append(Problem("an item that hardly anybody answered", where=item, value=f"{len(own)} answers",
+                                 allowed=f"{LEAST} or more", todo="leave it out of the index"))  # fmt: skip
+        elif np.ptp(own) == 0:
+            found.append(Problem("all answers to an item are alike", where=item, value=f"{own[0]:g}",
+                                 todo="leave it out of the index"))  # fmt: skip
+        elif np.isfinite([low, high]).all() and (own.min() < low or own.max() > high):
+            found.append(Problem("answers beyond the ends of the scale", where=item,
+                                 value=f"{own.min():g} to {own.max():g}", allowed=f"{low:g} to {high:g}"))  # fmt: skip
+    return found
 
 
 def build_model(data: SemData, priors: Priors) -> pm.Model:
@@ -363,23 +386,6 @@ def prior_points(spec: Structure, *, draws: int, seed: int, priors: Priors | Non
         ],
         axis=1,
     )
-
-
-def _item_problems(values: np.ndarray, items: Sequence[str], ends: Mapping[str, tuple[float, float]]) -> list[Problem]:
-    found = []
-    for j, item in enumerate(items):
-        own = values[np.isfinite(values[:, j]), j]
-        low, high = sorted(ends[item])
-        if len(own) < LEAST:
-            found.append(Problem("an item that hardly anybody answered", where=item, value=f"{len(own)} answers",
-                                 allowed=f"{LEAST} or more", todo="leave it out of the index"))  # fmt: skip
-        elif np.ptp(own) == 0:
-            found.append(Problem("all answers to an item are alike", where=item, value=f"{own[0]:g}",
-                                 todo="leave it out of the index"))  # fmt: skip
-        elif np.isfinite([low, high]).all() and (own.min() < low or own.max() > high):
-            found.append(Problem("answers beyond the ends of the scale", where=item,
-                                 value=f"{own.min():g} to {own.max():g}", allowed=f"{low:g} to {high:g}"))  # fmt: skip
-    return found
 
 
 def _strongest(covariance: np.ndarray, spec: Structure) -> tuple[int, ...]:

@@ -28,6 +28,7 @@ def slopes(
     data: SemData,
     *,
     seed: int,
+    customer: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw the slope of outcomes on the index of the target latent.
 
@@ -42,7 +43,10 @@ def slopes(
         Draws of the model.
     data : SemData
     seed : int
-        Of the Bayesian bootstrap over respondents.
+        Of the Bayesian bootstrap over customers.
+    customer : array of int, shape (N,), optional
+        Whose answer a row is, from 0: several answers of one customer are weighted together, since what follows them
+        may be the same purchases. By default everybody answered once.
 
     Returns
     -------
@@ -61,6 +65,7 @@ def slopes(
     random = np.random.default_rng(seed)
     member = (spec.of_item[:, None] == np.arange(len(spec.latents))).astype(float)
     groups = np.eye(len(data.periods))[period]
+    whose = np.arange(len(values)) if customer is None else customer
     found = np.empty((len(points), outcome.shape[1]))
     for i in range(len(points)):
         slope = parts.loading[i] / parts.residual[i]
@@ -69,7 +74,7 @@ def slopes(
         reach = np.linalg.inv(left)[:, k, :][:, spec.of_item] * slope * masks
         off = (filled - means[i][period]) * seen
         score = (reach[which] * off).sum(axis=1) * told.spread[i, k] / sd[i]
-        weight = random.standard_exponential(len(values))
+        weight = random.standard_exponential(int(whose.max()) + 1)[whose]
         total = np.maximum(groups.T @ weight, 1e-300)
         centred = score - groups @ ((groups.T @ (weight * score)) / total)
         level = groups @ ((groups.T @ (weight[:, None] * outcome)) / total[:, None])

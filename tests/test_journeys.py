@@ -15,6 +15,7 @@ from cxlab import journey_estimates, journeys
 from cxlab.disclosure import suppress
 from cxlab.figures import to_svg
 from cxlab.journeys import Journeys
+from cxlab.models.journey import leaving
 from cxlab.narrative import journey as say
 from cxlab.narrative import ways
 from cxlab.narrative.finding import Finding
@@ -167,6 +168,25 @@ def test_leaving_that_has_nothing_to_do_with_parcels_is_not_found(tmp_path: Path
     _, table = told(data, params)
     assert one(table, estimand="one_bad", basis="outcome")["verdict"] in ("cannot_tell", "no_real_change")
     assert one(table, estimand="mot_leaving", basis="late")["verdict"] in ("cannot_tell", "no_real_change")
+
+
+def test_an_experience_that_nobody_judged_is_no_good_one(tmp_path: Path) -> None:
+    """Service has an outcome, too, but nothing shows that one side of it is bad."""
+    random = np.random.default_rng(8)
+    rows = lives(effect=0.3, seed=2)
+    for row in list(rows["met"]):
+        id, who, day, place, _, _ = row.split(",")
+        if place == "delivery" and random.random() < 0.5:
+            late = str(random.random() < 0.3).lower()
+            rows["met"].append(f"s{id},{who},{np.datetime64(day) - 1},service,,{late}")
+    data, params = unit(tmp_path, **rows)
+    found = journeys.load(data, params=params)
+    assert ("service", "late") in found.sides
+    assert found.horizon is not None
+    all_rows = leaving.followed(data, found.horizon, basis="outcome", names=["late"])
+    parcels = int((all_rows["touchpoint"] == "delivery").sum())
+    assert [len(one.y) for one in found.one_bad if one.places[0][1] == "outcome"] == [parcels]
+    assert parcels < len(all_rows)
 
 
 EMPTY: dict[str, Callable[[Path], tuple[UnitData, Params]]] = {

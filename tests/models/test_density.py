@@ -38,13 +38,18 @@ def evaluate(model: pm.Model, points: list[dict[str, np.ndarray]], what: str) ->
 def draw_points(rung: int, *, seed: int) -> list[dict[str, np.ndarray]]:
     random = np.random.default_rng(seed)
     sizes = {"scale_log__": graph.SCALES, "effect_raw": graph.LADDER[rung], "cell_raw": rung, "cut_raw": graph.CUTS}
+    sizes["spread_raw"] = graph.LADDER[rung] // 4 - 1
     return [{name: random.normal(0.0, 0.7, size) for name, size in sizes.items()} for _ in range(POINTS)]
 
 
-def named(data: SatisfactionData, points: list[dict[str, np.ndarray]]):
-    raw = {name: np.stack([p[name] for p in points])[None] for name in ("effect_raw", "cell_raw", "cut_raw")}
-    raw["scale"] = np.exp(np.stack([p["scale_log__"] for p in points]))[None]
-    return satisfaction._named(data, satisfaction._arrays(data, Priors()), raw), raw
+def named(data: SatisfactionData, points: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return satisfaction._named(data, satisfaction._arrays(data, Priors()), stacked(points))
+
+
+def stacked(points: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Points as one chain of draws."""
+    raw = {name: np.stack([p[name] for p in points])[None] for name in points[0]}
+    return raw | {"scale": np.exp(raw["scale_log__"])}
 
 
 @pytest.mark.parametrize("codes", [(0.0, 1.0), (1.0, 2.0, 3.0, 4.0, 5.0), tuple(map(float, range(11)))])
@@ -52,17 +57,14 @@ def test_counts_and_rows_differ_by_a_constant(codes: tuple[float, ...]) -> None:
     data = data_of(codes)
     points = draw_points(64, seed=1)
     aggregated = evaluate(satisfaction.build_model(data, Priors()), points, "answers")
-    posterior, _ = named(data, points)
+    posterior = named(data, points)
     cell, code = np.nonzero(data.counts)
     rows = np.repeat(np.arange(len(cell)), data.counts[cell, code].astype(int))
     eta, cut = pytensor.tensor.dvector("eta"), pytensor.tensor.dvector("cut")
     one = pm.OrderedLogistic.dist(eta=eta, cutpoints=cut, compute_p=False)
     by_row = pytensor.function([eta, cut], pm.logp(one, code[rows]).sum(), mode="FAST_COMPILE")
     rowwise = np.array(
-        [
-            float(by_row(posterior["eta"].to_numpy()[0, i][cell[rows]], posterior["cut"].to_numpy()[0, i]))
-            for i in range(POINTS)
-        ]
+        [float(by_row(posterior["eta"][0, i][cell[rows]], posterior["cut"][0, i])) for i in range(POINTS)]
     )
     assert np.std(rowwise) > 1.0  # the points do differ
     np.testing.assert_allclose(aggregated - rowwise, (aggregated - rowwise)[0], rtol=0, atol=1e-8)
@@ -80,13 +82,13 @@ def test_unequal_scales_are_in_the_density() -> None:
         scale_by="segment:age",
     )
     points = draw_points(64, seed=2)
-    posterior, _ = named(data, points)
-    data = replace(data, log_scale=np.array([0.0, -0.4, 0.7]))
+    posterior = named(data, points)
+    assert np.ptp(posterior["log_scale"]) > 0.1  # the groups do differ
     aggregated = evaluate(satisfaction.build_model(data, Priors()), points, "answers")
-    width = np.exp(data.log_scale)[data.scale_group][:, None]
     rowwise = []
     for i in range(POINTS):
-        z = (posterior["cut"].to_numpy()[0, i][None] - posterior["eta"].to_numpy()[0, i][:, None]) / width
+        width = np.exp(posterior["log_scale"][0, i])[data.scale_group][:, None]
+        z = (posterior["cut"][0, i][None] - posterior["eta"][0, i][:, None]) / width
         share = np.diff(stats.logistic.cdf(z), axis=1, prepend=0.0, append=1.0)
         rowwise.append((data.counts * np.log(share)).sum())
     np.testing.assert_allclose(aggregated, rowwise, rtol=0, atol=1e-7)
@@ -100,10 +102,9 @@ def test_padding_changes_nothing() -> None:
         point["effect_raw"][len(data.scale_of) :] = 0.0
         point["cell_raw"][len(data.cells) :] = 0.0
         point["cut_raw"][4:] = 0.0
-    large = [
-        {**p, "effect_raw": np.pad(p["effect_raw"], (0, 32)), "cell_raw": np.pad(p["cell_raw"], (0, 192))}
-        for p in small
-    ]
+        point["spread_raw"][:] = 0.0  # one scale for all
+    more = {"effect_raw": 32, "cell_raw": 192, "spread_raw": 8}
+    large = [{name: np.pad(value, (0, more.get(name, 0))) for name, value in p.items()} for p in small]
     values = []
     for rung, points in ((64, small), (256, large)):
         model = graph.graph(rung)
@@ -121,14 +122,13 @@ def test_the_prior_is_the_one_of_the_docstring_however_it_is_centred() -> None:
     points = draw_points(64, seed=5)
     model = satisfaction.build_model(data, priors)
     logp = evaluate(model, points, "all") - evaluate(model, points, "answers")
-    raw = {name: np.stack([p[name] for p in points])[None] for name in ("effect_raw", "cell_raw", "cut_raw")}
-    raw["scale"] = np.exp(np.stack([p["scale_log__"] for p in points]))[None]
+    raw = stacked(points)
     posterior = satisfaction._named(data, arrays, raw)
     effects, m = len(data.scale_of), len(data.cells)
     expected = []
     for i in range(POINTS):
-        scale, effect, cut, eta = raw["scale"][0, i], *(posterior[v].to_numpy()[0, i] for v in ("effect", "cut", "eta"))
-        cut, eta = cut + posterior["location"].to_numpy()[0, i], eta + posterior["location"].to_numpy()[0, i]
+        scale, effect, cut, eta = raw["scale"][0, i], *(posterior[v][0, i] for v in ("effect", "cut", "eta"))
+        cut, eta = cut + posterior["location"][0, i], eta + posterior["location"][0, i]
         of_effect = scale[data.scale_of]
         c, ce = arrays["cell_centring"], arrays["effect_centring"]
         total = stats.halfnorm.logpdf(scale, scale=arrays["scale_prior"]).sum() + np.log(scale).sum()
@@ -140,6 +140,7 @@ def test_the_prior_is_the_one_of_the_docstring_however_it_is_centred() -> None:
         total += stats.logistic.logpdf(cut).sum() + np.log(np.diff(cut)).sum()
         total += stats.norm.logpdf(raw["cut_raw"][0, i, 4:]).sum()
         total += stats.norm.logpdf(raw["effect_raw"][0, i, effects:]).sum()
+        total += stats.norm.logpdf(raw["spread_raw"][0, i]).sum()
         total += stats.norm.logpdf(raw["cell_raw"][0, i, m:]).sum()
         expected.append(total)
     difference = logp - np.array(expected)

@@ -12,7 +12,7 @@ from models.drive_worlds import FIVE, again, levels, ratings, with_blanks
 from cxlab import diagnostics, importance
 from cxlab.errors import ModelError
 from cxlab.models import drivers
-from cxlab.models.drive import blanks
+from cxlab.models.drive import blanks, summary
 from cxlab.models.drive.data import BLANK, NOT_USED, DriverData
 from cxlab.models.drivers import Priors
 
@@ -61,6 +61,13 @@ def test_the_layout_is_the_promised_one(fitted: xr.DataTree, planted: tuple[Driv
     assert eigen.min() > -1e-9
     assert np.linalg.eigvalsh(posterior["net_cov"].to_numpy()).min() > -1e-9
     assert set(fitted.attrs) >= {"method", "khat", "ess_share", "shape", "halo", "seed"}
+
+
+def test_draws_thinned_evenly_still_see_all_worlds(fitted: xr.DataTree) -> None:
+    """Who the customers are is uncertain, too: a page that keeps each fourth draw must not see a fourth of that."""
+    for step in (2, 4):
+        kept = fitted["posterior"]["level_share"].isel(draw=slice(None, None, step), attribute=0, level=1)
+        assert len(np.unique(kept.to_numpy())) == summary.WORLDS
 
 
 def test_planted_effects_are_found_though_a_third_is_blank(

@@ -10,6 +10,7 @@ from journey_files import unit
 from cxlab.models.journey import experience, leaving
 from cxlab.models.journey.leaving import Horizon
 
+EDGES = ["eve,2025-01-01", "eve,2025-06-30"]
 HORIZON = Horizon(30, "purchase", pd.Timestamp("2025-01-01"), pd.Timestamp("2025-06-30"))
 
 
@@ -24,7 +25,7 @@ def test_what_followed_is_counted_from_the_next_day_within_the_horizon(tmp_path:
             "i5,dora,2025-06-20,delivery,,true",  # cannot be followed for 30 days
             "i6,,2025-03-01,delivery,,true",  # nobody knows who
         ],
-        bought=["ann,2025-03-01", "bob,2025-03-31", "cid,2025-04-01", "eve,2025-01-01", "eve,2025-06-30"],
+        bought=["ann,2025-03-01", "bob,2025-02-20", "bob,2025-03-31", "cid,2025-02-20", "cid,2025-04-01", *EDGES],
     )
     rows = leaving.followed(data, HORIZON, basis="outcome", names=["late"]).set_index("id")
     assert rows["left"].to_dict() == {"i1": True, "i2": False, "i3": True}
@@ -63,6 +64,16 @@ def test_whoever_churned_before_is_not_followed(tmp_path: Path) -> None:
     to = Horizon(30, "churn", HORIZON.first, HORIZON.last)
     rows = leaving.followed(data, to, basis="outcome", names=["late"]).set_index("id")
     assert rows["left"].to_dict() == {"i2": True, "i3": False}
+
+
+def test_whoever_has_not_come_or_is_gone_already_cannot_leave(tmp_path: Path) -> None:
+    data, _ = unit(
+        tmp_path,
+        met=[f"i{k},{who},2025-04-10,delivery,,true" for k, who in enumerate(("ann", "bob", "cid", "dora"))],
+        bought=["ann,2025-04-10", "bob,2025-03-11", "cid,2025-03-10", "dora,2025-04-11", *EDGES],
+    )
+    rows = leaving.followed(data, HORIZON, basis="outcome", names=["late"])
+    assert sorted(rows["customer"]) == ["ann", "bob"]  # cid had bought nothing for longer, dora nothing at all
 
 
 def test_the_horizon_is_learned_from_those_who_came_back(tmp_path: Path) -> None:

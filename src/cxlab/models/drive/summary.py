@@ -47,7 +47,7 @@ def dataset(
     s, a_all, d = len(flat), len(layout.sizes), len(layout.share)
     a = len(data.attributes)
     random = np.random.default_rng(seed)
-    world = np.arange(s) % worlds
+    world = random.permutation(s) % worlds  # by turns, every fourth draw would see but a fourth of the worlds
     width = max(data.sizes) + 1
     level, share = np.full((s, a, width), np.nan), np.full((s, a, width), np.nan)
     cov, net = np.empty((s, a, a)), np.empty((s, a, a))

@@ -264,24 +264,30 @@ def _leaving(
         if basis == RATING:
             _, words = experience.rated(data, params, rows["id"])
             levels = words.set_axis(experience.columns_of([(t, RATING) for t in words.columns]), axis=1)
-            any_bad = (words == "bad").sum(axis=1)
+            judged = words
             rows["rated"] = (words != "unknown").sum(axis=1).clip(upper=6).astype("string")
             more.append("rated")
         else:
             levels = leaving.outcome_words(rows, sides)
-            chosen = leaving.outcome_words(rows, {k: v for k, v in sides.items() if k in clear})
-            any_bad = (chosen == "bad").any(axis=1).astype(int)
-            if not clear:
-                any_bad[:] = 0
+            judged = leaving.outcome_words(rows, {k: v for k, v in sides.items() if k in clear})
         levels = _known_both(levels, least)
         own = experience.covariates(rows, [*more, "touchpoint"] if basis != RATING else more)
         if levels.shape[1]:
             by_touchpoint.append(_left(levels, rows, own))
-        word = np.where(any_bad == 1, "bad", np.where(any_bad > 1, "middling", "good"))
-        whole = pd.DataFrame(word[:, None], columns=experience.columns_of([(ANY, basis)]))
-        if _known_both(whole, least).shape[1]:
-            one_bad.append(_left(whole, rows, own))
+        whole, seen = _one_bad(judged, basis)
+        if _known_both(whole[seen], least).shape[1]:
+            one_bad.append(_left(whole[seen], rows[seen], own[seen]))
     return tuple(by_touchpoint), tuple(one_bad), "" if by_touchpoint else why
+
+
+def _one_bad(judged: pd.DataFrame, basis: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return each row's experience at whatever touchpoint, and which rows have one that can be told bad or good."""
+    bad = (judged == "bad").sum(axis=1).to_numpy()
+    if basis != RATING:
+        bad = np.minimum(bad, 1)  # several outcomes of one interaction are one experience
+    word = np.where(bad == 1, "bad", np.where(bad > 1, "middling", "good"))
+    whole = pd.DataFrame(word[:, None], index=judged.index, columns=experience.columns_of([(ANY, basis)]))
+    return whole, (judged != "unknown").any(axis=1).to_numpy()
 
 
 def _left(levels: pd.DataFrame, rows: pd.DataFrame, own: pd.DataFrame) -> MomentsData:

@@ -73,7 +73,7 @@ def test_whoever_has_not_come_or_is_gone_already_cannot_leave(tmp_path: Path) ->
         bought=["ann,2025-04-10", "bob,2025-03-11", "cid,2025-03-10", "dora,2025-04-11", *EDGES],
     )
     rows = leaving.followed(data, HORIZON, basis="outcome", names=["late"])
-    assert sorted(rows["customer"]) == ["ann", "bob"]  # cid had bought nothing for longer, dora nothing at all
+    assert sorted(rows["id"]) == ["i0", "i1"]  # cid had bought nothing for longer, dora nothing at all
 
 
 def test_the_horizon_is_learned_from_those_who_came_back(tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ def followed(data: UnitData, to: Horizon, *, basis: str, names: Sequence[str] = 
 
     The time before the last full horizon is cut into windows as long as the horizon, the latest first; of each
     customer and window the *first* experience is taken. Which one that is does not depend on anything later, so those
-    who leave early are not counted at their last moment only.
+    who leave early are not counted at their last moment only. Only customers can leave: whoever churned by that day,
+    or (where that is not recorded) bought nothing in the horizon up to it, is gone already or has never come.
 
     Parameters
     ----------
@@ -111,6 +112,7 @@ def followed(data: UnitData, to: Horizon, *, basis: str, names: Sequence[str] = 
     size = data.sql(f"SELECT count(DISTINCT customer) AS n FROM ({source}) WHERE date <= DATE '{until}'")
     gone = "kind = 'churn'" if to.kind == "churn" else f"kind IN {BOUGHT}"
     left = "f.customer IS NOT NULL" if to.kind == "churn" else "f.customer IS NULL"
+    before = "e.date <= x.date" + ("" if to.kind == "churn" else f" AND e.date >= x.date - {to.days}")
     rows = data.sql(
         f"""WITH source AS ({source}),
             met AS (SELECT *, date_diff('day', date, DATE '{until}') // {to.days} AS win FROM source
@@ -127,11 +129,11 @@ def followed(data: UnitData, to: Horizon, *, basis: str, names: Sequence[str] = 
                 GROUP BY x.id),
             f AS (SELECT DISTINCT x.id, x.customer FROM ix x JOIN ends e ON e.customer = x.customer
                 AND e.date > x.date AND e.date <= x.date + {to.days}),
-            before AS (SELECT DISTINCT x.id FROM ix x JOIN ends e ON e.customer = x.customer AND e.date <= x.date)
+            before AS (SELECT DISTINCT x.id FROM ix x JOIN ends e ON e.customer = x.customer AND {before})
         SELECT x.*, {left} AS left_us, coalesce(p.n, 0) AS past, p.recent, date_diff('day', c.since, x.date) AS tenure
             {"".join(f", c.{identifier(s)}" for s in segments)}
         FROM ix x LEFT JOIN f USING (id) LEFT JOIN past p USING (id) LEFT JOIN came c ON c.customer = x.customer
-        {"WHERE x.id NOT IN (SELECT id FROM before)" if to.kind == "churn" else ""} ORDER BY x.date, x.id"""
+        WHERE x.id {"NOT IN" if to.kind == "churn" else "IN"} (SELECT id FROM before) ORDER BY x.date, x.id"""
     )
     rows["past"] = binned(rows["past"], pd.Series(True, index=rows.index))
     ends = [-np.inf, to.days / 3, 2 * to.days / 3, np.inf]

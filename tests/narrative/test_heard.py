@@ -171,11 +171,27 @@ def test_who_is_heard_too_little_and_who_never() -> None:
 def test_an_even_hearing() -> None:
     rows = asked().assign(never_heard=False)
     rows["answer_share"] = rows["base_share"]
-    rows.loc[rows["estimand"] == "r_indicator", "mean"] = 0.95
+    rows.loc[rows["estimand"] == "r_indicator", ["mean", "ci_low", "ci_high"]] = 0.95, 0.91, 0.99
     text = heard.representation(rows, **ABOUT).sentence("en")
     assert "much like those who were asked" in text
     assert "No group is heard much less" in text
     assert "Every group is heard." in text
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((0.74, 0.70, 0.78), "differ clearly"),
+        ((0.78, 0.74, 0.82), "differ somewhat"),
+        ((0.93, 0.86, 0.98), "much like"),
+        ((0.74, 0.50, 0.96), "we cannot tell"),
+        ((0.95, 0.60, 1.00), "we cannot tell"),
+    ],
+)
+def test_likeness_is_claimed_as_far_as_its_interval_goes(ends: tuple[float, float, float], said: str) -> None:
+    rows = asked()
+    rows.loc[rows["estimand"] == "r_indicator", ["mean", "ci_low", "ci_high"]] = ends
+    assert said in heard.representation(rows, **ABOUT).sentence("en")
 
 
 def test_without_a_frame_it_says_what_would_be_needed() -> None:

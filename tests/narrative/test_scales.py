@@ -41,10 +41,17 @@ def test_means_that_mislead_are_said_to() -> None:
 
 
 def test_without_a_contradiction_nothing_is_claimed() -> None:
-    for calm in (rows(first="a"), rows(p=0.7)):
-        assert scales(calm, **WHAT).sentence("en") == (
-            "By age, how groups use the scale gives no reason to doubt who comes first and who last."
-        )
+    assert scales(rows(first="a"), **WHAT).sentence("en") == (
+        "By age, how groups use the scale gives no reason to doubt who comes first and who last."
+    )
+
+
+def test_a_contradiction_that_is_not_sure_is_left_open() -> None:
+    found = scales(rows(p=0.7), **WHAT)
+    assert found.sentence("en") == (
+        "By age, whether the marks put the right group first and last we cannot tell: underneath, others may be."
+    )
+    assert "无法判断" in found.sentence("zh")
 
 
 def test_without_rows_on_what_lies_beneath_we_cannot_tell() -> None:

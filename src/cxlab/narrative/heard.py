@@ -17,6 +17,7 @@ from cxlab.vocab import LANGUAGES, WEIGHTINGS
 from cxlab.wording import Labels, count, estimate, known, number, sentence, subject
 
 _SHARES = ("base_share", "answer_share")
+_ALIKE, _UNLIKE = 0.9, 0.8  # R-indicators from which, and below which, a word is given
 _UNDER = 0.02  # a share this much below that of the base is worth a word
 
 
@@ -163,7 +164,7 @@ def representation(
     statements: tuple[Statement, ...] = ()
     whole = tell.first(response[(response["estimand"] == "r_indicator") & known(response["mean"])])
     if whole is not None:
-        word = next(k for k, floor in (("alike", 0.9), ("somewhat", 0.8), ("unlike", -1.0)) if whole["mean"] >= floor)
+        word = _likeness(*(float(whole[c]) for c in ("mean", "ci_low", "ci_high")))
         ends = {"r": "mean", "r_low": "ci_low", "r_high": "ci_high"}
         found = {k: Number(float(whole[c]), "probability", drawn=False, tabled=False) for k, c in ends.items()}
         for lang in languages:
@@ -205,6 +206,13 @@ def representation(
         return message(language, "representation.legend")
 
     return build(id, statements, languages, caption=legend, draw=draw, tabulate=tabulate)
+
+
+def _likeness(r: float, low: float, high: float) -> str:
+    """Say how alike those who answered are, as far as the interval of the R-indicator bears it out."""
+    if low < _UNLIKE and high >= _ALIKE:
+        return "open"
+    return "unlike" if high < _UNLIKE else "alike" if r >= _ALIKE else "somewhat"
 
 
 def _group(row: pd.Series, labels: Labels, language: str) -> str:

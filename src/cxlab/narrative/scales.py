@@ -63,6 +63,7 @@ def scales(
     if len(marks) < 2 or not places["p_rank_best"]:
         return build(id, (Statement("scales.unknown", names),), languages)
     statements: tuple[Statement, ...] = ()
+    doubtful = False
     for key, place, chances in (
         ("first", 0, places["p_rank_best"]),
         ("last", -1, places["p_rank_worst"]),
@@ -70,6 +71,7 @@ def scales(
         by_marks = str(marks["group"].iloc[place])
         under = max(chances, key=lambda group: chances[group])
         if under == by_marks or chances[under] < _SURE:
+            doubtful |= under != by_marks
             continue
         p = chances[under]
         said = {
@@ -92,7 +94,7 @@ def scales(
             names[lang]["wide"] = labels.group(level, wide, lang)
         statements += (Statement("scales.wide", names, {"spread": Number(spread[wide], "mean", drawn=False)}),)
     if not misled:
-        statements = (Statement("scales.same", names),)
+        statements = (Statement("scales.open" if doubtful else "scales.same", names),)
 
     def tabulate(language: str) -> Block:
         heads = [message(language, f"table.{k}") for k in ("group", "estimate")]

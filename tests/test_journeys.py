@@ -189,6 +189,14 @@ def test_an_experience_that_nobody_judged_is_no_good_one(tmp_path: Path) -> None
     assert parcels < len(all_rows)
 
 
+def test_without_stages_there_is_no_end_of_a_journey(tmp_path: Path) -> None:
+    answers = [f"r{i},c{i},2025-03-10,,{1 + i % 5},{1 + i % 4},{1 + i % 3}" for i in range(90)]
+    data, params = unit(tmp_path, answers=answers, journey={"stages": []})
+    found = journeys.load(data, params=params)
+    assert found.missing["peak_end"] == "no_order"
+    assert "journey.stages" in say.peak_end(pd.DataFrame({"estimand": []}), found=found).sentence("en")
+
+
 EMPTY: dict[str, Callable[[Path], tuple[UnitData, Params]]] = {
     "one answer": lambda p: unit(p, answers=["r1,ann,2025-03-10,,4,2,1"]),
     "one interaction": lambda p: unit(p, met=["i1,ann,2025-03-10,delivery,,true"]),

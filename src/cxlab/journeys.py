@@ -137,9 +137,11 @@ def load(data: UnitData, *, params: Params) -> Journeys:
     peak = aged = None
     if asked and len(said):
         own = experience.contrasted(said, _segments(said))
-        if int((places.notna().sum(axis=1) >= 3).sum()) >= least:
+        staged = {t for stage in params.journey.stages for t in stage.touchpoints}
+        placed = places[[t for t in places.columns if t in staged]]  # without an order there is no end
+        if int((placed.notna().sum(axis=1) >= 3).sum()) >= least:
             peak = peak_end.model_data(
-                places.to_numpy(float), said["y"].to_numpy(), codes=len(asked.codes), success=asked.success,
+                placed.to_numpy(float), said["y"].to_numpy(), codes=len(asked.codes), success=asked.success,
                 customer=said["customer"].to_numpy(), covariates=own,
             )  # fmt: skip
         last = ~said["customer"].duplicated(keep="last").to_numpy()
@@ -150,7 +152,8 @@ def load(data: UnitData, *, params: Params) -> Journeys:
                 covariates=own[last],
             )  # fmt: skip
     if peak is None:
-        missing["peak_end"] = "no_question" if asked is None else "no_three"
+        ordered = bool(params.journey.stages)
+        missing["peak_end"] = "no_question" if asked is None else "no_three" if ordered else "no_order"
     if aged is None or len(aged.edges) < 2:
         missing["tenure"], aged = "no_question" if asked is None else "no_since", None
     walked, gap, flow = _paths(data, params, least)

@@ -258,6 +258,19 @@ def test_scales_of_different_length_are_linked() -> None:
     assert np.mean(hits) > 0.75
 
 
+def test_managers_are_compared_with_experiences_only() -> None:
+    """Where nobody told an experience in the periods kept, there is nothing to compare managers with."""
+    counts = pd.DataFrame({"period": "2025", "expectation": CODES, "experience": np.nan, "n": 20})
+    managers = pd.DataFrame({"period": "2025", "code": [4.0, 5.0], "n": 10})
+    data = expectations.model_data(
+        counts, expectation_codes=CODES, experience_codes=CODES, periods=["2025"], managers=managers,
+        manager_codes=CODES,
+    )  # fmt: skip
+    found = told(data)
+    assert "expectation_mean" in found
+    assert not [str(name) for name in found.data_vars if "managers" in str(name) or "experience" in str(name)]
+
+
 def test_managers_who_overestimate_are_found_and_those_who_do_not_are_not() -> None:
     for seed, delta in ((1, 0.8), (2, 0.0)):
         data, truth = world(

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from journey_files import unit
 
+from cxlab import connect
 from cxlab.models.journey import experience
-from cxlab.params.models import Scale
+from cxlab.params.models import Params, Scale
+from cxlab.runs import UnitData
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,21 @@ def test_bad_is_the_lower_two_fifths_and_good_what_satisfies(
     codes: list[int], satisfied: int | None, expected: tuple[int, int]
 ) -> None:
     assert experience.edges(Scale(codes=codes, satisfied_from=satisfied)) == expected
+
+
+def test_a_question_on_one_touchpoint_does_not_stand_for_the_whole(tmp_path: Path) -> None:
+    item = {"scale": "five", "role": "overall"}
+    ratings = {"from": "answers", "items": {
+        "parcel": item | {"column": "speed", "touchpoint": "delivery"}, "whole": item | {"column": "overall"},
+    }}  # fmt: skip
+    _, params = unit(tmp_path, answers=["r1,ann,2025-03-10,,4,2,", "r2,bob,2025-03-10,,,2,"])
+    own = params.model_dump(mode="json", by_alias=True, exclude_none=True)
+    own["tables"]["ratings"] = ratings
+    params = Params.model_validate(own)
+    store = connect.open_store(connect.build(params, tmp_path / "again"))
+    asked = experience.question(UnitData(store, "one", "2025"), params)
+    assert asked is not None
+    assert asked.item == "whole"
 
 
 def test_an_interaction_counts_only_if_it_was_before_the_answer(tmp_path: Path) -> None:

@@ -47,10 +47,14 @@ class Question:
 
 
 def question(data: UnitData, params: Params) -> Question | None:
-    """Return the overall question with most answers, else the recommend or the effort question; None without any."""
-    asked = data.items().groupby(["item", "role", "scale"], as_index=False)["n"].sum()
+    """Return the overall question with most answers, else the recommend or the effort question; None without any.
+
+    A question on a single touchpoint stands for the relationship only where none of its role asks about the whole.
+    """
+    items = data.items().assign(part=lambda rows: rows["touchpoint"].notna())
+    asked = items.groupby(["item", "role", "scale"], as_index=False).agg(n=("n", "sum"), part=("part", "all"))
     for role in ("overall", "nps", "ces"):
-        of_role = asked[asked["role"] == role].sort_values(["n", "item"], ascending=[False, True])
+        of_role = asked[asked["role"] == role].sort_values(["part", "n", "item"], ascending=[True, False, True])
         if len(of_role):
             item, scale = str(of_role["item"].iloc[0]), params.scales[str(of_role["scale"].iloc[0])]
             _, good = edges(scale) if role != "nps" else (0, len(scale.codes) - 2)

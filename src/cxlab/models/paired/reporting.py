@@ -41,7 +41,7 @@ def estimands(posterior: xr.Dataset, target: Posterior, *, satisfied_from: float
         out["gap_latent"] = ((level_x - level_e) @ data.weight.T) / np.sqrt(1 + np.maximum(extra, 0))
     if data.both.any():
         out |= _met(target, p, cut, level_e, level_x)
-    if data.managed:
+    if data.managed and data.experienced:
         out |= _managers(target, p, codes, cut, satisfied_from, out["experience_mean"])
     events = _events(target, p, codes, cut, level_e, level_x)
     shape, names = x.shape[:2], ("chain", "draw")

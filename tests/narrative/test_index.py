@@ -90,6 +90,30 @@ def test_effects_lead_with_the_total_and_pass_over_what_rests_on_the_prior() -> 
     assert "Next comes" not in flagged.sentence("en")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"from": "value", "mean": 0.5, "ci_high": 0.9, "prior_sensitive": True},  # may count more, but cannot be read
+        {"from": "quality", "verdict": "cannot_tell", "ci_low": -0.1},
+        {"from": "quality", "ci_low": 0.25},  # its range meets that of the next
+    ],
+)
+def test_what_counts_most_is_said_only_when_nothing_may_count_more(change: dict[str, object]) -> None:
+    rows = table()
+    mine = (rows["estimand"] == "point_effect") & (rows["from"] == change["from"])
+    rows.loc[mine, list(change)] = list(change.values())
+    said = say.effects(rows, **TARGET).sentence("en")
+    assert said.startswith("Which of them counts most we cannot tell.")
+    assert "Quality counts most" not in said
+
+
+def test_a_share_explained_that_rests_on_the_prior_says_so() -> None:
+    rows = table()
+    assert "rests on assumptions, too" not in say.effects(rows, **TARGET).sentence("en")
+    rows.loc[rows["estimand"] == "r2", "prior_sensitive"] = True
+    assert "rests on assumptions, too" in say.effects(rows, **TARGET).sentence("en")
+
+
 def test_where_to_begin_is_said_only_when_clear() -> None:
     found = say.where(table(), period="2026Q3", **TARGET)
     assert found.sentence("en").startswith("Counts much and is weak, so look here first: value (P = .90).")

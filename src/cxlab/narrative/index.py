@@ -217,11 +217,13 @@ def effects(
 
     told = names(languages, words)
     statements = []
-    overlap = len(sure) > 1 and float(sure.iloc[1]["ci_high"]) > float(sure.iloc[0]["ci_low"])
+    rivals = shown if sure.empty else shown.drop(index=sure.index[0])  # also those that rest on assumptions
+    clear = len(sure) > 0 and str(sure.iloc[0]["verdict"]) == "better"
+    clear = clear and not (rivals["ci_high"].astype(float) > float(sure.iloc[0]["ci_low"])).any()
     if sure.empty:
         statements.append(Statement("index_effect.unsure"))
     else:
-        key = "index_effect.lead_open" if overlap else "index_effect.lead"
+        key = "index_effect.lead" if clear else "index_effect.lead_open"
         statements.append(Statement(key, told, estimate(sure.iloc[0], "value", "span")))
     if len(sure) > 1:
         statements.append(Statement("index_effect.second", told, estimate(sure.iloc[1], "second_value", "second_span")))
@@ -230,7 +232,8 @@ def effects(
             "r2": Number(float(r2["mean"]), "share", drawn=False, tabled=False),
             "r2_span": Number(float(r2["ci_low"]), "share", high=float(r2["ci_high"]), drawn=False, tabled=False),
         }
-        statements.append(Statement("index_effect.explained", told, numbers))
+        key = "index_effect.explained_flagged" if r2["prior_sensitive"] else "index_effect.explained"
+        statements.append(Statement(key, told, numbers))
     statements.append(Statement("index_effect.flagged" if len(flagged) else "index_effect.none_flagged", told))
 
     def draw(language: str) -> Figure:

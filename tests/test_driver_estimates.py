@@ -11,6 +11,7 @@ from driver_world import CURVES, CUT, FAILED, GOOD, PARAMS, data, estimates, mea
 from cxlab import driver_estimates, driver_measures, whatif
 from cxlab.driver_measures import Measured
 from cxlab.errors import ModelError
+from cxlab.models import drivers
 from cxlab.vocab import ESTIMATE_COLUMNS
 
 ESTIMANDS = {
@@ -239,3 +240,16 @@ def test_clouds_pair_draws_of_the_same_world(world: tuple[Measured, pd.DataFrame
     thinned = replace(one, shares=replace(one.shares, values=one.shares.values[::3]))
     cloud = driver_estimates.clouds(thinned)["delivery"]
     np.testing.assert_array_equal(cloud, np.stack([one.performance[::3, 0], one.shares.values[::3, 0]], axis=1))
+
+
+def test_one_group_is_everybody() -> None:
+    plain = data(400)
+    one = drivers.model_data(
+        plain.codes, plain.outcome, attributes=plain.attributes, levels=plain.levels, kind="ordinal",
+        outcome_levels=plain.outcome_levels, group=np.zeros(400, int), groups=("web",),
+    )  # fmt: skip
+    found = driver_measures.measure(one, posterior(one, draws=50), params=PARAMS, seed=1, about=question())
+    assert found.by_group == {}
+    two = replace(one, groups=("web", "shop"))
+    with pytest.raises(KeyError, match="group_rise"):  # where there are two, these draws would lack what is asked for
+        driver_measures.measure(two, posterior(one, draws=50), params=PARAMS, seed=1, about=question())

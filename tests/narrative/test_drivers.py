@@ -203,7 +203,10 @@ def test_groups_that_differ_are_named_and_others_are_not() -> None:
     same = driver_outlook.groups(by_age(0.0), by="segment:age", about=about(one))
     assert same.sentence("en") == "No attribute clearly matters more to one group than to another."
     _, table = estimates()
-    failed = driver_outlook.groups(table, by="segment:age", about=about(one))
+    untold = driver_outlook.groups(table, by="segment:age", about=about(one))
+    assert untold.sentence("en").startswith("By age we make no statement: there is but one group, or effects")
+    unbelieved = by_age(0.2).assign(mean=np.nan, verdict="withheld")
+    failed = driver_outlook.groups(unbelieved, by="segment:age", about=about(one))
     assert failed.sentence("en") == "By age we make no statement: the checks of the model failed."
     alike = driver_outlook.groups(by_age(0.2), by="", about=about(one))
     assert "taken to be the same for all" in alike.sentence("en")

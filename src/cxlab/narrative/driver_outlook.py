@@ -125,9 +125,10 @@ def groups(estimates: pd.DataFrame, *, by: str, about: About, id: str = "groups"
     if not by:
         return build(id, [Statement("driver_groups.alike")], about.languages)
     state = "withheld" if rows.empty else state_of(rows)
+    key = "untold" if rows.empty else state
     level = {lang: {"level": about.labels.level(by, lang)} for lang in about.languages}
     if state:
-        return build(id, [Statement(f"driver_groups.{state}", level)], about.languages, verdict=state)
+        return build(id, [Statement(f"driver_groups.{key}", level)], about.languages, verdict=state)
     seen = rows[known(rows["mean"])]
     order = list(
         seen.groupby("attribute", sort=False)["mean"]

@@ -39,7 +39,7 @@ class DriverData:
     weights : array, shape (N,)
         Scaled so that they add up to the effective number of respondents (Kish).
     groups : tuple of str
-        Names of the groups whose effects may differ; empty: none.
+        Names of the groups whose effects may differ, two or more; empty: none.
     group : array of int, shape (N,)
         Place of each respondent's group; zeros without groups.
     name : str
@@ -115,6 +115,7 @@ def checked(
     n = len(outcome)
     weight = np.ones(n) if weights is None else np.asarray(weights, float)
     weight = weight * weight.sum() / (weight**2).sum()
+    several = group is not None and len(groups) > 1  # one group alone is everybody
     return DriverData(
         attributes=tuple(map(str, attributes)),
         levels=tuple(tuple(float(c) for c in x) for x in levels),
@@ -123,8 +124,8 @@ def checked(
         kind=kind,
         outcome_levels=() if kind == "continuous" else tuple(float(c) for c in outcome_levels),
         weights=weight,
-        groups=tuple(map(str, groups)),
-        group=np.zeros(n, int) if group is None else np.asarray(group, int),
+        groups=tuple(map(str, groups)) if several else (),
+        group=np.asarray(group, int) if several else np.zeros(n, int),
         name=name,
         customers=np.full(n, None, object) if customers is None else np.asarray(customers, object),
     )

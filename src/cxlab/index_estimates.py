@@ -108,12 +108,14 @@ def _draws(data: xr.Dataset, name: str) -> np.ndarray:
     return np.asarray(values.reshape(-1, *values.shape[2:]))
 
 
-def _sizes(fit: Fit, t: int | None = None) -> dict[str, float]:
-    n, eff = fit.data.n_raw, fit.data.n_eff
-    return {
-        "n": float(n.sum() if t is None else n[t]),
-        "n_eff": float(eff.sum() if t is None else eff[t]),
-    }
+def _sizes(fit: Fit) -> dict[str, float]:
+    return {"n": float(fit.data.n_raw.sum()), "n_eff": float(fit.data.n_eff.sum())}
+
+
+def _told(fit: Fit, t: int, k: int) -> dict[str, float]:
+    """Who answered a question of latent `k` in period `t`: an index of three answers is no index of the period's."""
+    own = float(fit.data.answered[t, fit.data.structure.of_item == k].max())
+    return {"n": own, "n_eff": float(fit.data.n_eff[t]) * own / max(float(fit.data.n_raw[t]), 1.0)}
 
 
 def _direction(chance: float) -> str:
@@ -134,11 +136,11 @@ def _indices(fit: Fit, periods: Sequence[str], practical: float) -> list[dict[st
         }
         for t, period in enumerate(known):
             own = about | {"period": period}
-            rows.append(own | summary(drawn[:, t, k]) | {"estimand": "index"} | _sizes(fit, t))
+            rows.append(own | summary(drawn[:, t, k]) | {"estimand": "index"} | _told(fit, t, k))
             if before.get(period) in known:
                 j = known.index(before[period])
                 change = drawn[:, t, k] - drawn[:, j, k]
-                sizes = {key: min(_sizes(fit, t)[key], _sizes(fit, j)[key]) for key in ("n", "n_eff")}
+                sizes = {key: min(_told(fit, t, k)[key], _told(fit, j, k)[key]) for key in ("n", "n_eff")}
                 judged = {"estimand": "index_change", "verdict": verdict(change, practical=practical)}
                 rows.append(own | summary(change, ref=0.0) | sizes | judged)
     return rows
@@ -200,7 +202,7 @@ def _composites(fit: Fit) -> list[dict[str, Any]]:
                 "group": latent,
                 "to": latent,
             }
-            about |= {"period": period, "unit": "index points"} | _sizes(fit, t)
+            about |= {"period": period, "unit": "index points"} | _told(fit, t, k)
             rows.append(about | _around(float(told["best_index"][t, k]), index[:, t, k]))
     for i, arrow in enumerate(told["arrow"].to_numpy()):
         origin, to = str(arrow).split(" -> ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -266,6 +268,14 @@ def test_the_table_without_belief_has_no_number(fitted: tuple) -> None:
     assert {"index", "path", "total_effect", "loading", "r2", "composite_path"} <= set(table["estimand"])
     change = table[(table["estimand"] == "index_change") & (table["to"] == "satisfaction")].iloc[0]
     assert change["verdict"] == "worse"
+    asked = data.answered.copy()
+    asked[1, data.structure.of_item == data.structure.latents.index("value")] = 5
+    few = index_estimates.table(
+        replace(one, data=replace(data, answered=asked)), judged, periods=["1", "2"], practical=1.0
+    )
+    told = few[few["estimand"].isin(["index", "index_change"]) & (few["period"] == "2")].set_index(["estimand", "to"])
+    assert told.loc[("index", "value"), "n"] == told.loc[("index_change", "value"), "n"] == 5
+    assert told.loc[("index", "quality"), "n"] == data.n_raw[1]
     refused = Gate(False, 1.2, 10.0, 10.0, 3, ({"en": "no", "zh": "no"},))
     withheld = index_estimates.table(one, refused, periods=["1", "2"], practical=1.0)
     assert withheld[["mean", "sd", "ci_low", "ci_high", "prob_gt_ref", "narrow"]].isna().all(axis=None)

@@ -75,7 +75,7 @@ def test_the_planted_drop_is_found_and_what_did_not_move_is_not(run_folder: Path
     estimates = table(run_folder, "satisfaction_estimates")
     assert list(estimates.columns[: len(vocab.ESTIMATE_COLUMNS)]) == list(vocab.ESTIMATE_COLUMNS)
     total = estimates[(estimates["level"] == "total") & (estimates["period"] == "2026Q3")]
-    change = total[(total["estimand"] == "change") & (total["weighting"] == "survey")].set_index(["item", "metric"])
+    change = total[(total["estimand"] == "change") & (total["weighting"] == "population")].set_index(["item", "metric"])
     assert change.loc[("nps", "nps"), "verdict"] == "worse"
     assert change.loc[("delivery", "csat"), "verdict"] == "worse"
     assert change.loc[("quality", "csat"), "verdict"] in ("no_real_change", "cannot_tell")

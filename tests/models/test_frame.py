@@ -13,6 +13,7 @@ from cxlab.errors import ParamsError
 from cxlab.models.ordinal import frame, heard
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
+from cxlab.vocab import UNKNOWN
 
 AGE, TOUCH = "segment:age", "touchpoint"
 PERIODS = ["2025", "2026"]
@@ -150,6 +151,16 @@ def test_who_is_heard(data: UnitData) -> None:
     spread = 1 - 2 * np.sqrt(0.75 * 0.25) * 0.4
     assert found.r_low - 0.02 < spread < found.r_high + 0.02
     assert found.partial[AGE] > 5 * found.partial[TOUCH]  # the touchpoint tells nothing of who answers
+
+
+def test_of_answers_without_a_name_nobody_knows_whom_they_lack(data: UnitData, monkeypatch: pytest.MonkeyPatch) -> None:
+    for unstated, known in ((500, False), (5, True)):
+        said = pd.DataFrame({AGE: ["old", UNKNOWN], "period": "2026", "n": [50, unstated]})
+        monkeypatch.setattr(heard, "_answers", lambda data, factors, said=said: said)
+        rows = heard.heard(data, factors=[AGE], periods=PERIODS, period="2026").set_index("group")
+        assert rows["never_heard"].to_dict() == {"old": False, "young": known}
+        assert rows["base_share"].notna().all() == known
+        assert (rows["asked"] > 0).all()  # who was asked is known either way
 
 
 def test_without_a_frame_nobody_is_said_to_be_represented(folder: Path, tmp_path: Path) -> None:

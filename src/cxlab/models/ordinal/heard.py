@@ -95,7 +95,8 @@ def heard(
     DataFrame
         `HEARD_COLUMNS`: ``rate`` is answered / asked with a 90 % interval (Jeffreys), missing without invitations;
         ``base`` counts customers, else invitations; shares are of the period's base and solicited answers (0-1, groups
-        not stated left out); ``never_heard`` a boolean. Empty where neither customers nor invitations are known.
+        not stated left out), missing where most answers of late do not state the group: nobody then knows who is heard;
+        ``never_heard`` a boolean. Empty where neither customers nor invitations are known.
     """
     from scipy.stats import beta
 
@@ -112,6 +113,8 @@ def heard(
         people = invited["asked"]
         if level in told_apart(base, [level], "population"):
             people = base.groupby(level)["population"].sum()
+        late = answers[answers["period"].isin(recent)]
+        stated = late.empty or level in told_apart(late, [level], "n")
         groups = sorted((set(people.index) | set(invited.index)) - {UNKNOWN})
         total = float(people.reindex(groups).sum())
         spoken = float(said.drop(UNKNOWN, errors="ignore").sum())
@@ -121,8 +124,9 @@ def heard(
             own, answered = float(people.get(group, 0)), float(said.get(group, 0))
             rows.append(
                 (level, group, int(n), int(k), k / n if n else np.nan, low, high, int(own),
-                 own / total if total else np.nan, int(answered), answered / spoken if spoken else np.nan,
-                 own > 0 and not lately.get(group, 0) > 0)
+                 own / total if total and stated else np.nan, int(answered),
+                 answered / spoken if spoken and stated else np.nan,
+                 stated and own > 0 and not lately.get(group, 0) > 0)
             )  # fmt: skip
     return pd.DataFrame(rows, columns=list(HEARD_COLUMNS))
 

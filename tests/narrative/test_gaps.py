@@ -174,3 +174,15 @@ def test_agreement() -> None:
     off = shares.assign(observed=[0.3, 0.3, 0.2, 0.1, 0.1])
     assert "read its shares with care" in say.agreement(off, **ABOUT).sentence("en")
     assert say.agreement(shares.iloc[:0], **ABOUT).sentence("en").startswith("Too few gave both answers")
+
+
+def test_the_small_print_says_who_told_both() -> None:
+    def note(table: pd.DataFrame) -> str:
+        return say.profile(table, **ABOUT).pages["en"].note
+
+    table = rows()
+    assert "the same people gave both" in note(table)
+    apart = table[~table["estimand"].str.startswith("p_")]
+    assert "by different people" in note(apart)
+    alone = apart[apart["estimand"].isin(["experience"])]
+    assert "people" not in note(alone)

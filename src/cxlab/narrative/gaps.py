@@ -119,9 +119,11 @@ def profile(
         return _table(heads, body, language, "gaps_profile.caption", names[language], csv)
 
     drawn = bool(keys) and bool(known(pd.concat([lived["mean"], expected["mean"]])).any())
+    pairs = len(_rows(estimates, "p_below", period=period, metric="share")) > 0
+    small = "note" if pairs else "note_apart" if len(shown) else "note_alone"
     return build(
         id, statements, languages, verdict="withheld" if statements[0].key.endswith("withheld") else "",
-        note=lambda lang: _note(lang, shown if len(shown) else lived, "gaps_profile.note"),
+        note=lambda lang: _note(lang, shown if len(shown) else lived, f"gaps_profile.{small}"),
         caption=lambda lang: message(lang, "gaps_profile.legend"),
         draw=draw if drawn else None, tabulate=tabulate if keys else None,
     )  # fmt: skip

@@ -153,6 +153,15 @@ def test_response_rates() -> None:
     assert list(dots.get_xdata()) == [0.5, 0.2, 0.0]
 
 
+@pytest.mark.parametrize(("half", "said"), [(0.005, "Most readily"), (0.02, "hardly differs"), (0.3, "we cannot tell")])
+def test_rates_are_called_alike_only_where_they_are_known_to_be(half: float, said: str) -> None:
+    rows = asked()
+    groups = rows["level"] != "total"
+    rows.loc[groups, "mean"] = [0.31, 0.32, 0.30]
+    rows.loc[groups, "ci_low"], rows.loc[groups, "ci_high"] = rows["mean"] - half, rows["mean"] + half
+    assert said in heard.rates(rows, **ABOUT).sentence("en")
+
+
 def test_rates_that_nobody_knows() -> None:
     for rows in (asked(invited=False), asked().head(0)):
         assert "nobody wrote down who was asked" in heard.rates(rows, **ABOUT).sentence("en")

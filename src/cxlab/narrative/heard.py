@@ -18,6 +18,7 @@ from cxlab.wording import Labels, count, estimate, known, number, sentence, subj
 
 _SHARES = ("base_share", "answer_share")
 _ALIKE, _UNLIKE = 0.9, 0.8  # R-indicators from which, and below which, a word is given
+_NEAR = 0.1  # response rates of which all that is likely lies this close together hardly differ
 _UNDER = 0.02  # a share this much below that of the base is worth a word
 
 
@@ -119,7 +120,8 @@ def rates(
             names[lang] |= {"most": _group(most, labels, lang), "least": _group(least, labels, lang)}
         ends = {"most_rate": Number(float(most["mean"]), "rate"), "least_rate": Number(float(least["mean"]), "rate")}
         apart = float(most["ci_low"]) > float(least["ci_high"])
-        statements += (Statement("rates.apart" if apart else "rates.alike", names, ends),)
+        near = float(shown["ci_high"].max() - shown["ci_low"].min()) < _NEAR
+        statements += (Statement(f"rates.{'apart' if apart else 'alike' if near else 'open'}", names, ends),)
 
     def draw(language: str) -> Figure:
         return figures.intervals(groups, [_group(r, labels, language) for _, r in groups.iterrows()], language=language)

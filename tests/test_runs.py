@@ -110,6 +110,15 @@ def test_a_notebook_writes_only_what_the_suite_promises(home: small_suite.Home) 
         run.write_posterior("sat", xr.Dataset())
 
 
+def test_a_verdict_keeps_what_is_no_number_as_none(home: small_suite.Home) -> None:
+    run = batch_run(home, notebook="20_share")
+    run.note_diagnostics(
+        "fit", passed=True, verdict={"fits": [{"khat": np.float64("nan"), "ess": float("inf"), "n": 3}]}
+    )
+    notes = json.loads(run.folder.notes("20_share").read_text(encoding="utf-8"))
+    assert notes["diagnostics"]["fit"] == {"passed": True, "fits": [{"khat": None, "ess": None, "n": 3}]}
+
+
 def test_several_notebooks_share_the_findings(home: small_suite.Home) -> None:
     run = batch_run(home, notebook="10_count")
     other = runs.Run(**{**vars(run), "notebook": "20_share"})

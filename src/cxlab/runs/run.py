@@ -311,7 +311,7 @@ class Run:
 
     def note_diagnostics(self, name: str, *, passed: bool, verdict: Mapping[str, Any]) -> None:
         """Record the convergence verdict of a fit; one that did not pass marks the notebook `withheld`."""
-        plain = json.loads(json.dumps(dict(verdict), default=_plain))
+        plain = json.loads(json.dumps(dict(verdict), default=_plain), parse_constant=lambda _: None)
         self._note("diagnostics", name, {"passed": bool(passed), **plain})
 
     def note_sensitivity(self, name: str, text: str) -> None:

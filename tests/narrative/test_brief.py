@@ -122,6 +122,18 @@ def test_further_notebooks_are_told_under_their_question() -> None:
     assert none.pages["en"][0]["type"] == "note"
 
 
+def test_how_well_a_model_predicts_is_no_answer_to_the_question() -> None:
+    rows = further().replace({"id": {"checks": "agreement"}})
+    assert retold.behind(rows, questions=QUESTIONS) == retold.behind(further(), questions=QUESTIONS)
+
+
+def test_one_model_that_failed_is_told() -> None:
+    rows = further()
+    assert retold.believed(rows)
+    rows.loc[rows["id"] == "checks", "verdict"] = "withheld"
+    assert not retold.believed(rows)
+
+
 def test_one_finding_of_a_notebook_is_told_again() -> None:
     said = retold.told(further(), notebook="30_drivers", id="second")
     assert said == {"en": "Something else."}

@@ -14,7 +14,7 @@ from cxlab.catalogue import message
 from cxlab.vocab import LANGUAGES
 from cxlab.wording import pick
 
-_OF_THE_MODEL = ("checks", "prior")  # findings on a model, not on customers
+_OF_THE_MODEL = ("checks", "prior", "agreement")  # findings on a model, not on customers
 _SENTENCES = 2  # of a finding that is told again
 
 
@@ -82,6 +82,11 @@ def behind(
             page.append(blocks.finding(text, verdict=str(row["verdict"]), lead=asked))
         pages[lang] = page or [blocks.note(message(lang, "brief.behind_none"))]
     return Passage("behind", pages)
+
+
+def believed(findings: pd.DataFrame) -> bool:
+    """Return whether the models of all notebooks passed their checks."""
+    return not ((findings["id"] == "checks") & (findings["verdict"] == "withheld")).any()
 
 
 def told(findings: pd.DataFrame, *, notebook: str, id: str, languages: Sequence[str] = LANGUAGES) -> dict[str, str]:

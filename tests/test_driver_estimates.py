@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from driver_world import CURVES, CUT, FAILED, GOOD, PARAMS, data, estimates, measured, posterior, question
+from driver_world import about as about_of
 
 from cxlab import driver_estimates, driver_measures, whatif
 from cxlab.driver_measures import Measured
@@ -146,8 +147,6 @@ def test_a_what_if_of_stored_draws_is_that_of_the_page(tmp_path: object) -> None
 
 
 def test_a_number_as_outcome() -> None:
-    from cxlab.models import drivers
-
     codes = data().codes
     random = np.random.default_rng(0)
     one = drivers.model_data(
@@ -162,6 +161,11 @@ def test_a_number_as_outcome() -> None:
     about = question(role="behaviour", satisfied_from=None)
     found = driver_measures.measure(one, draws, params=PARAMS, seed=1, about=about)
     assert found.metric == "mean"
+    assert found.practical == pytest.approx(0.03)  # not that of mean ratings
+    units = driver_estimates.table([found], [GOOD]).set_index("estimand")["unit"]
+    assert set(units[["effect", "reward", "penalty"]]) == {"log of money"}
+    assert "logarithm" in about_of(found).subject("en")
+    assert about_of(measured()).subject("en").startswith("the share of satisfied customers")
     assert value(driver_estimates.table([found], [GOOD]), "effect")["quality"] == pytest.approx(0.4, abs=0.15)
 
 

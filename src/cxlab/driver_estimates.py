@@ -115,7 +115,7 @@ def outlook_table(measured: Sequence[Measured], gates: Sequence[Gate], *, params
             for metric, values in whatif.change(one.outlook, scenario.moves).items():
                 own = _place(one) | {"metric": metric, "estimand": "change", "scenario": scenario.id}
                 own |= {"moved": float(one.outlook.weight[moved].sum()), "n": n, "n_eff": n_eff}
-                own |= {"unit": METRIC_UNITS.get(metric, "share"), "verdict": "" if gate.passed else "withheld"}
+                own |= {"unit": _unit(one, metric), "verdict": "" if gate.passed else "withheld"}
                 rows.append(own | _numbers(values, withheld=not gate.passed, ref=0.0))
     return pd.DataFrame(rows, columns=[*_given(), "scenario", "moved"])
 
@@ -231,7 +231,7 @@ def draws_of(measured: Sequence[Measured], gates: Sequence[Gate]) -> xr.Dataset:
 
 def _rows(one: Measured, *, withheld: bool) -> list[dict[str, Any]]:
     found = []
-    worst_unit = METRIC_UNITS.get(one.metric, "share")
+    worst_unit = _unit(one, one.metric)
     top = (np.argsort(np.argsort(-one.shares.values, axis=1), axis=1) < TOP).mean(axis=0)
     chances = one.kinds.mean(axis=0)
     weighed = _weighed(one.data)
@@ -260,6 +260,10 @@ def _rows(one: Measured, *, withheld: bool) -> list[dict[str, Any]]:
             numbers["mean"] = float("nan") if withheld else float(value)
             found.append(place | numbers | {"estimand": estimand, "metric": "probability", "unit": "probability"})
     return found
+
+
+def _unit(one: Measured, metric: str) -> str:
+    return "log of money" if one.data.kind == "continuous" else METRIC_UNITS.get(metric, "share")
 
 
 def _weighed(data: DriverData) -> np.ndarray:

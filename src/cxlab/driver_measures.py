@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 BEHAVIOUR: Final = "behaviour"  # role of an outcome that is no question
 KEPT: Final = 1000  # draws written down, of all chains together
 UNWELCOME: Final = "left"  # what customers do and nobody wants: there a rating that lowers it is the good one
-_PRACTICAL: Final = 0.03  # of shares for which the params name no smallest change worth acting on
+_PRACTICAL: Final = (
+    0.03  # of shares, and of the log of money, for which the params name no smallest change worth acting on
+)
 _MOOD_GROUPS: Final = 12
 
 
@@ -182,6 +184,8 @@ def measure(
     anchors = reward.anchors(effect, levels.mean(axis=0))
     up, down = whatif.sides(at, anchors, metric)
     practical = float(getattr(params.limits.practical_change, metric, _PRACTICAL))
+    if data.kind == "continuous":  # the mean of money's logarithm is no mean rating
+        practical = _PRACTICAL
     worth = np.maximum(np.abs(up), np.abs(down))
     liked = -1.0 if about.role == BEHAVIOUR and data.name == UNWELCOME else 1.0
     return Measured(

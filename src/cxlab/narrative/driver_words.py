@@ -47,6 +47,8 @@ class About:
 
     def subject(self, language: str) -> str:
         """Return what effects are about: "the net promoter score"."""
+        if self.outcome == "spend" and self.outcome not in self.labels.items:
+            return message(language, "driver_metric.spend")
         if f"metric.{self.metric}.subject" in catalogue(language):
             return subject(self.metric, self.outcome, labels=self.labels, language=language)
         return message(language, f"driver_metric.{self.metric}")

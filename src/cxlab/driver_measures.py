@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 BEHAVIOUR: Final = "behaviour"  # role of an outcome that is no question
 KEPT: Final = 1000  # draws written down, of all chains together
 UNWELCOME: Final = "left"  # what customers do and nobody wants: there a rating that lowers it is the good one
-_PRACTICAL: Final = (
-    0.03  # of shares, and of the log of money, for which the params name no smallest change worth acting on
-)
+_PRACTICAL: Final = 0.03  # smallest change worth acting on of shares without one in the params, and of the log of money
 _MOOD_GROUPS: Final = 12
 
 

@@ -48,6 +48,7 @@ def test_a_failure_leaves_the_older_good_page_and_is_said(home: small_suite.Home
     ]
     assert {n.notebook for n in unit.notebooks} == {good.notebook("10_count"), good.notebook("20_share")}
     assert unit.tables == {"shares": good.table("shares")}
+    assert [n.older for n in unit.notebooks] == [False, True]
     assert unit.notebooks[0].title == {"en": "Count", "zh": "计数"}
 
 
@@ -57,6 +58,7 @@ def test_a_unit_that_never_had_a_good_run_shows_the_newest(home: small_suite.Hom
     unit = found(home)["north/2025Q1"]
     assert unit.run_id == newest.run_id
     assert unit.notebooks[1].notebook == newest.notebook("20_share")
+    assert not unit.notebooks[1].older  # there is no earlier page that could stand in its place
 
 
 def test_an_interrupted_run_is_not_shown_over_a_good_one(home: small_suite.Home) -> None:

@@ -96,7 +96,7 @@ def _result(params: Params, root: Path, unit: Unit, notebooks: list[Notebook]) -
         path = (shown if record else newest).notebook(notebook.id)
         status = now.status if failed and now else record.status if record else "no_data"
         error = now.error if failed and now else record.error if record else ""
-        older = failed and record is not None
+        older = failed and record is not None and record.settled
         page = path if path.is_file() else None
         pages.append(NotebookResult(notebook.id, dict(notebook.title), status, page, error, older=older))  # type: ignore[arg-type]
     first = (params.headline.item or "", params.headline.metric or "")

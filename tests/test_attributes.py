@@ -95,6 +95,27 @@ def in_period(answers: pd.DataFrame, year: str) -> pd.DataFrame:
     return answers[answers["day"].str.startswith(year)].sort_values("id").reset_index(drop=True)
 
 
+def test_a_thin_period_is_helped_by_those_before_it(
+    params: Params, data: UnitData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = attributes.load(data, params=params, period="2026", outcome="whole")
+    assert (len(whole.outcome), whole.since) == (N, "2025")  # fewer than enough in 2026
+    assert attributes.load(data, params=params, period="2025", outcome="whole").since == ""  # nothing later helps
+    monkeypatch.setattr(attributes, "ENOUGH", 100)
+    alone = attributes.load(data, params=params, period="2026", outcome="whole")
+    assert len(alone.outcome) < N
+    assert alone.since == ""
+
+
+def test_codes_that_nobody_gave_have_no_cut() -> None:
+    places, codes = attributes._given(np.array([1, 3, -1, 3, 4]), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0))
+    assert codes == (1.0, 3.0, 4.0, 5.0)  # the best one stays
+    np.testing.assert_array_equal(places, [0, 1, -1, 1, 2])
+    few, all_of_them = attributes._given(np.array([0, 0]), (1.0, 2.0, 3.0))
+    np.testing.assert_array_equal(few, [0, 0])
+    assert all_of_them == (1.0, 2.0, 3.0)
+
+
 def test_rows_are_what_was_said(params: Params, data: UnitData, answers: pd.DataFrame) -> None:
     loaded = attributes.load(data, params=params, period="2025", outcome="whole")
     said = in_period(answers, "2025")

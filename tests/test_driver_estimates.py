@@ -257,3 +257,15 @@ def test_one_group_is_everybody() -> None:
     two = replace(one, groups=("web", "shop"))
     with pytest.raises(KeyError, match="group_rise"):  # where there are two, these draws would lack what is asked for
         driver_measures.measure(two, posterior(one, draws=50), params=PARAMS, seed=1, about=question())
+
+
+def test_the_score_of_a_scale_is_the_same_without_the_codes_that_nobody_gave() -> None:
+    whole = tuple(map(float, range(11)))
+    present = (3.0, 5.0, 6.0, 7.0, 9.0, 10.0)
+    share = np.array([0.1, 0.1, 0.2, 0.2, 0.3, 0.1])
+    above = 1 - np.cumsum(share)
+    found = whatif.measures(whole, role="nps", satisfied_from=None)
+    score = sum(w * (1.0 if k < 0 else above[k]) for k, w in driver_measures._among(found["nps"], whole, present))
+    assert score == pytest.approx(100 * (0.4 - 0.4))
+    unhappy = driver_measures._among(found["unhappy"], whole, present)
+    assert sum(w * (1.0 if k < 0 else above[k]) for k, w in unhappy) == pytest.approx(0.4)

@@ -54,15 +54,18 @@ def test_one_stray_trajectory_is_forgiven_and_many_are_not() -> None:
 
 def test_what_does_not_pass_is_drawn_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, str]] = []
+    ways: list[float] = []
 
-    def fit(one: object, *, seed: int, draws: int, chains: int, monotone: str) -> xr.DataTree:
+    def fit(one: object, *, seed: int, draws: int, chains: int, monotone: str, accept: float, tune: int) -> xr.DataTree:
         asked.append((draws, monotone))
-        return tree(apart=1.0 if draws < 400 else 0.0)
+        ways.append(accept)
+        return tree(apart=1.0 if draws < 300 else 0.0)
 
     monkeypatch.setattr(drivers, "fit", fit)
     found = driver_fits.fit([data(200), data(200)], settings=ModelSettings(), seed=lambda _: 1, draws=100)
     assert [one.gate.passed for one in found] == [True, True]
-    assert [draws for draws, _ in asked] == [100, 200, 400, 100, 200, 400]
+    assert [draws for draws, _ in asked] == [100, 100, 300, 100, 100, 300]
+    assert ways[0] < ways[1] < ways[2]  # in ever shorter steps
     assert [shape for _, shape in asked][:2] == ["auto", "yes"]  # chosen once
     assert driver_fits.reasons(found) == []
     assert [v["name"] for v in driver_fits.verdicts(found)["fits"]] == ["overall", "overall"]

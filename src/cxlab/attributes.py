@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ ROLES: Final = ("overall", "nps", "ces")
 BEHAVIOUR: Final = ("repurchased", "left", "spend")
 HORIZON: Final = 90  # days after the answer in which behaviour is looked at
 LEAST_USERS: Final = 30  # scored answers an attribute needs
+ENOUGH: Final = 500  # respondents from which a period stands for itself; with fewer, those before help it
 
 
 def attributes(data: UnitData, *, period: str, named: Sequence[str] = ()) -> list[str]:
@@ -107,10 +109,12 @@ def load(
 ) -> DriverData:
     """Read respondents with their ratings and one outcome.
 
-    Respondents are those of the period who rated an attribute. For what customers did (``repurchased``, ``left``,
-    ``spend``) they are those of all periods whose `HORIZON` days after the answer are over, and only what came after
-    the answer counts, once: answers of a customer within `HORIZON` days of one that counts have no outcome.
-    *Not used* stays a state; refused, blank and never asked are blanks.
+    Respondents are those of the period who rated an attribute; where they are fewer than `ENOUGH`, those of the periods
+    before as well, the latest first, until there are as many (`DriverData.since`). For what customers did
+    (``repurchased``, ``left``, ``spend``) they are those of all periods whose `HORIZON` days after the answer are over,
+    and only what came after the answer counts, once: answers of a customer within `HORIZON` days of one that counts
+    have no outcome. *Not used* stays a state; refused, blank and never asked are blanks. Codes of an ordinal outcome
+    that nobody gave are left out, but the best one.
 
     Parameters
     ----------
@@ -146,7 +150,8 @@ def load(
     scale_of = _scales(data)
     levels = [tuple(float(c) for c in params.scales[scale_of[name]].codes) for name in names]
     every = by == "period" or item in BEHAVIOUR
-    rows = _rows(data, names, levels, period="" if every else period, by=by)
+    since = "" if every else _since(data, names, period)
+    rows = _rows(data, names, levels, span=(since, period) if since else (), by=by)
     rows = rows[(rows[_columns(names)] >= 0).any(axis=1)].reset_index(drop=True)
     own: tuple[float, ...] = ()
     if item in BEHAVIOUR:
@@ -156,7 +161,7 @@ def load(
         values, own = _answers(data, rows, item, kind, params, scale_of, able)
     group, groups = _groups(rows, by)
     weighted = bool(rows["weighted"].any()) if len(rows) else False
-    return drivers.model_data(
+    found = drivers.model_data(
         rows[_columns(names)].to_numpy(),
         values,
         attributes=names,
@@ -169,6 +174,20 @@ def load(
         name=item,
         customers=rows["customer"].to_numpy(object),
     )
+    return replace(found, since="" if since == period else since)
+
+
+def _since(data: UnitData, names: Sequence[str], period: str) -> str:
+    """Return the first of the latest periods that have `ENOUGH` respondents together."""
+    marks = ", ".join("?" * len(names))
+    asked = data.sql(
+        "SELECT period, count(DISTINCT response_id) AS n FROM ratings"  # noqa: S608
+        f" WHERE value IS NOT NULL AND item IN ({marks}) GROUP BY period ORDER BY period DESC",
+        params=list(names),
+    )
+    asked = asked[asked["period"] <= period]
+    before = asked["n"].cumsum() - asked["n"]
+    return str(asked.loc[before < ENOUGH, "period"].iloc[-1]) if len(asked) else period
 
 
 def _outcome(data: UnitData, able: Sequence[str], wanted: str, period: str) -> tuple[str, Kind]:
@@ -199,7 +218,7 @@ def _columns(names: Sequence[str]) -> list[str]:
 
 
 def _rows(
-    data: UnitData, names: Sequence[str], levels: Sequence[Sequence[float]], *, period: str, by: str
+    data: UnitData, names: Sequence[str], levels: Sequence[Sequence[float]], *, span: tuple[str, ...], by: str
 ) -> pd.DataFrame:
     """One row a response: place of each attribute's code (-1 blank, -2 not used), weight, date, customer, group."""
     values: list[object] = []
@@ -211,8 +230,8 @@ def _rows(
         )
         values += [name, list(codes)]
     factor = "NULL" if not by else _factor(data, by)
-    where = "WHERE r.period = ?" if period else ""
-    values += [period] if period else []
+    where = "WHERE r.period BETWEEN ? AND ?" if span else ""
+    values += span
     return data.sql(
         "SELECT r.response_id, any_value(r.customer) AS customer, any_value(r.date) AS date,"  # noqa: S608
         " any_value(r.period) AS period, any_value(r.weight) AS weight, any_value(r.weighted) AS weighted,"
@@ -263,9 +282,19 @@ def _answers(
     place = {float(code): i for i, code in enumerate(scale.codes)}
     places = np.array([place.get(v, -1) for v in value])
     if kind != "binary":
-        return places, tuple(float(c) for c in scale.codes)
+        return _given(places, tuple(float(c) for c in scale.codes))
     first = place[float(scale.satisfied_from)]  # type: ignore[arg-type]
     return np.where(places < 0, -1, places >= first), (0.0, 1.0)
+
+
+def _given(places: np.ndarray, codes: tuple[float, ...]) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Leave out codes that nobody gave, but the best one: their cuts know no end, and nothing is said of them."""
+    given = np.bincount(places[places >= 0], minlength=len(codes)) > 0
+    given[-1] = True
+    if given.sum() < 3:
+        return places, codes
+    order = np.append(np.cumsum(given) - 1, -1)  # the last one is for -1, no answer
+    return order[places], tuple(c for c, kept in zip(codes, given, strict=True) if kept)
 
 
 def _behaviour(data: UnitData, rows: pd.DataFrame, item: str) -> tuple[np.ndarray, Kind]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BEHAVIOUR: Final = ("repurchased", "left")  # what customers do, the first one there is
 MOST_BLANK: Final = 0.5  # part of the respondents who may have left an attribute blank, or were never asked
 MOST_STRAY: Final = 0.001  # part of the trajectories that may have lost their way
+CARE: Final = ((1, 0.85, 240), (1, 0.97, 480), (3, 0.98, 600))  # times the draws, acceptance, steps to adapt
 JUDGED: Final = ("level_effect", "r2")
 _SHAPES: Final[dict[str, Monotone]] = {"monotone": "yes", "linear": "linear", "free": "free"}
 
@@ -137,14 +138,15 @@ def fit(
 
 
 def _drawn(data: DriverData, shape: Monotone, *, settings: ModelSettings, seed: int, draws: int) -> Fit:
-    """Fit an outcome; weighted draws that do not pass are drawn twice, then four times as long.
+    """Fit an outcome; weighted draws that do not pass are drawn in shorter steps, then twice as many.
 
     Draws of the exact density cost by their number and are already long.
     """
-    for longer in (1, 2, 4):
+    for longer, accept, tune in CARE:
         tree = drivers.fit(
-            data, seed=seed, draws=(draws or settings.draws) * longer, chains=settings.chains, monotone=shape
-        )
+            data, seed=seed, draws=(draws or settings.draws) * longer, chains=settings.chains, monotone=shape,
+            accept=accept, tune=tune,
+        )  # fmt: skip
         verdict = judge(tree)
         if verdict.passed or tree.attrs.get("method") != "importance":
             break

@@ -43,6 +43,8 @@ class Question:
         Of each attribute; empty where it belongs to none.
     by : str
         What effects may differ by; empty if they do not.
+    codes : tuple of float
+        Legal codes of the outcome, worst to best, those that nobody gave included; empty for behaviour.
     """
 
     role: str
@@ -50,6 +52,7 @@ class Question:
     satisfied: tuple[int, ...]
     touchpoints: tuple[str, ...]
     by: str = ""
+    codes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ def question(data: DriverData, *, params: Params) -> Question:
         touchpoints.append((item.touchpoint if item else None) or "")
     from_code = None if scale is None or scale.satisfied_from is None else float(scale.satisfied_from)
     by = (params.drivers.by or "") if data.groups else ""
-    return Question(own.role if own else BEHAVIOUR, from_code, tuple(satisfied), tuple(touchpoints), by)
+    codes = tuple(float(c) for c in scale.codes) if scale and data.kind == "ordinal" else ()
+    return Question(own.role if own else BEHAVIOUR, from_code, tuple(satisfied), tuple(touchpoints), by, codes)
 
 
 def measure(
@@ -291,7 +295,17 @@ def _groups(
 def _measures(data: DriverData, about: Question) -> Mapping[str, tuple[tuple[int, float], ...]]:
     if data.kind == "continuous":
         return {"mean": ()}
-    return whatif.measures(data.outcome_levels, role=about.role, satisfied_from=about.satisfied_from)
+    whole, present = about.codes or data.outcome_levels, data.outcome_levels
+    found = whatif.measures(whole, role=about.role, satisfied_from=about.satisfied_from)
+    return {name: _among(parts, whole, present) for name, parts in found.items()}
+
+
+def _among(
+    parts: tuple[tuple[int, float], ...], whole: Sequence[float], present: Sequence[float]
+) -> tuple[tuple[int, float], ...]:
+    """Boundaries between the codes of a scale as boundaries between those that somebody gave."""
+    moved = [(k if k < 0 else sum(c <= whole[k] for c in present) - 1, weight) for k, weight in parts]
+    return tuple((k, weight) for k, weight in moved if k < len(present) - 1)  # nobody is above the last
 
 
 def _draws(posterior: xr.Dataset, name: str, dims: int) -> np.ndarray:

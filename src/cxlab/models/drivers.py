@@ -139,6 +139,8 @@ def fit(
     chains: int = 4,
     monotone: Monotone = "auto",
     halo: bool = False,
+    accept: float = posterior.ACCEPT,
+    tune: int = posterior.TUNE,
 ) -> xr.DataTree:
     """Draw from the posterior.
 
@@ -155,6 +157,8 @@ def fit(
         lines predict clearly better.
     halo : bool
         Whether a common factor of the ratings is a term of its own.
+    accept, tune : float, int
+        Share of the trajectories to be taken, and steps thrown away while adapting to it.
 
     Returns
     -------
@@ -179,7 +183,8 @@ def fit(
     layout, rows = design(data, done, shape=shape, with_halo=halo)
     layout = directed(layout, rows)
     mode = posterior.climb(layout, rows, priors)
-    drawn = posterior.draw(layout, rows, priors, mode, draws=draws, chains=chains, seed=_seed(random))
+    drawn = posterior.draw(layout, rows, priors, mode, draws=draws, chains=chains, seed=_seed(random),
+                           accept=accept, tune=tune)  # fmt: skip
     found = summary.dataset(data, done, layout, rows, priors, drawn.theta, seed=_seed(random))
     parts = {
         "posterior": found,

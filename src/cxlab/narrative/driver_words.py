@@ -11,7 +11,7 @@ from cxlab.blocks import Block, table
 from cxlab.catalogue import catalogue, message
 from cxlab.narrative.finding import Number, listed, note, small_print
 from cxlab.vocab import LANGUAGES
-from cxlab.wording import Labels, known, subject
+from cxlab.wording import Labels, known, period_name, subject
 
 SURE = 0.9  # probability from which an attribute is named
 
@@ -32,6 +32,8 @@ class About:
     weighting : str
     languages : sequence of str
         Primary language first.
+    since : str
+        First period of the respondents, where those of the period alone were too few.
     """
 
     labels: Labels
@@ -40,6 +42,7 @@ class About:
     n: float
     weighting: str = "none"
     languages: Sequence[str] = LANGUAGES
+    since: str = ""
 
     def outcome_name(self, language: str) -> str:
         """Return the name of the outcome: that of the question or of the behaviour."""
@@ -47,8 +50,8 @@ class About:
 
     def subject(self, language: str) -> str:
         """Return what effects are about: "the net promoter score"."""
-        if self.outcome == "spend" and self.outcome not in self.labels.items:
-            return message(language, "driver_metric.spend")
+        if self.outcome in ("spend", "repurchased", "left") and self.outcome not in self.labels.items:
+            return message(language, f"driver_metric.{self.outcome}")
         if f"metric.{self.metric}.subject" in catalogue(language):
             return subject(self.metric, self.outcome, labels=self.labels, language=language)
         return message(language, f"driver_metric.{self.metric}")
@@ -63,7 +66,11 @@ class About:
 
     def note(self, language: str, *more: str) -> str:
         """Return the small print: answers, interval, weighting and `more`."""
-        return small_print(language, [note(language, n=self.n, ci_prob=0.9, weighting=self.weighting), *more])
+        own = [note(language, n=self.n, ci_prob=0.9, weighting=self.weighting)]
+        if self.since:
+            begun = period_name(self.since, language=language)
+            own.append(message(language, "driver_note.since", {"period": begun}))
+        return small_print(language, [*own, *more])
 
 
 def outcome_name(outcome: str, *, labels: Labels, language: str) -> str:

@@ -12,6 +12,7 @@ from cxlab.models.journey import steps
 
 # Ann and Zed open and close the data: what lies near their days is neither start nor end.
 EDGES = ["zed,2025-01-01", "zed,2025-12-31"]
+FEW = {"max_reject_share": 1.0, "min_n": 1}
 ZED = {("buy:web", "end"): 1, ("start", "buy:web"): 1}
 
 
@@ -56,18 +57,29 @@ def test_steps_near_the_last_day_do_not_make_journeys_look_endless(tmp_path: Pat
     days = pd.date_range("2025-01-01", "2025-02-28")
     met = [f"i{k},c{k},{day.date()},web,," for k, day in enumerate(days)]
     met += [f"j{k},c{k},{(day + pd.Timedelta(days=7)).date()},service,," for k, day in enumerate(days) if k % 2]
-    data, params = unit(tmp_path, met=met)
+    data, params = unit(tmp_path, met=met, limits=FEW)
     found = counted(steps.transitions(data, params, gap=30))
     assert abs(found["web", "end"] - found["web", "service"]) <= 1
 
 
 def test_rare_states_are_put_together(tmp_path: Path) -> None:
     met = [f"i{k},ann,2025-05-{1 + k:02d},t{min(k, 12):02d},," for k in range(20)]
-    data, params = unit(tmp_path, met=met, bought=EDGES)
+    data, params = unit(tmp_path, met=met, bought=EDGES, limits=FEW)
     found = steps.transitions(data, params, gap=7)
     names = {*found["touchpoint"], *found["to"]} - {"start", "end"}
     assert len(names) <= steps.MOST_STATES
     assert "other" in names
+
+
+def test_many_steps_of_few_people_are_told_under_another_name(tmp_path: Path) -> None:
+    often = [
+        f"i{k},ann,{day.date()},phone,," for k, day in enumerate(pd.date_range("2025-03-01", periods=20, freq="9D"))
+    ]
+    many = [f"j{k},c{k},2025-05-01,web,," for k in range(8)]
+    data, params = unit(tmp_path, met=[*often, *many], bought=EDGES, limits={"max_reject_share": 1.0, "min_n": 5})
+    found = steps.transitions(data, params, gap=7)
+    assert "web" in set(found["touchpoint"])
+    assert "phone" not in {*found["touchpoint"], *found["to"]}  # one person's
 
 
 def test_transitions_by_segment_add_up(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ class DriverData:
         What the outcome is called.
     customers : array of object, shape (N,)
         Customer ids, None where unknown.
+    since : str
+        First period the respondents come from, where those of one alone were too few.
     """
 
     attributes: tuple[str, ...]
@@ -59,6 +61,7 @@ class DriverData:
     group: np.ndarray
     name: str
     customers: np.ndarray
+    since: str = ""
 
     @property
     def n(self) -> int:
@@ -89,7 +92,7 @@ class DriverData:
         """Return these respondents alone, e.g. to hold the others out."""
         return DriverData(
             self.attributes, self.levels, self.codes[rows], self.outcome[rows], self.kind, self.outcome_levels,
-            self.weights[rows], self.groups, self.group[rows], self.name, self.customers[rows],
+            self.weights[rows], self.groups, self.group[rows], self.name, self.customers[rows], self.since,
         )  # fmt: skip
 
 

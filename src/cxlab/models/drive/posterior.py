@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WALKERS: Final = 64
 TUNE: Final = 240
+ACCEPT: Final = 0.85  # share of the trajectories that the step is adapted to
 THIN: Final = 3  # trajectories between draws that are kept
 LEAST_SHARE: Final = 0.35  # effective candidates for each draw below which the surrogate is mended
 
@@ -152,14 +153,23 @@ class Drawn:
     share: float
 
 
-def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, chains: int, seed: int) -> Drawn:
+def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, chains: int, seed: int,
+         accept: float = ACCEPT, tune: int = TUNE) -> Drawn:  # fmt: skip
     """Draw from the posterior; see the module."""
     each = -(-draws * chains // WALKERS)
     surrogate, centre, factor = mode.surrogate, mode.theta, mode.factor
     for more in (1, 2, 2):  # candidates for each draw
         density = surrogate_density(layout, priors, surrogate)
         values, wild = walk(
-            density, centre, factor, walkers=WALKERS, draws=each * more, tune=TUNE, thin=THIN, seed=seed + more
+            density,
+            centre,
+            factor,
+            walkers=WALKERS,
+            draws=each * more,
+            tune=tune,
+            thin=THIN,
+            seed=seed + more,
+            accept=accept,
         )
         theta, diverging = _deal(values, wild, draws=draws * more, chains=chains)
         flat = theta.reshape(-1, layout.size)
@@ -178,8 +188,8 @@ def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, 
 
     density = surrogate_density(layout, priors, surrogate)
     values, wild = walk(
-        density, centre, factor, walkers=WALKERS, draws=each, tune=TUNE, thin=THIN, seed=seed + 3, exact=exact,
-        start=values[:, -1],
+        density, centre, factor, walkers=WALKERS, draws=each, tune=tune, thin=THIN, seed=seed + 3, exact=exact,
+        start=values[:, -1], accept=accept,
     )  # fmt: skip
     theta, diverging = _deal(values, wild, draws=draws, chains=chains)
     return Drawn(theta, diverging, "walkers", float("nan"), 1.0)

@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 
 LogDensities = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-ACCEPT: Final = 0.85
 MENDED: Final = 3.0  # an exact density may refuse seven in ten; if more, shorter ways are tried
 WILD: Final = 1000.0  # an energy error that no rounding explains
 
@@ -35,6 +34,7 @@ def walk(
     thin: int = 1,
     exact: Callable[[np.ndarray], np.ndarray] | None = None,
     start: np.ndarray | None = None,
+    accept: float = 0.85,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw from a density.
 
@@ -55,6 +55,8 @@ def walk(
         whose gradient is the force: any force leaves the exact density as it is.
     start : array, shape (walkers, d), optional
         Where the walkers begin; by default near the mode.
+    accept : float
+        Share of the trajectories to be taken, which the step is adapted to.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def walk(
     step = 0.9 / d**0.25
     for stage in range(3):
         count = (tune // 2, tune // 4, tune // 4)[stage]
-        search = _Step(step)
+        search = _Step(step, accept)
         seen = []
         for i in range(count):
             x, value, slope, rate, _ = _move(density, exact, x, value, slope, factor, search.now, random)
@@ -169,7 +171,8 @@ def _rate(gain: np.ndarray) -> float:
 class _Step:
     """Dual averaging of the step size (Hoffman and Gelman 2014)."""
 
-    def __init__(self, start: float) -> None:
+    def __init__(self, start: float, accept: float) -> None:
+        self.accept = accept
         self.aim, self.error, self.count = np.log(2 * start), 0.0, 0
         self.log_now, self.log_settled = np.log(start), np.log(start)
 
@@ -183,7 +186,7 @@ class _Step:
 
     def update(self, rate: float) -> None:
         self.count += 1
-        self.error += (ACCEPT - rate - self.error) / (self.count + 10)
+        self.error += (self.accept - rate - self.error) / (self.count + 10)
         self.log_now = self.aim - np.sqrt(self.count) / 0.1 * self.error
         mix = self.count**-0.75
         self.log_settled = mix * self.log_now + (1 - mix) * self.log_settled

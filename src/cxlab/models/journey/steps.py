@@ -102,7 +102,7 @@ def transitions(
     gap : int
         Days of pause that end a journey.
     kept : sequence of str
-        States told apart; others are `OTHER`. Empty: the `MOST_STATES` commonest.
+        States told apart; others are `OTHER`. Empty: the `MOST_STATES` commonest that enough customers met.
     segment : str
         Name of a segment of the customers to count by; its column is ``group``.
 
@@ -190,7 +190,9 @@ def spells(data: UnitData, params: Params, *, sides: dict[tuple[str, str], str])
 
 
 def _commonest(data: UnitData, params: Params) -> list[str]:
-    found = states(data, params)["state"].astype(str).tolist()
+    every = states(data, params)
+    # Many steps of few people are no group: they are told under another name.
+    found = every.loc[every["customers"] >= params.limits.min_n, "state"].astype(str).tolist()
     return found if len(found) <= MOST_STATES else found[: MOST_STATES - 1]
 
 

@@ -17,6 +17,7 @@ UNIT = "alder/2026Q3"  # the brand and period with the planted drop
 SHOTS = {  # picture: page, width and greatest height in CSS pixels, device pixels each
     "overview": ("index.html", 1280, 1000, 1),
     "brief": (f"{UNIT}/index.html", 1280, 1500, 1),
+    "drivers": (f"{UNIT}/30_drivers.html", 1280, 2100, 1),
     "brief-phone": (f"{UNIT}/index.html", 390, 1400, 2),
 }
 

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
+    from cxlab.models.drive.curves import Shape
+
 MODEL: Final = "drivers"
 COMPARED_ROWS: Final = 4000  # respondents on whom shapes are compared ..
 COMPARED_TIMES: Final = 8  # .. with so many imputations of their blanks
@@ -177,7 +179,7 @@ def fit(
     copula = blanks.fit(data, seed=_seed(random)) if (data.codes == BLANK).any() else None
     table, shape = None, SHAPES.get(monotone)
     if shape is None:
-        table = compare(data, priors=priors, seed=_seed(random), copula=copula)
+        table = compare(data, priors=priors, seed=_seed(random), copula=copula, shapes=choice.AUTOMATIC)
         shape = choice.chosen(table)
     done = completed(data, copula, seed=_seed(random))
     layout, rows = design(data, done, shape=shape, with_halo=halo)
@@ -218,6 +220,7 @@ def compare(
     seed: int = 1,
     copula: Copula | None = None,
     with_halo: bool = False,
+    shapes: tuple[Shape, ...] = choice.CANDIDATES,
 ) -> pd.DataFrame:
     """Score the shapes of curves by leave-one-out.
 
@@ -231,6 +234,8 @@ def compare(
         Fitted anew by default, if there are blanks.
     with_halo : bool
         Whether candidates with the common factor as a term are scored too.
+    shapes : tuple of str
+        Which shapes are scored, ``monotone`` among them.
 
     Returns
     -------
@@ -246,7 +251,7 @@ def compare(
     if data.n > COMPARED_ROWS:
         few = data.take(np.sort(random.choice(np.flatnonzero(data.answered), COMPARED_ROWS, replace=False)))
     done = completed(few, copula, seed=_seed(random), times=COMPARED_TIMES)
-    return choice.compare(few, done, priors, with_halo=with_halo, shapes=choice.CANDIDATES)
+    return choice.compare(few, done, priors, with_halo=with_halo, shapes=shapes)
 
 
 def predict(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CLEARLY: Final = 2.0  # standard errors by which another shape must be better than monotone curves ..
 LEAST: Final = 4.0  # .. and log units: smaller differences are not to be trusted however small their error
 CANDIDATES: Final[tuple[Shape, ...]] = ("monotone", "linear", "free")
+AUTOMATIC: Final[tuple[Shape, ...]] = ("monotone", "linear")  # what a fit chooses from
 
 
 def left_out(layout: Layout, priors: Priors, mode: Mode) -> np.ndarray:

@@ -30,6 +30,7 @@ MODELS = (
     "touchpoints",
     "latents",
     "purchases",
+    "voice",
 )
 RESULTS = (
     "diagnostics",
@@ -42,8 +43,20 @@ RESULTS = (
     "driver_estimates",
     "gaps",
     "index_estimates",
+    "voice_estimates",
 )
-SHOW = ("style", "wording", "catalogue", "blocks", "figures", "tables", "narrative", "explore", "explore_drivers")
+SHOW = (
+    "style",
+    "wording",
+    "catalogue",
+    "blocks",
+    "figures",
+    "tables",
+    "narrative",
+    "explore",
+    "explore_drivers",
+    "explore_topics",
+)
 SUITE = ("suite", "batch", "render", "site", "scaffold", "doctor", "cli")
 
 HOMES = {  # library: the only modules of cxlab that may import it
@@ -58,6 +71,9 @@ HOMES = {  # library: the only modules of cxlab that may import it
     "numba": MODELS,
     "bertopic": MODELS,
     "sklearn": MODELS,
+    "onnx": MODELS,
+    "onnxruntime": MODELS,
+    "model2vec": MODELS,
     "arviz": (*MODELS, *RESULTS),
     "matplotlib": SHOW,
     "seaborn": SHOW,
@@ -78,6 +94,8 @@ SLOW_TO_IMPORT = {
     "arviz",
     "bertopic",
     "sklearn",
+    "onnxruntime",
+    "model2vec",
     "seaborn",
     "ibis",
 }

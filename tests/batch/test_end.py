@@ -18,7 +18,8 @@ from cxlab import batch, runs
 from cxlab.errors import RunError
 
 SCRIPT = """\
-import sys
+import faulthandler, sys
+faulthandler.dump_traceback_later(200)  # a hang shows where
 from cxlab import batch
 from cxlab.batch import keys
 keys.of_code = lambda: "this code"  # as in the tests around it
@@ -28,7 +29,10 @@ sys.exit(report.exit_code)
 """
 AT_WORK = "cell 20_share south 5"  # the notebook of south that sleeps
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc"),
+    pytest.mark.timeout(500),  # a parent or a kernel that hangs is given up after two minutes: still no failure
+]
 
 
 def until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -50,11 +54,19 @@ def start(home: small_suite.Home, kernels: str) -> subprocess.Popen[str]:
     )
     assert process.stdout is not None
     seen: list[str] = []
-    for line in process.stdout:
-        seen.append(line.strip())
-        if AT_WORK in seen and seen.count("done 20_share north 0") == 1:
-            return process
-    raise AssertionError(f"the batch ended early: {seen}")
+    try:
+        for line in process.stdout:
+            seen.append(line.strip())
+            if AT_WORK in seen and seen.count("done 20_share north 0") == 1:
+                return process
+        raise AssertionError("the batch ended early")
+    except BaseException:  # also the time limit of a test: leave no process, tell how far it came
+        logs = {p: p.read_text(errors="replace")[-3000:] for p in Path(tempfile.gettempdir()).glob("cxlab-*/**/*.log")}
+        print(*seen, *(f"{p}:\n{text}" for p, text in logs.items()), sep="\n")
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+        raise
 
 
 @pytest.fixture

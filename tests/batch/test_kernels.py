@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import small_suite
 
 from cxlab import batch, runs
 from cxlab.batch import engine, kernels
-from cxlab.batch.prepare import modules_of
+from cxlab.batch.prepare import Parents, modules_of
 from cxlab.suite import load
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm kernels need fork")
@@ -103,6 +104,35 @@ def test_kernels_start_cold_when_the_parent_has_died(tmp_path: Path, workplace: 
         warm.fork(connection_file="", environment={}, cwd=".", log="")
     assert look(tmp_path, workplace, warm, "two")["parent"] == os.getpid()
     warm.close()
+
+
+def test_a_fork_that_never_answers_is_replaced_by_a_cold_kernel(
+    home: small_suite.Home, workplace: kernels.Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf(kernels.Warm):
+        """Its forks are processes that live and never open their sockets."""
+
+        def fork(self, **_: object) -> int:
+            self.asleep = subprocess.Popen(["sleep", "60"], start_new_session=True)
+            return self.asleep.pid
+
+        def code(self, pid: int) -> int | None:
+            return self.asleep.poll()
+
+    monkeypatch.setattr(engine, "FORK_TIMEOUT", 2)
+    warm = Deaf(modules=[], structures={}, environment=dict(os.environ), workplace=workplace)
+    try:
+        assert warm.wait_ready(60)
+        monkeypatch.setattr(Parents, "of", lambda self, model: warm)
+        home.brands = ("north",)
+        home.client(last="2025Q1")
+        report = batch.run(home.params, jobs=1)
+        assert warm.asleep.wait(5) < 0  # it was ended by a signal
+    finally:
+        warm.close()
+    assert report.exit_code == 0
+    (unit,) = report.runs
+    assert {r.attempts for r in runs.Folder(unit).records().values()} == {2}
 
 
 def test_a_batch_says_the_same_on_warm_and_on_cold_kernels(home: small_suite.Home) -> None:

@@ -28,6 +28,8 @@ from cxlab.batch.kernels import KernelManager, Warm, kernel_manager, send_signal
 NAME = "cxlab"
 GRACE = 3.0  # seconds between the interrupt at the deadline, which shows where the code was, and the kill
 START_TIMEOUT = 120
+FORK_TIMEOUT = 45  # a fork has imported everything: it answers in a second, or something is wrong with it
+NOT_STARTED = "the kernel did not start"
 OUTPUT_TIMEOUT = 60  # nbclient's 4 s for an output to arrive are too short on a loaded machine
 _COMPLAINT = re.compile(r"(?i)fatal|error|abort|terminat|segmentation|killed|memory")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -130,7 +132,7 @@ class CxEngine(Engine):
         client = _Client(
             nb_man,
             kernel_name=kernel_name,
-            startup_timeout=START_TIMEOUT,
+            startup_timeout=START_TIMEOUT if warm is None else FORK_TIMEOUT,
             iopub_timeout=OUTPUT_TIMEOUT,
             shutdown_kernel="immediate",  # all is written: a polite farewell costs up to a second
         )
@@ -167,7 +169,7 @@ class CxEngine(Engine):
             except RuntimeError as error:  # nbclient's words for a kernel that never came up
                 if "ernel" not in str(error):
                     raise
-                ended = f"the kernel did not start: {error}"
+                ended = f"{NOT_STARTED}: {error}"
             finally:
                 for known in seen:
                     interrupt.remove(known)

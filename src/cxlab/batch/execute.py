@@ -94,6 +94,8 @@ def execute(task: Task, tools: Tools | None = None) -> runs.Record:
             for name in task.writes:  # what an earlier attempt left behind
                 folder.artefact(name, notebook).unlink(missing_ok=True)
             folder.notes(notebook).unlink(missing_ok=True)
+            if outcome.error.startswith(engine.NOT_STARTED):  # a fork that never answered: a process of its own will
+                warm = None
             outcome = engine.execute(
                 task.template,
                 folder.notebook(notebook),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import faulthandler
 import gc
 import importlib
 import json
@@ -28,6 +29,7 @@ import types
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+LONG = 100  # seconds
 
 
 def main(descriptor: int) -> None:
@@ -43,7 +45,9 @@ def main(descriptor: int) -> None:
         order = json.loads(first)
         try:
             _watch(line)
+            faulthandler.dump_traceback_later(LONG)  # the log then says what it hangs on
             report = _prepare(order)
+            faulthandler.cancel_dump_traceback_later()  # ends its thread: a fork copies one thread only
             signal.setitimer(signal.ITIMER_REAL, 0)
             _send(line, {"is": "ready", **report})
             farewell = _serve(line, rest)

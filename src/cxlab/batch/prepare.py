@@ -29,7 +29,8 @@ KERNEL = (
     "cxlab.runs",
 )
 PATIENCE = 10.0  # seconds of looking ahead: what is missed compiles in its own kernel
-TIMEOUT = 300.0  # seconds a parent may import and compile before its notebooks start cold
+IMPORTS = 120.0  # seconds a parent may import before its notebooks start cold
+TIMEOUT = 300.0  # the same with models to compile
 
 
 class Parents:
@@ -65,7 +66,8 @@ class Parents:
     def busy(self, model: str) -> bool:
         """Whether it pays to wait for the parent of a model."""
         warm = self._warm.get(model)
-        return warm is not None and warm.alive and warm.report is None and time.monotonic() < self._since + TIMEOUT
+        patience = TIMEOUT if model else IMPORTS
+        return warm is not None and warm.alive and warm.report is None and time.monotonic() < self._since + patience
 
     def of(self, model: str) -> Warm | None:
         """Return the parent for a model if it can fork now; None means a cold start."""

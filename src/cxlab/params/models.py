@@ -492,6 +492,33 @@ class Drivers(Strict):
     )
 
 
+class Value(Strict):
+    """What customers are worth: horizon, money, and who is called what on the page on value."""
+
+    model: Literal["auto", "bgnbd", "mbgnbd", "pareto"] = F(
+        "auto", description="model of buying; auto: the one that foretold past weeks best. Contracts are recognised"
+    )
+    horizon_years: float = F(3.0, gt=0, le=30, description="years ahead that count")
+    discount: float = F(0.1, ge=0, le=1, description="discount rate a year")
+    margin: float | None = F(
+        None, gt=0, le=1, description="share of spend that is contribution; default: as in the transactions, else 1"
+    )
+    currency: Text | None = F(None, description="of all amounts, as it is written on pages")
+    covariates: Ids = F(
+        default_factory=list, description="segments of customers by which buying may differ; default: chosen by the data"
+    )
+    contact_cost: float = F(1.0, ge=0, description="what contacting one customer once costs, in the same currency")
+    contact_lift: float = F(
+        0.05, gt=0, le=1, description="assumed share by which a contact raises what a customer spends in a year"
+    )
+    lapsing_below: float = F(0.5, gt=0, lt=1, description="probability of being a customer still: lapsing below it")
+    high_value: float = F(0.8, gt=0, lt=1, description="high value is what lies above this quantile of the customers")
+    service: Ids = F(
+        default_factory=list, description="touchpoints that are service; default: contacts and complaints"
+    )
+    practical_change: float = F(0.05, gt=0, le=1, description="smallest relative change of customer equity that counts")
+
+
 class Directory(Strict):
     """How identities of several systems become one customer: rows that share an exact key are one person."""
 
@@ -559,6 +586,7 @@ class Params(Strict):
     journey: Journey = F(default_factory=Journey, description="stages and touchpoints in the order customers meet them")
     index: Index | None = F(None, description="the satisfaction index; extend one of the presets index/*")
     drivers: Drivers = F(default_factory=Drivers, description="outcome and attributes of the page on drivers")
+    value: Value = F(default_factory=Value, description="horizon, discount, margin and limits of the page on value")
     targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
     limits: Limits = F(
         default_factory=Limits, description="smallest groups, smallest changes worth acting on, rows that may be lost"

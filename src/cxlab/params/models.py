@@ -505,7 +505,8 @@ class Value(Strict):
     )
     currency: Text | None = F(None, description="of all amounts, as it is written on pages")
     covariates: Ids = F(
-        default_factory=list, description="segments of customers by which buying may differ; default: chosen by the data"
+        default_factory=list,
+        description="segments of customers by which buying may differ; default: chosen by the data",
     )
     contact_cost: float = F(1.0, ge=0, description="what contacting one customer once costs, in the same currency")
     contact_lift: float = F(
@@ -513,9 +514,7 @@ class Value(Strict):
     )
     lapsing_below: float = F(0.5, gt=0, lt=1, description="probability of being a customer still: lapsing below it")
     high_value: float = F(0.8, gt=0, lt=1, description="high value is what lies above this quantile of the customers")
-    service: Ids = F(
-        default_factory=list, description="touchpoints that are service; default: contacts and complaints"
-    )
+    service: Ids = F(default_factory=list, description="touchpoints that are service; default: contacts and complaints")
     practical_change: float = F(0.05, gt=0, le=1, description="smallest relative change of customer equity that counts")
 
 

@@ -71,6 +71,12 @@ def _digits(value: float, decimals: int, *, signed: bool) -> str:
     return (MINUS if value < 0 else "+" if signed else "") + text
 
 
+def _three_digits(value: float) -> float:
+    """Round money to what a forecast of it can bear."""
+    size = abs(value)
+    return value if size < 1000 else round(value, 2 - math.floor(math.log10(size)))
+
+
 def number(value: float, *, metric: str, language: str, signed: bool = False, unit: bool = True) -> str:
     """Write one number of a metric.
 
@@ -79,7 +85,7 @@ def number(value: float, *, metric: str, language: str, signed: bool = False, un
     value : float
         On the tidy scale: shares 0-1, NPS -100..100.
     metric : str
-        A metric of `vocab.METRICS`, or ``share``, ``rate`` (one decimal), ``count``.
+        A metric of `vocab.METRICS`, or ``share``, ``rate`` (one decimal), ``count``, ``money`` (three digits).
     signed : bool
         True for differences: a plus sign, and shares in percentage points.
     unit : bool
@@ -93,6 +99,8 @@ def number(value: float, *, metric: str, language: str, signed: bool = False, un
     if not is_number(value):
         return "—"
     value = float(value)
+    if metric == "money":
+        return _digits(_three_digits(value), 0 if abs(value) >= 100 else 2, signed=signed)
     decimals = _DECIMALS.get(metric, 2)
     if metric not in _PERCENT:
         return _digits(value, decimals, signed=signed)

@@ -130,7 +130,7 @@ def test_a_fork_that_never_answers_is_replaced_by_a_cold_kernel(
         assert warm.asleep.wait(5) < 0  # it was ended by a signal
     finally:
         warm.close()
-    assert report.exit_code == 0
+    assert report.exit_code == 0, report.failures
     (unit,) = report.runs
     assert {r.attempts for r in runs.Folder(unit).records().values()} == {2}
 

@@ -173,7 +173,8 @@ class CxEngine(Engine):
             finally:
                 for known in seen:
                     interrupt.remove(known)
-        cell = nb_man.nb.cells[current]
+        # a kernel that never came up has run nothing: the first code cell stands for it
+        cell = next((c for c in nb_man.nb.cells[current:] if c.cell_type == "code"), nb_man.nb.cells[current])
         if deadline.passed and (ended or cell.metadata.papermill.get("exception")):
             _mark(nb_man, cell, "CellTimeoutError", f"stopped after {timeout:g} s, the time it may take")
         elif ended:
@@ -191,10 +192,9 @@ def _last_words(folder: Path) -> str:
 
 def _mark(nb_man: Any, cell: Any, name: str, text: str) -> None:
     """Put the error into the running cell and say so in papermill's metadata."""
-    if cell.cell_type == "code":
-        traceback: list[str] = next((o.traceback for o in cell.outputs if o.output_type == "error"), [])
-        cell.outputs = [o for o in cell.outputs if o.output_type != "error"]
-        cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[*traceback, text]))
+    traceback: list[str] = next((o.traceback for o in cell.outputs if o.output_type == "error"), [])
+    cell.outputs = [o for o in cell.outputs if o.output_type != "error"]
+    cell.outputs.append(nbformat.v4.new_output("error", ename=name, evalue=text, traceback=[*traceback, text]))
     nb_man.cell_exception(cell)
 
 

@@ -510,12 +510,27 @@ class Value(Strict):
     )
     contact_cost: float = F(1.0, ge=0, description="what contacting one customer once costs, in the same currency")
     contact_lift: float = F(
-        0.05, gt=0, le=1, description="assumed share by which a contact raises what a customer spends in a year"
+        0.1, gt=0, le=1, description="assumed share by which a contact raises what an active customer spends"
     )
-    lapsing_below: float = F(0.5, gt=0, lt=1, description="probability of being a customer still: lapsing below it")
-    high_value: float = F(0.8, gt=0, lt=1, description="high value is what lies above this quantile of the customers")
+    contact_winback: float = F(
+        0.02, ge=0, le=1, description="assumed probability that a contact brings back a customer who had left"
+    )
+    alive: tuple[float, float] = F(
+        (0.3, 0.8), description="probability of being a customer still: lapsed below the first, active from the second"
+    )
+    value_quantiles: tuple[float, float] = F(
+        (0.5, 0.8), description="middle value begins at the first, high value at the second quantile of yearly spend"
+    )
     service: Ids = F(default_factory=list, description="touchpoints that are service; default: contacts and complaints")
     practical_change: float = F(0.05, gt=0, le=1, description="smallest relative change of customer equity that counts")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Value:
+        for name in ("alive", "value_quantiles"):
+            low, high = getattr(self, name)
+            if not 0 < low < high < 1:
+                raise ValueError(f"{name} must be two shares between 0 and 1, the smaller one first")
+        return self
 
 
 class Directory(Strict):

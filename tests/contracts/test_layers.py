@@ -30,6 +30,7 @@ MODELS = (
     "touchpoints",
     "latents",
     "purchases",
+    "segments",
     "voice",
 )
 RESULTS = (

@@ -1,0 +1,16 @@
+"""Segments of customers and what they do next: value, aliveness, experience; returns, referrals, first choices.
+
+A page needs few calls::
+
+    limits = segments.cuts(history, reference=day)                       # fixed once: names mean the same every period
+    found = segments.members(tree, data, limits, weeks=52, seed=1)       # who, how surely, how many, worth how much
+    before = segments.earlier(history, tree, data, limits, day=last, seed=1)      # the same ruler on an earlier day
+    ahead = segments.next_stage(history, data.family, limits, weeks=13, seed=1)   # and how good such forecasts were
+"""
+
+from cxlab.segments.cuts import KEYS, NEW, STAGES, VALUES, Cuts, cuts
+from cxlab.segments.members import Members, Split, as_of, earlier, members
+
+__all__ = [
+    "KEYS", "NEW", "STAGES", "VALUES", "Cuts", "Members", "Split", "as_of", "cuts", "earlier", "members",
+]  # fmt: skip

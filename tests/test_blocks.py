@@ -54,7 +54,8 @@ def every_block(text: str) -> list[blocks.Block]:
         blocks.table([(text, "left")], [[text]], caption=text, open=False),
         blocks.kpis([item]),
         blocks.strips([item], axis_low=0, axis_high=10, unit=text),
-        blocks.quote(text, source=text, other_side=True),
+        blocks.quote(text, source=text, other_side=True, language=text),
+        blocks.quotes(text, [blocks.quote(text, language="zh")], open=True),
         blocks.note(text, kind=text),
     ]
 
@@ -86,6 +87,7 @@ def test_hostile_text_stays_text(text: str, language: str) -> None:
         {"type": "strips", "rows": [{"low": None}], "axis_low": "x", "axis_high": None},
         {"type": "finding", "text": None, "verdict": {"a": 1}, "lead": 3},
         {"type": "quote"},
+        {"type": "quotes", "items": [None, 3, {"type": "quotes", "items": [{}]}]},
         {"type": "note", "kind": ["warning"]},
         {"type": "headline"},
     ],

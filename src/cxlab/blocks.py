@@ -23,6 +23,7 @@ SCOPE: Final = "cx"  # class of the wrapper in a notebook, so that the rules tou
 Block = dict[str, Any]
 
 _CSV_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.csv")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 _SVG_SIZE = re.compile(r'<svg[^>]*?\bviewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 
@@ -103,9 +104,14 @@ def strips(rows: Sequence[Block], *, axis_low: float, axis_high: float, unit: st
     }
 
 
-def quote(text: str, *, source: str = "", other_side: bool = False) -> Block:
-    """Return a customer's words; `other_side` marks a counter-quote."""
-    return {"type": "quote", "text": text, "source": source, "other_side": other_side}
+def quote(text: str, *, source: str = "", other_side: bool = False, language: str = "") -> Block:
+    """Return a customer's words; `other_side` marks a counter-quote, `language` is that of the words if known."""
+    return {"type": "quote", "text": text, "source": source, "other_side": other_side, "language": language}
+
+
+def quotes(summary: str, items: Sequence[Block], *, open: bool = False) -> Block:
+    """Return quotes below a line that folds them away; `open` shows them at once."""
+    return {"type": "quotes", "summary": summary, "items": list(items), "open": open}
 
 
 def note(text: str, *, kind: str = "info") -> Block:
@@ -181,9 +187,11 @@ def to_html(block: Mapping[str, Any], language: str, *, data_href: str = "") -> 
         case "strips":
             return _strips_html(block, language)
         case "quote":
-            source = f"<footer>{_e(block.get('source'))}</footer>" if block.get("source") else ""
-            side = " other" if block.get("other_side") is True else ""
-            return f'<blockquote class="quote{side}" dir="auto"><p>{_e(block.get("text"))}</p>{source}</blockquote>'
+            return _quote_html(block)
+        case "quotes":
+            inner = "".join(_quote_html(item) for item in _maps(block.get("items")))
+            shown = " open" if block.get("open") is True else ""
+            return f'<details class="data"{shown}><summary>{_e(block.get("summary"))}</summary>{inner}</details>'
         case "note":
             extra = {"warning": " warning", "withheld": " withheld"}.get(str(block.get("kind")), "")
             return f'<p class="sure{extra}">{_e(block.get("text"))}</p>'
@@ -246,6 +254,15 @@ def _finding_html(block: Mapping[str, Any], language: str) -> str:
     note_text = _e(block.get("note"))
     source = f'<p class="src">{chip(verdict, word)}{note_text}</p>' if word or note_text else ""
     return f'<div class="finding"><p>{body}</p>{source}</div>'
+
+
+def _quote_html(block: Mapping[str, Any]) -> str:
+    source = f"<footer>{_e(block.get('source'))}</footer>" if block.get("source") else ""
+    side = " other" if block.get("other_side") is True else ""
+    code = str(block.get("language") or "")
+    own = f' lang="{code}"' if _LANGUAGE.fullmatch(code) else ""
+    words = f"<p{own}>{_e(block.get('text'))}</p>"
+    return f'<blockquote class="quote{side}" dir="auto">{words}{source}</blockquote>'
 
 
 def _figure_html(block: Mapping[str, Any]) -> str:

@@ -95,6 +95,7 @@ _RULES: Final = """
 &details.data summary{color:var(--soft);cursor:pointer;margin-bottom:6px}
 &blockquote.quote{margin:8px 0 12px;padding:2px 0 2px 14px;border-left:3px solid var(--band);color:var(--soft);
  font-size:15px;max-width:66ch}
+&blockquote.quote.other{border-left-style:dashed}
 &blockquote.quote p{margin:0}
 &blockquote.quote footer{margin:2px 0 0;padding:0;border:0;font-size:13px;font-style:italic}
 &.sure{background:var(--wash);border-radius:10px;padding:14px 20px;margin:0 0 16px;max-width:80ch}

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import voice_world as world
+
+from cxlab.narrative import Finding, topic_checks, topics
+
+
+def page(found: pd.DataFrame, checks: pd.DataFrame) -> list[Finding]:
+    """All findings of the page."""
+    return [
+        topics.topics(found),
+        topics.stability(found, checks),
+        topics.choice(checks),
+        *(f(checks) for f in (topic_checks.account, topic_checks.floods, topic_checks.meaning, topic_checks.tone)),
+        topic_checks.rules(checks),
+    ]
+
+
+def test_what_is_talked_about() -> None:
+    found = topics.topics(world.topics())
+    assert found.statements[0].text("en").startswith("Customers talk about 4 topics, most often about “Delivery”: 45")
+    assert "2 of the 4 topics gather comments of several languages" in found.sentence("en")
+    assert "配送" in found.sentence("zh")
+    table = found.pages["en"].table
+    assert table is not None
+    assert table["rows"][0][:3] == ["Delivery", "courier, late, parcel", "English, Chinese"]
+
+
+def test_topics_without_a_label_bear_their_words() -> None:
+    bare = world.topics().assign(label_zh=None)
+    assert "“Delivery”" in topics.topics(bare).sentence("zh")
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.97, "are stable"), (0.8, "fairly stable"), (0.4, "not stable")])
+def test_stability_is_said_as_it_is(value: float, said: str) -> None:
+    found = topics.stability(world.topics(), world.checks(stability=value))
+    assert said in found.statements[0].text("en")
+    assert "Least stable: Prices" in found.sentence("en")
+
+
+def test_every_comment_is_accounted_for() -> None:
+    found = topic_checks.account(world.checks())
+    assert found.statements[0].text("en") == "Of 2,152 comments 2,000 have a topic, 93\u00a0% of them."
+    assert "copied many times (100)" in found.sentence("en")
+    assert "2,152" in found.sentence("zh")
+    sums = [int(row[1].replace(",", "")) for row in found.pages["en"].table["rows"]]  # type: ignore[index]
+    assert sum(sums) == 2152
+
+
+def test_floods_are_named() -> None:
+    assert "100 comments belong to floods" in topic_checks.floods(world.checks()).sentence("en")
+    calm = world.checks().query("section != 'flood'")
+    assert "No flood" in topic_checks.floods(calm).sentence("en")
+
+
+def test_the_way_of_comparing_is_said_for_each_language() -> None:
+    said = topic_checks.meaning(world.checks()).sentence("en")
+    assert "in English by a language model that runs on this machine (MiniLM)" in said
+    assert "in Chinese by the company their words keep" in said
+
+
+def test_tone_prints_its_accuracy() -> None:
+    found = topic_checks.tone(world.checks())
+    assert "learnt from 1,000 comments that came with a score: 91\u00a0%" in found.sentence("en")
+    assert "list of words" in topic_checks.tone(world.checks(sentiment="lexicon")).sentence("en")
+    assert "not told apart" in topic_checks.tone(world.checks(sentiment="none")).sentence("en")
+
+
+def test_an_entry_that_met_nothing_is_named() -> None:
+    found = topic_checks.rules(world.checks())
+    assert "1 entry of the topic file was obeyed. These met nothing: ban: refnud." in found.sentence("en")
+    assert "No topic file" in topic_checks.rules(world.checks(rules=False)).sentence("en")
+
+
+def test_the_choice_shows_what_was_tried() -> None:
+    found = topics.choice(world.checks())
+    assert "English: 4 topics were chosen, from 2 to 5 tried. Chinese: 4 topics" in found.sentence("en")
+    figure = found.pages["en"].figure
+    assert figure is not None
+    (line,) = [x for x in figure.axes[0].lines if x.get_gid() == "stability"]
+    np.testing.assert_allclose(np.asarray(line.get_ydata(), float), [1.0, 0.99, 0.97, 0.8])
+
+
+def test_nothing_to_say() -> None:
+    checks = world.checks().head(0)
+    for found in page(world.none(), checks):
+        assert found.sentence("en")
+        assert found.blocks("zh")
+
+
+def test_hostile_labels_break_nothing() -> None:
+    text = " ".join(world.HOSTILE[i] for i in (0, 4, 6, 9, 10, 16))
+    found = world.topics().assign(label_en=text, label_zh=text, keywords=text)
+    for one in (topics.topics(found), topics.stability(found, world.checks())):
+        assert one.blocks("en")
+        assert one.blocks("zh")

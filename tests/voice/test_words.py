@@ -11,7 +11,8 @@ from cxlab.voice import words
 
 CHINESE = (
     "物流太慢了一直不更新", "下单两天就收到了水壶包装也很整齐", "说好周五送到结果又拖了三天",
-    "这家酒店的前台服务态度非常好", "乒乓球拍卖完了", "小明硕士毕业于中国科学院计算所", "他来到了网易杭研大厦", "韩敬体说孙健打不过陈真", "",
+    "这家酒店的前台服务态度非常好",
+    "乒乓球拍卖完了", "小明硕士毕业于中国科学院计算所", "他来到了网易杭研大厦", "韩敬体说孙健打不过陈真", "",
 )  # fmt: skip
 
 
@@ -62,7 +63,8 @@ def test_stop_words_keep_negations_tone_and_trade() -> None:
     ("text", "language"),
     [
         ("The lamp is not very bright", "en"), ("Produto muito bom", "pt"), ("质量不错 good", "zh"),
-        ("とても良い", "ja"), ("정말 좋아요", "ko"), ("Очень хорошо", "ru"), ("Das ist sehr gut", "de"), ("iPhone 13", ""), ("", ""),
+        ("とても良い", "ja"), ("정말 좋아요", "ko"), ("Очень хорошо", "ru"), ("Das ist sehr gut", "de"),
+        ("iPhone 13", ""), ("", ""),
     ],
 )  # fmt: skip
 def test_language_of(text: str, language: str) -> None:

@@ -66,7 +66,7 @@ _VERB = re.compile(
     r"don't|didn't|doesn't|won't|can't|couldn't|[a-z]{3,}ed|[a-z]+n['’]t|[a-z]+['’](?:s|re|ve|ll|d|m))\b"
 )
 _GOES_ON_ZH = re.compile("^(?:所以|因此|才|就(?!是)|也(?!有)|都|那|然后|便|于是|以至|以免|导致|让人|使得|的|了)")
-_OPENS_ZH = re.compile("^(?:如果|要是|因为|由于|既然|当|为了|除了|虽然|尽管|除非|只要|一旦|每次|建议)[^，,]*[，,]?\s*$")
+_OPENS_ZH = re.compile(r"^(?:如果|要是|因为|由于|既然|当|为了|除了|虽然|尽管|除非|一旦|每次|建议)[^，,]*[，,]?\s*$")
 
 
 @dataclass(frozen=True)

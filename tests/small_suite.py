@@ -44,6 +44,12 @@ if kind == "deaf": signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)
 if kind == "once":
     seen = pathlib.Path(os.environ["CXLAB_HOME"]) / f"once-{brand}-{period}"
     if not seen.exists(): seen.touch(); os.kill(os.getpid(), signal.SIGKILL)
+if kind == "mute":
+    seen = pathlib.Path(os.environ["CXLAB_HOME"]) / f"mute-{brand}-{period}"
+    session = get_ipython().kernel.session
+    said = session.send
+    def lose(stream, what, *a, **k): return None if what == "execute_reply" else said(stream, what, *a, **k)
+    if not seen.exists(): seen.touch(); session.send = lose
 if kind == "empty": run.no_data("nobody was asked")
 if kind == "doubt": run.note_diagnostics("share", passed=False, verdict={"r_hat": np.float64(1.4)})
 """

@@ -9,6 +9,7 @@ import pytest
 import small_suite
 
 from cxlab import batch, runs
+from cxlab.batch import engine
 
 BAD = {"north__2025Q2": "kill", "south__2025Q3": "raise", "north__2026Q1": "sleep"}
 
@@ -55,6 +56,18 @@ def test_twelve_units_three_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     third = batch.run(home.params, jobs=2)
     assert (done(third), third.exit_code, third.runs) == (set(), 0, ())
+
+
+def test_a_kernel_whose_answer_is_lost_gets_a_second_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SILENCE", 2.0)
+    monkeypatch.setenv("CXLAB_HOME", str(tmp_path))
+    home = small_suite.make(tmp_path, last="2025Q1")
+    home.alone()
+    home.faults(north__2025Q1="mute")
+    report = batch.run(home.params, jobs=2)
+    assert report.exit_code == 0, report.failures
+    attempts = {f.path.parts[-3]: r.attempts for f in map(runs.Folder, report.runs) for r in f.records().values()}
+    assert attempts == {"north": 2, "south": 1}
 
 
 def test_what_depends_on_a_failure_is_skipped_and_a_kernel_gets_a_second_chance(home: small_suite.Home) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ START_TIMEOUT = 120
 FORK_TIMEOUT = 45  # a fork has imported everything: it answers in a second, or something is wrong with it
 NOT_STARTED = "the kernel did not start"
 OUTPUT_TIMEOUT = 60  # nbclient's 4 s for an output to arrive are too short on a loaded machine
+SILENCE = 90.0  # seconds an idle kernel may leave a request without a word; a cell may work for as long as it likes
 _COMPLAINT = re.compile(r"(?i)fatal|error|abort|terminat|segmentation|killed|memory")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -89,8 +91,57 @@ class _Client(PapermillNotebookClient):
         self.km = kernel_manager(self._folder, self._warm)
         return self.km
 
-    def use(self, folder: Path, warm: Warm | None) -> None:
-        self._folder, self._warm = folder, warm
+    def use(self, folder: Path, warm: Warm | None, silence: _Silence) -> None:
+        self._folder, self._warm, self._silence = folder, warm, silence
+
+    def execute_cell(self, cell: Any, cell_index: int, **kwargs: Any) -> Any:
+        self._silence.expect()
+        try:
+            return super().execute_cell(cell, cell_index, **kwargs)
+        finally:
+            self._silence.expect()  # the next cell, or the farewell
+
+    def process_message(self, msg: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
+            self._silence.expect()  # the reply
+        else:
+            self._silence.rest()
+        return super().process_message(msg, *args, **kwargs)
+
+
+class _Silence:
+    """Kills a kernel that never takes up a request or never replies to one: nbclient would wait for ever."""
+
+    def __init__(self, pid: Callable[[], int | None]) -> None:
+        self.broken = False
+        self._pid = pid
+        self._since: float | None = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def expect(self) -> None:
+        """Note that a message is due from now on."""
+        self._since = time.monotonic()
+
+    def rest(self) -> None:
+        """Note that none is due: the kernel works."""
+        self._since = None
+
+    def __enter__(self) -> _Silence:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(min(1.0, SILENCE / 4)):
+            since = self._since
+            if since is not None and time.monotonic() - since > SILENCE:
+                self.broken = True
+                send_signal(self._pid(), signal.SIGKILL)
+                return
 
 
 class _Deadline:
@@ -136,7 +187,6 @@ class CxEngine(Engine):
             iopub_timeout=OUTPUT_TIMEOUT,
             shutdown_kernel="immediate",  # all is written: a polite farewell costs up to a second
         )
-        client.use(folder, warm)
         current, seen = 0, set()
         start = nb_man.cell_start
 
@@ -158,14 +208,18 @@ class CxEngine(Engine):
 
         nb_man.cell_start = cell_start
         client.on_notebook_start = started
+        silence = _Silence(pid)
+        client.use(folder, warm, silence)
         ended = ""
-        with _Deadline(timeout, pid) as deadline, (folder / "kernel.log").open("ab") as log:
+        with _Deadline(timeout, pid) as deadline, silence, (folder / "kernel.log").open("ab") as log:
             # A forked kernel opens its log itself.
             streams = {} if warm is not None and warm.alive else {"stdout": log, "stderr": log}
             try:
                 client.execute(env=dict(environment), cwd=kernel_cwd, **streams)
             except DeadKernelError:
-                ended = "the kernel died"
+                ended = (
+                    f"the kernel left a request unanswered for {SILENCE:g} s" if silence.broken else "the kernel died"
+                )
             except RuntimeError as error:  # nbclient's words for a kernel that never came up
                 if "ernel" not in str(error):
                     raise

@@ -10,7 +10,8 @@ A living customer buys at a rate lambda of their own; leaving is never seen, onl
     bgbb      in discrete time: buys at an opportunity with p ~ Beta(alpha, beta),
               leaves before it with probability Beta(gamma, delta)
     sbg       contracts, whose end is seen: ends in each period with probability Beta(a, b)
-    a purchase of customer i ~ Gamma(p, nu_i), nu_i ~ Gamma(q, gamma), independent of lambda and of leaving
+    a purchase of customer i ~ Gamma(p, nu_i), nu_i ~ Gamma(q, gamma), independent of lambda and of leaving, or, where
+              that fails, times the part of lambda^t that is known
 
 | symbol | name | dims | unit | prior |
 |-|-|-|-|-|
@@ -20,6 +21,7 @@ A living customer buys at a rate lambda of their own; leaving is never seen, onl
 | s, s / beta | ``s``, ``beta`` | - | leavings a week | log normal |
 | g, h | ``buy``, ``leave`` | covariate | logs | normal |
 | p, q, gamma | ``p``, ``q``, ``gamma`` | - | -, -, money | log normal; average purchase over the one seen |
+| t | ``together`` | - | power | normal |
 
 Customers who look the same are one row with a weight: the posterior is that of a million customers. It is drawn by
 `cxlab.density` (importance sampling around the mode accepted on k-hat, else NUTS); `build_model` states the same
@@ -40,7 +42,7 @@ Fader and Hardie (2007), How to project customer retention, doi:10.1002/dir.2007
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -49,22 +51,26 @@ import pandas as pd
 
 from cxlab import density
 from cxlab.errors import ModelError, Problem, nearest
-from cxlab.models.buying import contracts, discrete, families, forecast, oracle
+from cxlab.models.buying import contracts, dependence, oracle, posterior
 from cxlab.models.buying import spend as money
-from cxlab.models.buying.contracts import Contracts
-from cxlab.models.buying.rows import Rows, unique
+from cxlab.models.buying.data import FAMILIES, WEEKS_A_YEAR, Family, ValueData
+from cxlab.models.buying.dependence import Dependence
+from cxlab.models.buying.outlook import Outlook, outlook, points
+from cxlab.models.buying.posterior import LogDensity
+from cxlab.models.buying.rows import unique
 from cxlab.models.buying.spend import Spend
 
 if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
-Family = Literal["bgnbd", "mbgnbd", "pareto", "bgbb", "sbg"]
+__all__ = [
+    "FAMILIES", "MODEL", "WEEKS_A_YEAR", "Dependence", "Family", "Outlook", "Priors", "ValueData", "build_model",
+    "dependence_of", "estimands", "fit", "log_density", "log_density_of_spend", "log_likelihood", "mode", "model_data",
+    "outlook", "points", "start",
+]  # fmt: skip
 MODEL: Final = "value"
-FAMILIES: Final[tuple[Family, ...]] = ("bgnbd", "mbgnbd", "pareto", "bgbb", "sbg")
-WEEKS_A_YEAR: Final = 365.25 / 7
-_FLAT: Final = 1e6  # sd of a prior without strength
-LogDensity = Callable[[np.ndarray], tuple[float, np.ndarray]]
+Together = Literal["auto", "independent", "joint"]
 
 
 @dataclass(frozen=True)
@@ -79,66 +85,8 @@ class Priors:
     covariate: float = 0.5  # sd of an effect on the log scale
     amounts: tuple[float, float, float] = (1.0, 1.0, 0.0)  # log p, log(q-1), log average purchase over the one seen
     amounts_sd: tuple[float, float, float] = (1.0, 1.0, 1.0)  # logs
+    together: float = 0.3  # sd of the power of the rate of buying that amounts go with (joint model of spend)
     strength: float = 1.0  # divides all sds; 0: flat, so that the mode is the maximum of the likelihood
-
-
-@dataclass(frozen=True)
-class ValueData:
-    """Customers as a model sees them.
-
-    Attributes
-    ----------
-    family : str
-    rows : Rows or None
-        Unique rows of repeat buying; None for contracts.
-    contracts : Contracts or None
-    spend : Spend or None
-        Amounts of repeat purchases; None if unknown.
-    average : array (customer,)
-        Average repeat purchase of each customer, NaN where none is known; empty without amounts.
-    covariates : tuple of str
-        Names of the columns of ``rows.z``.
-    """
-
-    family: Family
-    rows: Rows | None
-    contracts: Contracts | None
-    spend: Spend | None
-    average: np.ndarray
-    covariates: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What is expected until the horizon.
-
-    Attributes
-    ----------
-    customers : DataFrame
-        One row a customer, in the order of the model's data: ``p_alive``, ``expected_purchases``, ``purchases_sd``,
-        ``purchases_low``, ``purchases_high`` (counts nearest to 90 %) and their ``purchases_promised`` probability,
-        ``expected_spend`` (not discounted),
-        ``clv_mean``, ``clv_sd``, ``clv_low``, ``clv_high`` (5 and 95 %; discounted contribution). Amounts are NaN
-        where no spend is known.
-    purchases : array (draw, group)
-        Purchases of all customers of a group, with the common shock.
-    plain : array (draw, group)
-        The same without the shock.
-    equity : array (draw, group)
-        Discounted contribution of all customers of a group: customer equity of the known base. Purchases where no
-        spend is known.
-    steps : array (draw, step)
-        Purchases of all in each step of time, noise and shock included.
-    edges : array (step + 1,)
-        Weeks from now.
-    """
-
-    customers: pd.DataFrame
-    purchases: np.ndarray
-    plain: np.ndarray
-    equity: np.ndarray
-    steps: np.ndarray
-    edges: np.ndarray
 
 
 def model_data(customers: pd.DataFrame, *, family: Family, covariates: Sequence[str] = ()) -> ValueData:
@@ -200,13 +148,13 @@ def model_data(customers: pd.DataFrame, *, family: Family, covariates: Sequence[
 def build_model(data: ValueData, priors: Priors | None = None) -> pm.Model:
     """State the posterior in PyMC; `fit` draws from the same one."""
     prior = priors or Priors()
-    centre, sd = _prior(data, prior)
+    centre, sd = posterior.prior(data, prior)
     if data.contracts is not None:
         return oracle.contracts(data.contracts, centre, sd)
     assert data.rows is not None
     model = oracle.buying(data.family, data.rows, centre, sd)
     if data.spend is not None:
-        model = oracle.spend(model, data.spend, np.array(prior.amounts), _sd(prior.amounts_sd, prior))
+        model = oracle.spend(model, data.spend, *posterior.prior_of_spend(data.spend, prior))
     return model
 
 
@@ -218,26 +166,40 @@ def fit(
     seed: int,
     priors: Priors | None = None,
     method: density.Method = "auto",
+    together: Together = "auto",
 ) -> xr.DataTree:
     """Draw from the posterior.
+
+    Parameters
+    ----------
+    data : ValueData
+    draws, chains : int
+    seed : int
+    priors : Priors, optional
+    method : str
+        See `density.sample`.
+    together : str
+        Whether amounts may go with the rate of buying: ``joint``, ``independent``, or ``auto``: joint where
+        independence fails (`dependence_of` tells).
 
     Returns
     -------
     xr.DataTree
         ``posterior``: the parameters by name and ``point`` (chain, draw, coordinate), ``buy`` and ``leave``
-        (chain, draw, covariate), with spend ``p``, ``q``, ``gamma`` and ``spend_point``; ``sample_stats``; attributes
-        ``method``, ``khat`` and, of spend, ``spend_method``, ``spend_khat``.
+        (chain, draw, covariate), with spend ``p``, ``q``, ``gamma``, ``spend_point`` and, where joint, ``together``
+        (the power of the rate that amounts go with); ``sample_stats``; attributes ``method``, ``khat`` and, of spend,
+        ``spend_method``, ``spend_khat`` and what `dependence_of` reads.
     """
     import xarray as xr
 
     prior = priors or Priors()
-    function, many, begin = _density(data, prior)
+    function, many, begin = posterior.density(data, prior)
     tree = density.sample(function, begin, draws=draws, chains=chains, seed=seed, many=many, method=method)
     point = tree["posterior"]["x"].to_numpy()
     dims = ("chain", "draw")
     values: dict[str, tuple[tuple[str, ...], np.ndarray]] = {"point": ((*dims, "coordinate"), point)}
-    names = _names(data.family)
-    found = _natural(data.family, point)
+    names = posterior.names(data.family)
+    found = posterior.natural(data.family, point)
     values |= {name: (dims, found[..., i]) for i, name in enumerate(names)}
     k = len(data.covariates)
     if k:
@@ -246,14 +208,14 @@ def fit(
     attributes = {"method": tree.attrs["method"], "khat": tree.attrs["khat"], "seed": seed}
     diverging = tree["sample_stats"]["diverging"].to_numpy()
     if data.spend is not None:
-        paid = density.sample(
-            _spend_density(data.spend, prior), money.START, draws=draws, chains=chains, seed=seed + 1, method=method
-        )
+        paid, noted = _spend(data, point, prior, draws=draws, chains=chains, seed=seed, method=method, how=together)
         point = paid["posterior"]["x"].to_numpy()
         values["spend_point"] = ((*dims, "spend_coordinate"), point)
         for name, value in zip(money.NAMES, money.natural(point, data.spend.scale), strict=True):
             values[f"spend_{name}" if name in values else name] = (dims, value)
-        attributes |= {"spend_method": paid.attrs["method"], "spend_khat": paid.attrs["khat"]}
+        if point.shape[-1] > len(money.NAMES):
+            values["together"] = (dims, point[..., -1])
+        attributes |= {"spend_method": paid.attrs["method"], "spend_khat": paid.attrs["khat"], **noted}
         diverging = diverging | paid["sample_stats"]["diverging"].to_numpy()
     out = xr.DataTree.from_dict(
         {
@@ -265,126 +227,78 @@ def fit(
     return out
 
 
-def mode(data: ValueData, priors: Priors | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+def _spend(
+    data: ValueData,
+    point: np.ndarray,
+    prior: Priors,
+    *,
+    draws: int,
+    chains: int,
+    seed: int,
+    method: density.Method,
+    how: Together,
+) -> tuple[xr.DataTree, dict[str, object]]:
+    """Draws of spend, joint with the rate of buying where asked for or needed, and what was found."""
+
+    def drawn(amounts: Spend) -> xr.DataTree:
+        function, many, begin = posterior.density_of_spend(amounts, prior)
+        return density.sample(function, begin, draws=draws, chains=chains, seed=seed + 1, many=many, method=method)
+
+    assert data.spend is not None
+    paid = drawn(data.spend)
+    flat = paid["posterior"]["x"].to_numpy()
+    found = dependence.check(data.spend, flat.reshape(-1, flat.shape[-1]), seed=seed)
+    joint = (how == "joint" or (how == "auto" and found.fails)) and data.family in ("bgnbd", "mbgnbd", "pareto")
+    noted: dict[str, object] = {f"dependence_{name}": value for name, value in vars(found).items()}
+    noted["dependence_used"] = "joint" if joint else "independent"
+    if joint:
+        assert data.rows is not None
+        middle = point.reshape(-1, point.shape[-1]).mean(axis=0)
+        amounts, centre = dependence.joined(data.family, middle, data.rows, data.spend)
+        paid = drawn(amounts)
+        noted |= {"joint_point": middle.tolist(), "joint_centre": centre}
+    return paid, noted
+
+
+def dependence_of(tree: xr.DataTree) -> Dependence | None:
+    """Return how frequency and amounts go together, and which model of spend was used; None without amounts."""
+    names = Dependence.__dataclass_fields__
+    if "dependence_used" not in tree.attrs:
+        return None
+    return Dependence(**{name: tree.attrs[f"dependence_{name}"] for name in names})
+
+
+def mode(
+    data: ValueData, priors: Priors | None = None, *, begin: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the mode of buying (coordinates) and of spend; ``Priors(strength=0)`` gives the maximum likelihood."""
     prior = priors or Priors()
-    function, _, begin = _density(data, prior)
-    point, _ = density.mode(function, begin)
+    function, _, first = posterior.density(data, prior)
+    point, _ = density.mode(function, first if begin is None else begin)
     if data.spend is None:
         return point, None
-    return point, density.mode(_spend_density(data.spend, prior), money.START)[0]
+    function, _, first = posterior.density_of_spend(data.spend, prior)
+    return point, density.mode(function, first)[0]
 
 
 def log_likelihood(data: ValueData, point: np.ndarray) -> float:
     """Return the log likelihood of buying (or of contracts) at a point of the coordinates."""
-    return _likelihood(data)[1](point)
+    return posterior.likelihood(data)[1](point)
 
 
 def log_density(data: ValueData, priors: Priors | None = None) -> LogDensity:
     """Return the log posterior density of buying, up to a constant, as a function of the coordinates."""
-    return _density(data, priors or Priors())[0]
+    return posterior.density(data, priors or Priors())[0]
 
 
 def log_density_of_spend(data: Spend, priors: Priors | None = None) -> LogDensity:
     """Return the log posterior density of spend, up to a constant, as a function of its coordinates."""
-    return _spend_density(data, priors or Priors())
+    return posterior.density_of_spend(data, priors or Priors())[0]
 
 
 def start(data: ValueData) -> np.ndarray:
     """Return where the search for the mode begins."""
-    return _density(data, Priors())[2]
-
-
-def points(tree: xr.DataTree, n: int, name: str = "point") -> np.ndarray:
-    """Return `n` draws of the coordinates (all, if there are fewer), evenly from all chains."""
-    values = tree["posterior"][name].to_numpy()
-    flat = values.reshape(-1, values.shape[-1])
-    return flat[np.linspace(0, len(flat) - 1, min(n, len(flat))).astype(int)]
-
-
-def outlook(
-    tree: xr.DataTree,
-    data: ValueData,
-    *,
-    weeks: float,
-    seed: int,
-    draws: int = 400,
-    discount: float = 0.1,
-    margin: float = 1.0,
-    shock: float = 0.0,
-    steps: int = 12,
-    groups: np.ndarray | None = None,
-) -> Outlook:
-    """Forecast every customer and all of them.
-
-    Parameters
-    ----------
-    tree : DataTree
-        From `fit`.
-    data : ValueData
-        The customers to forecast; those of the fit, or others with the same family and covariates.
-    weeks : float
-        Horizon.
-    draws : int
-        Draws of the posterior that are used.
-    discount : float
-        Discount rate a year.
-    margin : float
-        Share of spend that is contribution.
-    shock : float
-        Standard deviation (log) of what moves all customers alike, see `holdout.shock`.
-    steps : int
-        Steps of time of the path of totals.
-    groups : array of int (customer,), optional
-        Group of each customer for totals; customers of one row must share it (a class of x does).
-
-    Raises
-    ------
-    ModelError
-        For families without continuous time, or a horizon, discount or margin that is not legal.
-    """
-    family = data.family
-    if data.rows is None or family == "bgbb" or family == "sbg":
-        raise ModelError(
-            Problem("this forecast is for purchases in continuous time", value=family,
-                    allowed=", ".join(families.FAMILIES))
-        )  # fmt: skip
-    problems = [
-        Problem(f"{name} must be {allowed}", value=str(value))
-        for name, value, fine, allowed in (
-            ("the horizon in weeks", weeks, weeks > 0, "above 0"),
-            ("the discount rate", discount, discount >= 0, "0 or more"),
-            ("the common shock", shock, shock >= 0, "0 or more"),
-        )
-        if not (np.isfinite(value) and fine)
-    ]
-    if problems:
-        raise ModelError(problems)
-    rows = data.rows
-    at = points(tree, draws)
-    amounts, average = None, np.empty(0)
-    if data.spend is not None and "spend_point" in tree["posterior"]:
-        spent = points(tree, draws, "spend_point")
-        p, q, gamma = money.natural(spent, data.spend.scale)
-        average = np.where(np.isnan(data.average), (p * gamma / (q - 1)).mean(), np.maximum(data.average, 0.0))
-        mean = np.bincount(rows.inverse, average, len(rows)) / np.bincount(rows.inverse, minlength=len(rows))
-        amounts = forecast.Amounts(spent, data.spend.scale, rows.x, mean)
-    by_row = None
-    if groups is not None:
-        by_row = np.zeros(len(rows), int)
-        by_row[rows.inverse] = groups
-    rate = float(np.log1p(discount) / WEEKS_A_YEAR)
-    edges = np.linspace(0, weeks, steps + 1)
-    found = forecast.stream(family, at, rows, edges=edges, seed=seed, discount=rate, amounts=amounts, groups=by_row)
-    path = np.random.default_rng([seed, 3]).poisson(np.minimum(forecast.shocked(found.steps, shock, seed=seed), 1e12))
-    return Outlook(
-        _customers(found, rows, average, margin),
-        forecast.shocked(found.total, shock, seed=seed),
-        found.total,
-        forecast.shocked(found.total_worth, shock, seed=seed) * margin,
-        path.astype(float),
-        edges,
-    )
+    return posterior.density(data, Priors())[2]
 
 
 def estimands(posterior: xr.Dataset, data: ValueData) -> xr.Dataset:
@@ -395,7 +309,8 @@ def estimands(posterior: xr.Dataset, data: ValueData) -> xr.Dataset:
     Dataset
         Dims (chain, draw): ``purchases_a_year`` of a living customer; ``p_leave`` after a purchase (bgnbd, mbgnbd), at
         an opportunity (bgbb) or in the first period (sbg), ``left_in_a_year`` (pareto); ``p_buy`` at an opportunity
-        (bgbb); ``purchase_value`` in money; ``buy_ratio`` and ``leave_ratio`` (covariate), factors on the rate of
+        (bgbb); ``purchase_value`` in money; ``twice_as_often``, what an amount is multiplied by for a rate of buying
+        twice as high (joint spend); ``buy_ratio`` and ``leave_ratio`` (covariate), factors on the rate of
         buying and on the odds or the rate of leaving for one more unit of a covariate.
     """
     found = {}
@@ -412,6 +327,8 @@ def estimands(posterior: xr.Dataset, data: ValueData) -> xr.Dataset:
     if data.spend is not None:
         gamma = posterior["spend_gamma" if data.family == "bgbb" else "gamma"]
         found["purchase_value"] = posterior["p"] * gamma / (posterior["q"] - 1)
+    if "together" in posterior:
+        found["twice_as_often"] = 2 ** posterior["together"]
     if data.covariates:
         found |= {f"{name}_ratio": np.exp(posterior[name]) for name in ("buy", "leave")}
     import xarray as xr
@@ -427,105 +344,3 @@ def _columns(table: pd.DataFrame, wanted: Sequence[str]) -> None:
     ]
     if problems:
         raise ModelError(problems)
-
-
-def _names(family: Family) -> tuple[str, ...]:
-    if family == "sbg":
-        return contracts.NAMES
-    return discrete.NAMES if family == "bgbb" else families.names(family)
-
-
-def _natural(family: Family, at: np.ndarray) -> np.ndarray:
-    if family != "bgbb" and family != "sbg":
-        return families.natural(family, at)
-    turn = contracts.natural if family == "sbg" else discrete.natural
-    flat = np.array([turn(x) for x in at.reshape(-1, at.shape[-1])])
-    return flat.reshape(*at.shape[:-1], -1)
-
-
-def _likelihood(data: ValueData) -> tuple[LogDensity, Callable[[np.ndarray], float]]:
-    """Log likelihood with its gradient, and without."""
-    if data.contracts is not None:
-        held = data.contracts
-        return (lambda x: contracts.gradient(x, held)), (lambda x: contracts.gradient(x, held)[0])
-    assert data.rows is not None
-    if data.family == "bgbb" or data.family == "sbg":
-        discretely = discrete.likelihood(data.rows)
-        return discretely.gradient, discretely.value
-    found = families.likelihood(data.family, data.rows)
-    return found.gradient, found.value
-
-
-def _sd(sd: Sequence[float], prior: Priors) -> np.ndarray:
-    return np.asarray(sd, float) / prior.strength if prior.strength > 0 else np.full(len(sd), _FLAT)
-
-
-def _prior(data: ValueData, prior: Priors) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and sd of the coordinates of buying."""
-    parts = {
-        "pareto": [prior.shape, prior.rate, prior.shape, prior.leaving],
-        "bgbb": [prior.share, prior.alike] * 2,
-        "sbg": [prior.share, prior.alike],
-    }.get(data.family, [prior.shape, prior.rate, prior.share, prior.alike])
-    pairs = [*parts, *[(0.0, prior.covariate)] * (2 * len(data.covariates))]
-    return np.array([centre for centre, _ in pairs]), _sd([sd for _, sd in pairs], prior)
-
-
-def _density(data: ValueData, prior: Priors) -> tuple[LogDensity, Callable[[np.ndarray], np.ndarray], np.ndarray]:
-    """Log density of buying with its gradient, the same of many points, and where to start."""
-    centre, sd = _prior(data, prior)
-    likelihood, value = _likelihood(data)
-    begin = contracts.START
-    if data.rows is not None:
-        if data.family == "bgbb" or data.family == "sbg":
-            begin = discrete.start(data.rows)
-        else:
-            begin = families.start(data.family, data.rows)
-
-    def both(x: np.ndarray) -> tuple[float, np.ndarray]:
-        with np.errstate(all="ignore"):  # far points overflow: their density is not finite, which is the answer
-            found, slope = likelihood(x)
-        off = (x - centre) / sd
-        return found - 0.5 * float(off @ off), slope - off / sd
-
-    def many(xs: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            found = np.array([value(x) for x in xs])
-        return found - 0.5 * (((xs - centre) / sd) ** 2).sum(axis=1)
-
-    return both, many, begin
-
-
-def _spend_density(data: Spend, prior: Priors) -> LogDensity:
-    centre, sd = np.array(prior.amounts), _sd(prior.amounts_sd, prior)
-
-    def both(x: np.ndarray) -> tuple[float, np.ndarray]:
-        with np.errstate(all="ignore"):
-            found, slope = money.gradient(x, data)
-        off = (x - centre) / sd
-        return found - 0.5 * float(off @ off), slope - off / sd
-
-    return both
-
-
-def _customers(found: forecast.Forecast, rows: Rows, average: np.ndarray, margin: float) -> pd.DataFrame:
-    """One row a customer from one a row."""
-    at = rows.inverse
-    table = {
-        "p_alive": found.p_alive[at],
-        "expected_purchases": found.purchases[at],
-        "purchases_sd": found.purchases_sd[at],
-        "purchases_low": found.purchases_low[at],
-        "purchases_high": found.purchases_high[at],
-        "purchases_promised": found.purchases_promised[at],
-    }
-    nothing = np.full(len(at), np.nan)
-    if len(average):
-        mean = margin * (found.worth[at, 0] + found.worth[at, 1] * average)
-        table["expected_spend"] = found.revenue[at, 0] + found.revenue[at, 1] * average
-        ends = {"clv_mean": mean, "clv_sd": abs(mean) * found.worth_sd[at]}
-        ends |= {"clv_low": mean * found.worth_low[at], "clv_high": mean * found.worth_high[at]}
-    else:
-        table["expected_spend"] = nothing
-        ends = dict.fromkeys(("clv_mean", "clv_sd", "clv_low", "clv_high"), nothing)
-    return pd.DataFrame({**table, **ends})

@@ -76,3 +76,18 @@ def counts(
 def leaving(family: Family, rate: np.ndarray, leave: np.ndarray) -> np.ndarray:
     """Return the rate of leaving."""
     return (pareto if family == "pareto" else geometric).leaving(rate, leave)
+
+
+def none(family: Family, rate: np.ndarray, leave: np.ndarray, horizon: float) -> np.ndarray:
+    """Return the probability that a living customer does not buy within the horizon."""
+    if family == "pareto":
+        both = rate + leave
+        return np.asarray((leave + rate * np.exp(-both * horizon)) / np.maximum(both, 1e-300))
+    return np.exp(-rate * horizon)
+
+
+def rate_known(point: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return r + x and alpha of each row: with the time seen they are what is known of a customer's rate of buying."""
+    k = rows.z.shape[1]
+    r = float(np.exp(point[0]))
+    return r + rows.x, (r / np.exp(point[1] + rows.z @ point[4 : 4 + k]))[rows.cell]

@@ -39,6 +39,8 @@ class Forecast:
         The counts whose probability is nearest to 90 %, shortest range.
     purchases_promised : array (row,)
         The probability of that range: counts being whole, it is rarely 90 % exactly.
+    again : array (row,)
+        Probability of at least one purchase.
     worth : array (row, 2)
         a, b such that a customer of the row with average purchase m is worth a + b m, discounted (before margin).
     revenue : array (row, 2)
@@ -60,6 +62,7 @@ class Forecast:
     purchases_low: np.ndarray
     purchases_high: np.ndarray
     purchases_promised: np.ndarray
+    again: np.ndarray
     worth: np.ndarray
     revenue: np.ndarray
     worth_sd: np.ndarray
@@ -83,12 +86,22 @@ class Amounts:
         See `spend.Spend`.
     x, mean : array (row,)
         Purchases averaged and the average of a row's customers; 0 where none was seen.
+    power, log_time : array (row,) or None
+        What is known of the rates of buying, for the joint model: see `spend.factors`.
     """
 
     points: np.ndarray
     scale: float
     x: np.ndarray
     mean: np.ndarray
+    power: np.ndarray | None = None
+    log_time: np.ndarray | None = None
+
+    def factor(self, here: slice) -> np.ndarray | float:
+        """What the rate of buying multiplies amounts by, (draw, row)."""
+        if self.power is None or self.log_time is None:
+            return 1.0
+        return money.factors(self.points, self.power[here], self.log_time[here])
 
 
 def stream(
@@ -127,7 +140,10 @@ def stream(
     group = np.zeros(len(rows), int) if groups is None else np.asarray(groups, int)
     ahead, by_step, worth_now = time_rule(np.asarray(edges, float), discount)
     horizon, n, d = float(edges[-1]), len(rows), len(points)
-    one = {name: np.empty(n) for name in ("alive", "mean", "sd", "low", "high", "promised", "w_sd", "w_low", "w_high")}
+    one = {
+        name: np.empty(n)
+        for name in ("alive", "mean", "sd", "low", "high", "promised", "again", "w_sd", "w_low", "w_high")
+    }
     worth, revenue = np.zeros((n, 2)), np.zeros((n, 2))
     total, total_worth = (np.zeros((d, int(group.max()) + 1)) for _ in range(2))
     path = np.zeros((d, len(ahead)))
@@ -146,6 +162,7 @@ def stream(
         rate, leave = families.simulate(family, points, part, random)
         lives = random.random(alive.shape) < alive
         count = families.counts(family, rate, leave, horizon, random) * lives
+        one["again"][here] = (alive * (1 - families.none(family, rate, leave, horizon))).mean(axis=0)
         gone = families.leaving(family, rate, leave) + discount
         value = lives * rate * -np.expm1(-gone * horizon) / np.maximum(gone, 1e-300)
 
@@ -156,10 +173,11 @@ def stream(
             worth[here, 0], revenue[here, 0] = discounted.mean(axis=0), mean.mean(axis=0)
         else:
             x, average = amounts.x[here], amounts.mean[here]
-            a, b = money.expected(amounts.points, amounts.scale, x)
+            factor = amounts.factor(here)
+            a, b = money.expected(amounts.points, amounts.scale, x, factor)
             worth[here] = np.stack([(discounted * a).mean(axis=0), (discounted * b).mean(axis=0)], axis=1)
             revenue[here] = np.stack([(mean * a).mean(axis=0), (mean * b).mean(axis=0)], axis=1)
-            value = value * money.simulate(amounts.points, amounts.scale, x, average, random=random)
+            value = value * money.simulate(amounts.points, amounts.scale, x, average, random=random, factor=factor)
             expected = discounted * (a + b * average)
         _add(total_worth, group[here], expected * weight + root * (value - expected))
 
@@ -177,6 +195,7 @@ def stream(
         purchases_low=one["low"],
         purchases_high=one["high"],
         purchases_promised=one["promised"],
+        again=one["again"],
         worth=worth,
         revenue=revenue,
         worth_sd=one["w_sd"],

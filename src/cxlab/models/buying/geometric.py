@@ -32,6 +32,7 @@ from cxlab.models.buying.rows import Rows, Tables, tables
 
 NAMES: Final = ("r", "alpha", "a", "b")
 _NODES: Final = 8
+_CACHE: Final = 60_000  # numbers at once, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -166,16 +167,30 @@ def intensity(points: np.ndarray, rows: Rows, ahead: np.ndarray, *, late: int) -
     """
     r, alpha, a, b = _spread(points, rows)
     shape, scale = r + rows.x, alpha + rows.age
-    p, mass = beta_rule(a, b + rows.x + late, _NODES)
+    _, first, at = np.unique(np.stack([rows.cell, rows.x]), axis=1, return_index=True, return_inverse=True)
+    p, mass = (v[:, at.ravel()] for v in beta_rule(a[:, first], (b + rows.x + late)[:, first], _NODES))
     mapped = r + 1 - a - b - late
     turned = np.abs(mapped) < shape + 1
-    power = np.where(turned, mapped, -shape - 1)[..., None]
+    power = np.where(turned, mapped, -shape - 1)
     place = np.where(turned[..., None], 1 - p, p)
-    c = ahead / scale[..., None]
-    out = np.zeros(c.shape)
-    for i in range(_NODES):
-        out += mass[..., i, None] * np.exp(power * np.log1p(place[..., i, None] * c))
-    return out * np.exp(np.where(turned, b + late - r - 1, 0.0)[..., None] * np.log1p(c)) * (shape / scale)[..., None]
+    front = np.where(turned, b + late - r - 1, 0.0)
+    out = np.empty((*scale.shape, len(ahead)))
+    size = max(1, _CACHE // max(len(rows) * len(ahead), 1))
+    for begin in range(0, len(out), size):
+        here = slice(begin, begin + size)
+        c = ahead / scale[here][..., None]
+        total = np.zeros(c.shape)
+        for i in range(_NODES):  # log(1 + ..) is vectorised where log1p is not; what is raised is as exact
+            term = place[here, :, i, None] * c
+            term += 1.0
+            np.log(term, out=term)
+            term *= power[here][..., None]
+            np.exp(term, out=term)
+            term *= mass[here, :, i, None]
+            total += term
+        total *= np.exp(front[here][..., None] * np.log1p(c)) * (shape / scale)[here][..., None]
+        out[here] = total
+    return out
 
 
 def simulate(

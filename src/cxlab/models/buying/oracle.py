@@ -54,14 +54,17 @@ def spend(model: pm.Model, data: Spend, centre: np.ndarray, sd: np.ndarray) -> p
     import pymc as pm
 
     with model:
-        point = pm.Normal("spend_point", centre, sd, shape=3)
+        point = pm.Normal("spend_point", centre, sd, shape=len(centre))
         p, more = pm.math.exp(point[0]), pm.math.exp(point[1])
         gamma = pm.math.exp(point[2]) * more / p
-        total = data.x * data.mean / data.scale
+        factor = 0.0
+        if data.power is not None and data.log_time is not None:
+            factor = pm.math.gammaln(data.power + point[3]) - pm.math.gammaln(data.power) - point[3] * data.log_time
+        total = data.x * data.mean / data.scale / pm.math.exp(factor)
         u = total / (gamma + total)
         each = pm.logp(pm.Beta.dist(p * data.x, 1 + more), u)
         each = each + pm.math.log(data.x * gamma) - 2 * pm.math.log(gamma + total)
-        pm.Potential("spend_likelihood", (data.weight * each).sum())
+        pm.Potential("spend_likelihood", (data.weight * (each - factor)).sum())
     return model
 
 

@@ -41,15 +41,10 @@ def time_rule(edges: np.ndarray, discount: float, n: int = 10) -> tuple[np.ndarr
 
 
 def beta_rule(a: np.ndarray, b: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes (.., n) and weights (.., n), summing to 1, of the expectation under Beta(a, b).
-
-    Equal pairs of parameters are worked out once.
-    """
+    """Return nodes (.., n) and weights (.., n), summing to 1, of the expectation under Beta(a, b)."""
     a, b = np.broadcast_arrays(np.asarray(a, float), np.asarray(b, float))
-    flat = np.stack([a.ravel(), b.ravel()], axis=1)
-    known, at = np.unique(flat, axis=0, return_inverse=True)
     # Jacobi polynomials of the weight (1-y)^p (1+y)^q on (-1, 1), y = 2 x - 1
-    p, q = known[:, 1:] - 1, known[:, :1] - 1
+    p, q = b.reshape(-1, 1) - 1, a.reshape(-1, 1) - 1
     k = np.arange(n)
     total = 2 * k + p + q
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -59,11 +54,11 @@ def beta_rule(a: np.ndarray, b: np.ndarray, n: int) -> tuple[np.ndarray, np.ndar
         off = 4 * j * (j + p) * (j + q) * (j + p + q) / (twice**2 * (twice + 1) * (twice - 1))
     diagonal[:, 0] = ((q - p) / (p + q + 2))[:, 0]
     off[:, 0] = (4 * (1 + p) * (1 + q) / ((2 + p + q) ** 2 * (3 + p + q)))[:, 0]
-    matrix = np.zeros((len(known), n, n))
+    matrix = np.zeros((a.size, n, n))
     place = np.arange(n)
     matrix[:, place, place] = diagonal
     matrix[:, place[1:], place[:-1]] = np.sqrt(off)
     nodes, vectors = np.linalg.eigh(matrix)
     shape = (*a.shape, n)
     x = np.clip((nodes + 1) / 2, 0.0, 1.0)
-    return x[at.ravel()].reshape(shape), (vectors[:, 0, :] ** 2)[at.ravel()].reshape(shape)
+    return x.reshape(shape), (vectors[:, 0, :] ** 2).reshape(shape)

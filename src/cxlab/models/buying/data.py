@@ -1,0 +1,42 @@
+"""Customers as the value model sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from cxlab.models.buying.contracts import Contracts
+from cxlab.models.buying.rows import Rows
+from cxlab.models.buying.spend import Spend
+
+Family = Literal["bgnbd", "mbgnbd", "pareto", "bgbb", "sbg"]
+FAMILIES: Final[tuple[Family, ...]] = ("bgnbd", "mbgnbd", "pareto", "bgbb", "sbg")
+WEEKS_A_YEAR: Final = 365.25 / 7
+
+
+@dataclass(frozen=True)
+class ValueData:
+    """Customers as a model sees them.
+
+    Attributes
+    ----------
+    family : str
+    rows : Rows or None
+        Unique rows of repeat buying; None for contracts.
+    contracts : Contracts or None
+    spend : Spend or None
+        Amounts of repeat purchases; None if unknown.
+    average : array (customer,)
+        Average repeat purchase of each customer, NaN where none is known; empty without amounts.
+    covariates : tuple of str
+        Names of the columns of ``rows.z``.
+    """
+
+    family: Family
+    rows: Rows | None
+    contracts: Contracts | None
+    spend: Spend | None
+    average: np.ndarray
+    covariates: tuple[str, ...]

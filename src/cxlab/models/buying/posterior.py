@@ -1,0 +1,114 @@
+"""The log posterior densities of buying and of spend as plain functions, with their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cxlab.models.buying import contracts, discrete, families
+from cxlab.models.buying import spend as money
+from cxlab.models.buying.data import Family, ValueData
+from cxlab.models.buying.spend import Spend
+
+if TYPE_CHECKING:
+    from cxlab.models.value import Priors
+
+_FLAT: Final = 1e6  # sd of a prior without strength
+LogDensity = Callable[[np.ndarray], tuple[float, np.ndarray]]
+Many = Callable[[np.ndarray], np.ndarray]
+
+
+def names(family: Family) -> tuple[str, ...]:
+    """Names of the parameters of buying."""
+    if family == "sbg":
+        return contracts.NAMES
+    return discrete.NAMES if family == "bgbb" else families.names(family)
+
+
+def natural(family: Family, at: np.ndarray) -> np.ndarray:
+    """Return the parameters of points of the coordinates."""
+    if family != "bgbb" and family != "sbg":
+        return families.natural(family, at)
+    turn = contracts.natural if family == "sbg" else discrete.natural
+    flat = np.array([turn(x) for x in at.reshape(-1, at.shape[-1])])
+    return flat.reshape(*at.shape[:-1], -1)
+
+
+def likelihood(data: ValueData) -> tuple[LogDensity, Callable[[np.ndarray], float]]:
+    """Return the log likelihood with its gradient, and without."""
+    if data.contracts is not None:
+        held = data.contracts
+        return (lambda x: contracts.gradient(x, held)), (lambda x: contracts.gradient(x, held)[0])
+    assert data.rows is not None
+    if data.family == "bgbb" or data.family == "sbg":
+        discretely = discrete.likelihood(data.rows)
+        return discretely.gradient, discretely.value
+    found = families.likelihood(data.family, data.rows)
+    return found.gradient, found.value
+
+
+def prior(data: ValueData, priors: Priors) -> tuple[np.ndarray, np.ndarray]:
+    """Return centre and sd of the coordinates of buying."""
+    parts = {
+        "pareto": [priors.shape, priors.rate, priors.shape, priors.leaving],
+        "bgbb": [priors.share, priors.alike] * 2,
+        "sbg": [priors.share, priors.alike],
+    }.get(data.family, [priors.shape, priors.rate, priors.share, priors.alike])
+    pairs = [*parts, *[(0.0, priors.covariate)] * (2 * len(data.covariates))]
+    return np.array([centre for centre, _ in pairs]), _sd([sd for _, sd in pairs], priors)
+
+
+def prior_of_spend(data: Spend, priors: Priors) -> tuple[np.ndarray, np.ndarray]:
+    """Return centre and sd of the coordinates of spend."""
+    centre, sd = [*priors.amounts], [*priors.amounts_sd]
+    if data.joint:
+        centre, sd = [*centre, 0.0], [*sd, priors.together]
+    return np.array(centre), _sd(sd, priors)
+
+
+def density(data: ValueData, priors: Priors) -> tuple[LogDensity, Many, np.ndarray]:
+    """Return the log density of buying with its gradient, the same of many points, and where to start."""
+    centre, sd = prior(data, priors)
+    gradient, value = likelihood(data)
+    begin = contracts.START
+    if data.rows is not None:
+        if data.family == "bgbb" or data.family == "sbg":
+            begin = discrete.start(data.rows)
+        else:
+            begin = families.start(data.family, data.rows)
+
+    def many(xs: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            found = np.array([value(x) for x in xs])
+        return found - 0.5 * (((xs - centre) / sd) ** 2).sum(axis=1)
+
+    return _with_prior(gradient, centre, sd), many, begin
+
+
+def density_of_spend(data: Spend, priors: Priors) -> tuple[LogDensity, Many, np.ndarray]:
+    """Return the log density of spend with its gradient, the same of many points, and where to start."""
+    centre, sd = prior_of_spend(data, priors)
+
+    def many(xs: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            found = money.values(xs, data)
+        return found - 0.5 * (((xs - centre) / sd) ** 2).sum(axis=1)
+
+    begin = np.append(money.START, 0.0) if data.joint else money.START
+    return _with_prior(lambda x: money.gradient(x, data), centre, sd), many, begin
+
+
+def _with_prior(gradient: LogDensity, centre: np.ndarray, sd: np.ndarray) -> LogDensity:
+    def both(x: np.ndarray) -> tuple[float, np.ndarray]:
+        with np.errstate(all="ignore"):  # far points overflow: their density is not finite, which is the answer
+            found, slope = gradient(x)
+        off = (x - centre) / sd
+        return found - 0.5 * float(off @ off), slope - off / sd
+
+    return both
+
+
+def _sd(sd: Sequence[float], priors: Priors) -> np.ndarray:
+    return np.asarray(sd, float) / priors.strength if priors.strength > 0 else np.full(len(sd), _FLAT)

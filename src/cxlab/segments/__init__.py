@@ -8,9 +8,13 @@ A page needs few calls::
     ahead = segments.next_stage(history, data.family, limits, weeks=13, seed=1)   # and how good such forecasts were
 """
 
+from cxlab.segments.compare import WAYS, compare
 from cxlab.segments.cuts import KEYS, NEW, STAGES, VALUES, Cuts, cuts
+from cxlab.segments.known import EXPERIENCE, experience, labelled, main_product, needs
 from cxlab.segments.members import Members, Split, as_of, earlier, members
+from cxlab.segments.stages import Proof, ahead, next_stage
 
 __all__ = [
-    "KEYS", "NEW", "STAGES", "VALUES", "Cuts", "Members", "Split", "as_of", "cuts", "earlier", "members",
+    "EXPERIENCE", "KEYS", "NEW", "STAGES", "VALUES", "WAYS", "Cuts", "Members", "Proof", "Split", "ahead", "as_of",
+    "compare", "cuts", "earlier", "experience", "labelled", "main_product", "members", "needs", "next_stage",
 ]  # fmt: skip

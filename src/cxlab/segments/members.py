@@ -8,7 +8,7 @@ streamed; no table of customers x draws is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final
@@ -120,7 +120,7 @@ def members(
     ModelError
         For contracts and discrete time, where who left is known or needs no such model, or labels of another length.
     """
-    rows, family = _buying(data)
+    rows, family = buying(data)
     n = len(rows.inverse)
     groups = {name: pd.factorize(np.asarray(of, object), sort=True) for name, of in (labels or {}).items()}
     wrong = [
@@ -190,10 +190,16 @@ def as_of(history: History, data: ValueData, day: date) -> tuple[pd.DataFrame, V
         No later purchase is read.
     """
     then = history.customers(until=day, known=day)
-    z = then[list(data.covariates)].to_numpy(float) if data.covariates else None
-    rows = unique(then["x"].to_numpy(float), then["recency"].to_numpy(float), then["age"].to_numpy(float), z=z)
+    rows = rows_of(then, data.covariates)
     average = then["spend"].to_numpy(float) if len(data.average) else data.average
     return then, replace(data, rows=rows, average=np.where(rows.x[rows.inverse] > 0, average, np.nan))
+
+
+def rows_of(customers: pd.DataFrame, covariates: Sequence[str]) -> Rows:
+    """Return the unique rows of customers with ``x, recency, age`` and the covariates, which need not differ."""
+    z = customers[list(covariates)].to_numpy(float) if covariates else None
+    x, recency, age = (customers[c].to_numpy(float) for c in ("x", "recency", "age"))
+    return unique(x, recency, age, z=z)
 
 
 def earlier(
@@ -209,7 +215,8 @@ def earlier(
     return pd.concat([then[["customer"]], found[["segment", "p_segment"]]], axis=1)
 
 
-def _buying(data: ValueData) -> tuple[Rows, Family]:
+def buying(data: ValueData) -> tuple[Rows, Family]:
+    """Return rows and family of a model of repeat buying; refuse others with the reason."""
     if data.rows is None or data.family not in FAMILIES:
         raise ModelError(
             Problem("segments by value and aliveness need a model of repeat buying", value=data.family,

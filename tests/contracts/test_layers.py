@@ -45,6 +45,9 @@ RESULTS = (
     "gaps",
     "index_estimates",
     "voice_estimates",
+    "value_fits",
+    "value_estimates",
+    "value_whatif",
 )
 SHOW = (
     "style",
@@ -57,6 +60,7 @@ SHOW = (
     "explore",
     "explore_drivers",
     "explore_topics",
+    "explore_value",
 )
 SUITE = ("suite", "batch", "render", "site", "scaffold", "doctor", "cli")
 

@@ -10,7 +10,8 @@ from typing import Final
 from cxlab.vocab import Status
 from cxlab.wording import Name
 
-PRIVATE: Final = frozenset({"rejects", "merges"})  # values and keys as the client sent them: they may name persons
+# Values and keys as the client sent them may name persons; what stands of single customers is nobody else's business.
+PRIVATE: Final = frozenset({"rejects", "merges", "customer_value"})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,236 @@
+"""What customers are worth -> rows of the tidy table ``value_estimates``, and one row a customer: ``customer_value``.
+
+Coordinates beside `vocab.ESTIMATE_COLUMNS`: ``from`` and ``to`` (segments of a migration, else empty), ``n_all``
+(customers of the whole base).
+
+=====================  ================================================================================================
+estimand               a row is
+=====================  ================================================================================================
+``customer_equity``    discounted contribution of the known customers until the horizon; level ``tenure``: new, existing
+``equity_change``      against the end of the period before, relative; `prob_gt_ref` is P(more)
+``revenue``, ``buyers``, ``purchases``  of known customers in the period: counted, no interval
+``active``             expected number of customers who have not left, and as a share (metric)
+``holdout_total``      purchases foretold for the past that was held out; ``holdout_actual`` what came
+``holdout_error``      foretold over actual, less one
+``holdout_class``      the same a customer, by repeat purchases before (group); ``holdout_class_actual``
+``holdout_week``       by week (group); ``holdout_week_actual``
+``holdout_cover``      share of customers within their interval; ``holdout_promised`` what the intervals promise
+``model_score``        log likelihood behind the best model (level model); ``model_rms`` how far totals were off
+``retention``          contracts: share kept for so many periods (group)
+``lifetime``           contracts: expected further payments of a running contract within the horizon, discounted
+=====================  ================================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from cxlab.estimates import CI_PROB, SURE, summary
+from cxlab.value_fits import Fitted
+from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS, FORECAST_COLUMNS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MODEL: Final = "value"
+COORDS: Final = ("from", "to", "n_all")
+TENURE: Final = ("existing", "new")
+UNITS: Final = {"money": "currency", "share": "share", "rate": "share", "count": "customers", "mean": "number"}
+Row = dict[str, Any]
+_PERIOD: Final = """
+    SELECT coalesce(sum(CASE WHEN kind IN ('purchase', 'booking', 'renewal', 'return') THEN amount END), 0) AS revenue,
+        count(DISTINCT customer) FILTER (WHERE kind IN ('purchase', 'booking', 'renewal') AND amount >= 0) AS buyers,
+        count(DISTINCT (customer, date)) FILTER (WHERE kind IN ('purchase', 'booking', 'renewal')
+            AND (amount IS NULL OR amount >= 0)) AS purchases
+    FROM transactions WHERE customer IS NOT NULL AND date >= $begin AND date <= $end"""
+
+
+def table(fitted: Fitted, *, period: str, practical: float, opening: np.ndarray | None = None) -> pd.DataFrame:
+    """Return the estimates of a base; a fit that failed its checks gives rows without numbers.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    period : str
+        The unit's.
+    practical : float
+        Smallest relative change of equity that counts.
+    opening : array (draw,), optional
+        Draws of the equity at the end of the period before.
+
+    Returns
+    -------
+    DataFrame
+        `vocab.ESTIMATE_COLUMNS` without run and brand, and `COORDS`.
+    """
+    counted = _counted(fitted)
+    modelled: list[Row] = []
+    if fitted.outlook is not None:
+        modelled += _equity(fitted, practical, opening)
+    proved = _holdout(fitted) + _models(fitted)
+    rows = pd.DataFrame([*counted, *modelled, *proved])
+    if fitted.gate is not None and not fitted.gate.passed and modelled:
+        at = slice(len(counted), len(counted) + len(modelled))
+        rows.loc[rows.index[at], list(ESTIMATE_NUMBERS)] = np.nan
+        rows.loc[rows.index[at], "verdict"] = "withheld"
+    return complete(rows, period=period)
+
+
+def complete(rows: pd.DataFrame, *, period: str) -> pd.DataFrame:
+    """Return rows with every column of the tidy table, blanks filled."""
+    given = {
+        "item": "value", "metric": "money", "weighting": "none", "level": "total", "group": "", "verdict": "",
+        "from": "", "to": "", "ci_kind": "", "period": period, "model": MODEL,
+    }  # fmt: skip
+    whole = rows.copy()
+    for column, text in given.items():
+        whole[column] = whole[column].fillna(text) if column in whole else text
+    for column in (*ESTIMATE_COLUMNS, *COORDS):
+        if column not in whole:
+            whole[column] = np.nan
+    whole["unit"] = whole["metric"].map(UNITS).fillna("number")
+    whole["n_eff"] = whole["n_eff"].astype(float).fillna(whole["n"].astype(float))
+    return whole[[*(c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand")), *COORDS]]
+
+
+def customers(fitted: Fitted) -> pd.DataFrame:
+    """Return one row a customer, by pseudonym: ``p_alive``, ``expected_purchases``, ``expected_spend``, ``clv_mean``,
+    ``clv_low``, ``clv_high`` and what they stand on: ``purchases`` (days of purchase), ``recency``, ``age`` (weeks),
+    ``spend`` (average repeat purchase), ``new``; empty where no model was fitted or its checks failed.
+    """  # noqa: D205
+    wanted = ["p_alive", "expected_purchases", "expected_spend", "clv_mean", "clv_low", "clv_high"]
+    columns = ["customer", *wanted, "purchases", "recency", "age", "spend", "new", "segment", "p_segment"]
+    if fitted.outlook is None or fitted.gate is None or not fitted.gate.passed:
+        return pd.DataFrame(columns=columns)
+    base = fitted.customers.reset_index(drop=True)
+    own = base[["customer", "recency", "age", "spend", "new"]].assign(purchases=base["x"] + 1)
+    found = pd.concat([own, fitted.outlook.customers[wanted].reset_index(drop=True)], axis=1)
+    return found.assign(segment="", p_segment=np.nan)[columns]
+
+
+def forecasts(fitted: Fitted, *, target: str) -> pd.DataFrame:
+    """Return what the known customers are expected to buy in the next period, as rows of `vocab.FORECAST_COLUMNS`."""
+    own = [c for c in FORECAST_COLUMNS if c not in ("run_id", "brand", "period", "model")]
+    if fitted.near is None or fitted.gate is None or not fitted.gate.passed:
+        return pd.DataFrame(columns=own)
+    drawn = {"purchases": ("count", fitted.near.purchases.sum(axis=1))}
+    if fitted.data is not None and fitted.data.spend is not None:
+        drawn["revenue"] = ("money", fitted.near.equity.sum(axis=1))
+    rows = []
+    for item, (metric, values) in drawn.items():
+        quantiles = dict(zip(("q05", "q25", "q50", "q75", "q95"), np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95]),
+                             strict=True))  # fmt: skip
+        about = {"item": item, "metric": metric, "level": "total", "group": "", "weighting": "none"}
+        about |= {"target_period": target, "unit": "purchases" if metric == "count" else UNITS[metric]}
+        rows.append(about | quantiles | {"mean": float(values.mean()), "sd": float(values.std())})
+    return pd.DataFrame(rows, columns=own)
+
+
+def draws_of(fitted: Fitted) -> xr.Dataset:
+    """Return the draws that later notebooks read.
+
+    Returns
+    -------
+    Dataset
+        ``equity`` (look, tenure) of a fit that passed, a row a draw of the look ahead. The points
+        of the parameters: ``point`` and ``spend_point`` (chain, draw, coordinate) with the family and the scale of
+        spend as attributes.
+    """
+    import xarray as xr
+
+    if fitted.gate is None or not fitted.gate.passed or fitted.tree is None or fitted.data is None:
+        return xr.Dataset(coords={"chain": [0], "draw": [0]})
+    posterior = fitted.tree["posterior"].dataset
+    kept = posterior[[v for v in ("point", "spend_point") if v in posterior]].drop_vars("covariate", errors="ignore")
+    kept.attrs = {"family": fitted.data.family, "margin": fitted.contribution}
+    if fitted.data.spend is not None:
+        kept.attrs["spend_scale"] = fitted.data.spend.scale
+    if fitted.outlook is not None:
+        drawn = fitted.outlook.equity
+        values = drawn if drawn.shape[1] > 1 else np.pad(drawn, ((0, 0), (0, 1)))
+        kept["equity"] = (("look", "tenure"), values)
+        kept = kept.assign_coords(tenure=list(TENURE))
+    return kept
+
+
+def _counted(fitted: Fitted) -> list[Row]:
+    """What was bought in the period: no model, no interval."""
+    history = fitted.history
+    found = history.data.sql(_PERIOD, params={"begin": fitted.begin, "end": history.end}).iloc[0]
+    n = history.counts["customers"]
+    metrics = {"revenue": "money", "buyers": "count", "purchases": "count"}
+    return [
+        {"estimand": name, "metric": metric, "mean": float(found[name]), "n": n, "n_all": n}
+        for name, metric in metrics.items()
+    ]
+
+
+def _equity(fitted: Fitted, practical: float, opening: np.ndarray | None) -> list[Row]:
+    assert fitted.outlook is not None
+    drawn, base = fitted.outlook.equity, fitted.customers
+    metric = "money" if fitted.data is not None and fitted.data.spend is not None else "count"
+    n, new = len(base), int(base["new"].sum())
+    rows: list[Row] = [{"estimand": "customer_equity", "metric": metric, "n": n, **summary(drawn.sum(axis=1))}]
+    for place, (group, size) in enumerate(zip(TENURE, (n - new, new), strict=True)):
+        values = drawn[:, place] if place < drawn.shape[1] else np.zeros(len(drawn))
+        rows.append({"estimand": "customer_equity", "metric": metric, "level": "tenure", "group": group, "n": size,
+                     **summary(values)})  # fmt: skip
+    if opening is not None and opening.mean() > 0:
+        size = min(len(opening), len(drawn))
+        change = drawn.sum(axis=1)[:size] / opening[:size] - 1
+        numbers = summary(change, ref=0.0)
+        rows.append({"estimand": "equity_change", "metric": "share", "n": n, **numbers,
+                     "verdict": _verdict(numbers, practical)})  # fmt: skip
+        rows.append({"estimand": "opening_equity", "metric": metric, "n": n, **summary(opening)})
+    alive = float(fitted.outlook.customers["p_alive"].sum())
+    rows.append({"estimand": "active", "metric": "count", "mean": alive, "n": n})
+    rows.append({"estimand": "active", "metric": "share", "mean": alive / n, "n": n})
+    return [row | {"n_all": n} for row in rows]
+
+
+def _verdict(numbers: dict[str, Any], practical: float) -> str:
+    if numbers["ci_low"] > -practical and numbers["ci_high"] < practical:
+        return "no_real_change"
+    if numbers["prob_gt_ref"] > SURE:
+        return "better"
+    return "worse" if 1 - numbers["prob_gt_ref"] > SURE else "cannot_tell"
+
+
+def _holdout(fitted: Fitted) -> list[Row]:
+    proof = fitted.proof
+    if proof is None:
+        return []
+    total, n = proof.total, int(proof.classes["n"].sum())
+    ends = {"ci_low": total["low"], "ci_high": total["high"], "ci_prob": CI_PROB, "ci_kind": "eti"}
+    rows: list[Row] = [
+        {"estimand": "holdout_total", "metric": "count", "mean": total["mean"], "n": n, **ends},
+        {"estimand": "holdout_actual", "metric": "count", "mean": total["actual"], "n": n},
+        {"estimand": "holdout_cover", "metric": "share", "mean": total["customer_cover"], "n": n},
+        {"estimand": "holdout_promised", "metric": "share", "mean": total["customer_promised"], "n": n},
+    ]
+    if total["actual"] > 0:
+        off = {k: total[v] / total["actual"] - 1 for k, v in (("ci_low", "low"), ("ci_high", "high"))}
+        rows.append({"estimand": "holdout_error", "metric": "rate", "mean": total["error"], "n": n, **ends, **off})
+    for level, frame, key in (("class", proof.classes, "x"), ("week", proof.weeks, "week")):
+        for row in frame.to_dict("records"):
+            size = int(row["n"]) if level == "class" else n
+            about = {"level": level, "group": str(int(row[key])), "metric": "mean", "n": size}
+            span = {"ci_low": row["low"], "ci_high": row["high"], "ci_prob": CI_PROB, "ci_kind": "eti"}
+            rows.append({"estimand": f"holdout_{level}", "mean": row["mean"], **about, **span})
+            rows.append({"estimand": f"holdout_{level}_actual", "mean": row["actual"], **about})
+    return [row | {"n_all": n} for row in rows]
+
+
+def _models(fitted: Fitted) -> list[Row]:
+    if fitted.choice is None:
+        return []
+    n = fitted.history.counts["customers"]
+    rows: list[Row] = []
+    for row in fitted.choice.scores.to_dict("records"):
+        about = {"level": "model", "group": row["family"], "n": n, "n_all": n}
+        rows.append({"estimand": "model_score", "metric": "mean", "mean": row["behind"], **about})
+        rows.append({"estimand": "model_rms", "metric": "rate", "mean": row["rms"], **about})
+    return rows

@@ -1,0 +1,280 @@
+"""The customer base of a unit as a page on value needs it: read, proved on past weeks, fitted, looked ahead.
+
+What cannot be fitted is told, not raised: contracts go to their own family; a brand whose customers are too few, all
+new or all gone after one purchase keeps its counts and the reasons.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from cxlab import diagnostics, purchases
+from cxlab.diagnostics import Gate
+from cxlab.errors import ModelError, Problem
+from cxlab.models import value
+from cxlab.models.buying.families import FAMILIES, Family
+from cxlab.models.value import WEEKS_A_YEAR, Outlook, ValueData
+from cxlab.params.models import Value
+from cxlab.params.periods import Grain, parse
+from cxlab.purchases import Choice, History, Holdout
+from cxlab.purchases.holdout import UNKNOWN_SHOCK
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from cxlab.runs import UnitData
+
+LEAST_HOLDOUT: Final = 8  # weeks of holdout below which nothing is proved
+DRAWS: Final = 400  # of the look ahead: the ends of an interval are good to a tenth of its width
+NEAR: Final = 200  # of the next period
+PATIENT: Final = 14  # days without any purchase that are no sign of the end of the data
+STRAY: Final = 0.005  # share of a year's purchases that may lie beyond the end of the data, dated in the future
+_DAYS: Final = """
+    SELECT date, count(*) AS n FROM transactions
+    WHERE date IS NOT NULL AND customer IS NOT NULL AND kind IN ('purchase', 'booking', 'renewal')
+        AND (amount IS NULL OR amount >= 0)
+    GROUP BY date ORDER BY date"""
+Kind = Literal["buying", "contract", "none"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The customer base of a unit at the end of its period.
+
+    Attributes
+    ----------
+    kind : str
+        ``buying`` (customers leave silently), ``contract`` (their end is seen) or ``none`` (no model can be fitted).
+    history : History
+    begin : date
+        First day of the period: customers who came since are new.
+    reasons : tuple of Problem
+        Why no model of buying was fitted.
+    choice : Choice or None
+        Which model, by what it foretold within the past.
+    proof : Holdout or None
+        The forecast that was tried on the past.
+    customers : DataFrame
+        As `History.customers` or `History.contracts`, and ``new`` (came in this period); empty for ``none``.
+    data : ValueData or None
+    tree : DataTree or None
+    gate : Gate or None
+        Whether the draws may be believed.
+    outlook : Outlook or None
+        Until the horizon, group 0: existing customers, 1: new ones. None for contracts.
+    near : Outlook or None
+        Until the end of the next period, money as it will be paid: not discounted, no margin, less returns.
+    margin : float
+        Share of spend that is contribution.
+    margin_from : str
+        ``params``, ``transactions``, or ``none``: then value is revenue.
+    """
+
+    kind: Kind
+    history: History
+    begin: date
+    reasons: tuple[Problem, ...]
+    choice: Choice | None
+    proof: Holdout | None
+    customers: pd.DataFrame
+    data: ValueData | None
+    tree: xr.DataTree | None
+    gate: Gate | None
+    outlook: Outlook | None
+    near: Outlook | None
+    margin: float
+    margin_from: Literal["params", "transactions", "none"]
+
+    @property
+    def contribution(self) -> float:
+        """Share of what is paid that stays as contribution once returns are taken back."""
+        return self.margin * (1 - self.history.returned)
+
+
+def last_day(days: pd.DataFrame, until: date) -> date:
+    """Return the last day of observation: the end of the period, or earlier where the data end earlier.
+
+    Parameters
+    ----------
+    days : DataFrame
+        ``date`` and ``n`` (purchases), in order of date.
+    until : date
+        Last day of the period.
+
+    Notes
+    -----
+    Silence at the end is information about customers only if the shop was open: a pause longer than two weeks and than
+    any of the year before ends the data. A few purchases after such a pause are dated in the future.
+    """
+    when = pd.to_datetime(days["date"]).dt.date.to_numpy()
+    n = days["n"].to_numpy(float)
+    kept = when <= until
+    when, n = when[kept], n[kept]
+    if not len(when):
+        return until
+    gaps = np.array([(b - a).days for a, b in itertools.pairwise(when)] + [(until - when[-1]).days])
+    year = np.array([(when[-1] - d).days <= 365 for d in when])
+    total = n[year].sum()
+    for at in range(len(when) - 1, -1, -1):
+        if n[at + 1 :].sum() > STRAY * total or not year[at]:
+            break
+        usual = gaps[:at][year[:at]].max(initial=0)
+        if gaps[at] > max(PATIENT, usual):
+            return cast(date, when[at])
+    return until
+
+
+def read(data: UnitData, *, period: str, grain: Grain) -> History | None:
+    """Look at the purchases of a unit up to the end of its period; None if no known customer has bought anything."""
+    days = data.sql(_DAYS)
+    if days.empty:
+        return None
+    return purchases.read(data, end=last_day(days, parse(period, grain).end))
+
+
+def fit(
+    history: History,
+    *,
+    settings: Value,
+    period: str,
+    grain: Grain,
+    seed: Callable[[str], int],
+    draws: int = 0,
+) -> Fitted:
+    """Prove, fit and look ahead.
+
+    Parameters
+    ----------
+    history : History
+        From `read`.
+    settings : Value
+        ``value`` of the params.
+    period : str
+    grain : str
+    seed : callable
+        Name -> seed, `Run.seed`.
+    draws : int
+        Draws a chain of the posterior; 0: as `cxlab.models.value.fit` has it.
+
+    Returns
+    -------
+    Fitted
+    """
+    begin = min(parse(period, grain).start, history.end)
+    margin, origin = _margin(history, settings)
+    blank = Fitted(
+        "none",
+        history,
+        begin,
+        history.why_not,
+        None,
+        None,
+        pd.DataFrame(),
+        None,
+        None,
+        None,
+        None,
+        None,
+        margin,
+        origin,
+    )
+    if history.contract is not None:
+        return _contracts(blank, seed=seed, draws=draws)
+    if history.why_not:
+        return blank
+    family: Family | None = None if settings.model == "auto" else settings.model
+    proof = _proof(history, family, seed=seed("holdout"))
+    choice = proof.choice if proof is not None else _choice(history, family)
+    customers = _with_new(history.customers(), begin)
+    kept = margin * (1 - history.returned)
+    chosen = choice.family if choice is not None else family or "bgnbd"
+    data = value.model_data(customers, family=chosen, covariates=history.covariates)
+    tree = value.fit(data, seed=seed("value"), **({"draws": draws} if draws else {}))
+    shock = choice.shock if choice is not None else UNKNOWN_SHOCK
+    future = value.outlook(
+        tree,
+        data,
+        weeks=settings.horizon_years * WEEKS_A_YEAR,
+        seed=seed("outlook"),
+        draws=DRAWS,
+        discount=settings.discount,
+        margin=kept,
+        shock=shock,
+        steps=max(1, round(settings.horizon_years * 4)),
+        groups=customers["new"].to_numpy(int),
+    )
+    ahead = parse(period, grain).next()
+    near = value.outlook(
+        tree,
+        data,
+        weeks=((ahead.end - ahead.start).days + 1) / 7,
+        seed=seed("near"),
+        draws=NEAR,
+        discount=0.0,
+        margin=1 - history.returned,
+        shock=shock,
+        steps=1,
+    )
+    return Fitted(
+        "buying", history, begin, (), choice, proof, customers, data, tree, _gate(tree, data), future, near, margin,
+        origin,
+    )  # fmt: skip
+
+
+def _with_new(customers: pd.DataFrame, begin: date) -> pd.DataFrame:
+    return customers.assign(new=pd.to_datetime(customers["first"]).dt.date >= begin)
+
+
+def _margin(history: History, settings: Value) -> tuple[float, Literal["params", "transactions", "none"]]:
+    if settings.margin is not None:
+        return settings.margin, "params"
+    return history.margin, "transactions" if history.margin != 1.0 else "none"
+
+
+def _proof(history: History, family: Family | None, *, seed: int) -> Holdout | None:
+    """Try the model on the past, if there are weeks enough."""
+    if (history.end - history.first) < timedelta(weeks=2 * LEAST_HOLDOUT):
+        return None
+    try:
+        return purchases.holdout(history, seed=seed, family=family)
+    except ModelError:
+        return None
+
+
+def _choice(history: History, family: Family | None) -> Choice | None:
+    try:
+        return purchases.choose(history, candidates=FAMILIES if family is None else (family,))
+    except ModelError:
+        return None
+
+
+def _gate(tree: xr.DataTree, data: ValueData) -> Gate:
+    """Judge the draws; weights of importance are judged by k-hat, those of spend like those of buying."""
+    import xarray as xr
+
+    posterior = tree["posterior"].dataset
+    reported = value.estimands(posterior, data)
+    judged = xr.DataTree.from_dict({"posterior": reported, "sample_stats": tree["sample_stats"].dataset})
+    methods = [(tree.attrs["method"], tree.attrs["khat"])]
+    if "spend_method" in tree.attrs:
+        methods.append((tree.attrs["spend_method"], tree.attrs["spend_khat"]))
+    weighted = [khat for method, khat in methods if method != "nuts"]
+    judged.attrs.update({"method": "nuts" if not weighted else "importance", "khat": max(weighted, default=0.0)})
+    return diagnostics.gate(judged)
+
+
+def _contracts(blank: Fitted, *, seed: Callable[[str], int], draws: int) -> Fitted:
+    customers = blank.history.contracts()
+    ended = int(customers["ended"].sum())
+    if ended < 10 or len(customers) < 30 or customers["periods"].max() < 2:
+        return replace(blank, kind="none", customers=customers)
+    data = value.model_data(customers, family="sbg")
+    tree = value.fit(data, seed=seed("value"), **({"draws": draws} if draws else {}))
+    return replace(blank, kind="contract", customers=customers, data=data, tree=tree, gate=_gate(tree, data))

@@ -30,6 +30,16 @@ def output(**data: object) -> nbformat.NotebookNode:
     return new_output("display_data", data={key.replace("_", "/"): value for key, value in data.items()})
 
 
+def test_a_notebook_with_nothing_to_say_gives_its_reason_and_no_error() -> None:
+    nothing = new_output("error", ename="NoDataError", evalue="nobody was asked", traceback=["line 3"])
+    cell = pages.code("run.no_data('nobody was asked')", nothing, id="data", tags=("remove-cell",))
+    html = page(cell, status="no_data", reason="nobody was asked")
+    assert html.count("nobody was asked") == 1
+    assert 'id="error"' not in html
+    assert "#error" not in html
+    assert "line 3" not in html
+
+
 def test_machinery_stays_out_and_errors_stay_in() -> None:
     html = page(
         pages.markdown("# Title"),

@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from cxlab.render.clean import clean_html
 from cxlab.render.context import PageContext
 from cxlab.render.markdown import Outline, render_markdown
-from cxlab.render.outputs import payload_blocks, render_output, text
+from cxlab.render.outputs import NO_DATA, payload_blocks, render_output, text
 from cxlab.render.wording import HTML_LANG, words
 from cxlab.style import css
 
@@ -134,13 +134,17 @@ def render_page(notebook: Mapping[str, Any], *, language: str, context: PageCont
         sections=[s for s in sections if s.parts],
         contents=[h for h in outline.headings if h[0] == 2 or context.layout == "page"],
         has_code=code,
-        stopped=any(o.get("output_type") == "error" for c in cells for o in c.get("outputs", [])),
+        stopped=any(_stops(output) for cell in cells for output in cell.get("outputs", [])),
     )
+
+
+def _stops(output: Mapping[str, Any]) -> bool:
+    return output.get("output_type") == "error" and output.get("ename") != NO_DATA
 
 
 def _shown(cell: Mapping[str, Any]) -> bool:
     """Whether a cell belongs on the page; one that stopped with an error always does."""
-    if any(output.get("output_type") == "error" for output in cell.get("outputs", [])):
+    if any(_stops(output) for output in cell.get("outputs", [])):
         return True
     return not _MACHINERY & _tags(cell)
 

@@ -12,6 +12,7 @@ from cxlab.render.clean import clean_html, error_text, picture, plain
 from cxlab.render.markdown import Outline, mathml, render_markdown
 
 # Kinds that need a script to be seen; a page has none of theirs.
+NO_DATA: Final = "NoDataError"  # how a notebook ends that has nothing to speak of; see `cxlab.runs`
 _LIVE: Final = (
     "application/vnd.jupyter.widget-view+json",
     "application/javascript",
@@ -107,6 +108,8 @@ def _stream(said: str, name: str, words: Mapping[str, str]) -> str:
 
 
 def _error(output: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    if output.get("ename") == NO_DATA:  # no failure; the notice above the page gives the reason
+        return ""
     said = escape(error_text(f"{output.get('ename', 'Error')}: {text(output.get('evalue', ''))}").strip())
     trace = escape(error_text("\n".join(text(line) for line in output.get("traceback", []))))
     return (

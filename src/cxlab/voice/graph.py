@@ -1,0 +1,139 @@
+"""The network of all-MiniLM-L6-v2 as an ONNX graph, written from its weights, in floating point or whole numbers.
+
+Six layers of twelve heads over 384 numbers a token, the mean of the tokens, length one. The graph is made of
+onnxruntime's fused operations. With whole numbers a weight matrix keeps seven bits and a scale of its own for each
+output; what enters it is rounded to eight bits on the fly. Seven bits, so that processors without the newest
+instructions cannot overflow and every machine gives the same vectors.
+
+References
+----------
+Wang et al. (2020), MiniLM, https://doi.org/10.48550/arXiv.2002.10957; Reimers and Gurevych (2019), sentence vectors as
+means of tokens, https://doi.org/10.18653/v1/D19-1410.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import onnx
+
+VERSION: Final = 1
+LAYERS: Final = 6
+HEADS: Final = 12
+SIZE: Final = 384  # numbers of a token and of a text
+EPSILON: Final = 1e-12  # of the normalisation of a layer
+_FUSED: Final = "com.microsoft"
+_BITS: Final = 63  # largest whole number of a weight
+
+
+def model(weights: Mapping[str, np.ndarray], *, whole: bool) -> onnx.ModelProto:
+    """Return the graph: ``ids``, ``mask`` (int32, text x token) -> ``vectors`` (float32, text x 384).
+
+    Parameters
+    ----------
+    weights : mapping of str to array
+        Tensors of ``model.safetensors`` by name.
+    whole : bool
+        Multiply in whole numbers (about twice as fast, cosine with floating point about .99).
+    """
+    from onnx import TensorProto, helper
+
+    draw = _Drawing()
+    names = "embeddings.{}.weight"
+    place = weights[names.format("position_embeddings")] + weights[names.format("token_type_embeddings")][0]
+    hidden = draw.fused(
+        "EmbedLayerNormalization",
+        ["ids", "", draw.constant(weights[names.format("word_embeddings")]), draw.constant(place), ""]
+        + [draw.constant(weights[f"embeddings.LayerNorm.{part}"]) for part in ("weight", "bias")],
+        outputs=2,
+        epsilon=EPSILON,
+    )
+    for i in range(LAYERS):
+        hidden = _layer(draw, weights, f"encoder.layer.{i}.", hidden, whole)
+    seen = draw.plain("Unsqueeze", [draw.plain("Cast", ["mask"], to=TensorProto.FLOAT), draw.constant([2])])
+    total = draw.plain("ReduceSum", [draw.plain("Mul", [hidden, seen]), draw.constant([1])], keepdims=0)
+    count = draw.plain("ReduceSum", [seen, draw.constant([1])], keepdims=0)
+    mean = draw.plain("Div", [total, count])
+    draw.nodes.append(helper.make_node("LpNormalization", [mean], ["vectors"], axis=1, p=2))
+    graph = helper.make_graph(
+        draw.nodes,
+        "minilm",
+        [helper.make_tensor_value_info(name, TensorProto.INT32, ["text", "token"]) for name in ("ids", "mask")],
+        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["text", SIZE])],
+        draw.constants,
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(_FUSED, 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+class _Drawing:
+    """Nodes and constants of a graph under way; every result gets a name of its own."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: Any) -> str:
+        from onnx import numpy_helper
+
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def plain(self, kind: str, inputs: list[str], *, outputs: int = 1, domain: str = "", **settings: Any) -> str:
+        from onnx import helper
+
+        names = [f"n{len(self.nodes)}_{k}" for k in range(outputs)]
+        self.nodes.append(helper.make_node(kind, inputs, names, domain=domain, **settings))
+        return names[0]
+
+    def fused(self, kind: str, inputs: list[str], *, outputs: int = 1, **settings: Any) -> str:
+        return self.plain(kind, inputs, outputs=outputs, domain=_FUSED, **settings)
+
+
+def _layer(draw: _Drawing, weights: Mapping[str, np.ndarray], at: str, hidden: str, whole: bool) -> str:
+    """Attention, then the two dense steps; each adds to its input and is normalised."""
+    parts = [f"{at}attention.self.{part}" for part in ("query", "key", "value")]
+    matrix = np.concatenate([weights[f"{part}.weight"] for part in parts]).T
+    bias = np.concatenate([weights[f"{part}.bias"] for part in parts])
+    if whole:
+        rounded, scale, zero = _rounded(draw, hidden)
+        values, sizes = _seven_bits(matrix)
+        inputs = [rounded, draw.constant(values), draw.constant(bias), scale, draw.constant(sizes), "mask", zero]
+        seen = draw.fused("QAttention", [*inputs, draw.constant(np.zeros(len(sizes), np.int8))], num_heads=HEADS)
+    else:
+        inputs = [hidden, draw.constant(matrix), draw.constant(bias), "mask"]
+        seen = draw.fused("Attention", inputs, num_heads=HEADS)
+    hidden = _joined(draw, weights, f"{at}attention.output.", seen, hidden, whole)
+    inner = _product(draw, weights[f"{at}intermediate.dense.weight"], hidden, whole)
+    inner = draw.fused("BiasGelu", [inner, draw.constant(weights[f"{at}intermediate.dense.bias"])])
+    return _joined(draw, weights, f"{at}output.", inner, hidden, whole)
+
+
+def _joined(draw: _Drawing, weights: Mapping[str, np.ndarray], at: str, new: str, old: str, whole: bool) -> str:
+    product = _product(draw, weights[f"{at}dense.weight"], new, whole)
+    norm = [draw.constant(weights[f"{at}{part}"]) for part in ("LayerNorm.weight", "LayerNorm.bias", "dense.bias")]
+    return draw.fused("SkipLayerNormalization", [product, old, *norm], epsilon=EPSILON)
+
+
+def _product(draw: _Drawing, matrix: np.ndarray, value: str, whole: bool) -> str:
+    if not whole:
+        return draw.plain("MatMul", [value, draw.constant(matrix.T)])
+    values, sizes = _seven_bits(matrix.T)
+    zeros = draw.constant(np.zeros(len(sizes), np.int8))
+    return draw.fused("DynamicQuantizeMatMul", [value, draw.constant(values), draw.constant(sizes), zeros])
+
+
+def _rounded(draw: _Drawing, value: str) -> tuple[str, str, str]:
+    name = draw.plain("DynamicQuantizeLinear", [value], outputs=3)
+    return name, name[:-1] + "1", name[:-1] + "2"
+
+
+def _seven_bits(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers and one scale a column: ``matrix`` is about ``values * scale``."""
+    scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12) / _BITS
+    return np.rint(matrix / scale).astype(np.int8), scale.astype(np.float32)

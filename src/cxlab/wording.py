@@ -100,7 +100,7 @@ def number(value: float, *, metric: str, language: str, signed: bool = False, un
         return "—"
     value = float(value)
     if metric == "money":
-        return _digits(_three_digits(value), 0 if abs(value) >= 100 else 2, signed=signed)
+        return _digits(_three_digits(value), 0 if abs(value) >= 100 or not value else 2, signed=signed)
     decimals = _DECIMALS.get(metric, 2)
     if metric not in _PERCENT:
         return _digits(value, decimals, signed=signed)

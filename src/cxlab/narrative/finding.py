@@ -55,7 +55,7 @@ class Number:
         """Write the number for a language."""
         if self.metric == "probability":
             return probability(self.value, language=language)
-        if self.metric == "count":
+        if self.metric == "count" and self.high is None:
             return count(self.value)
         if self.high is not None:
             return span(self.value, self.high, metric=self.metric, language=language, signed=self.signed)

@@ -515,6 +515,9 @@ class Value(Strict):
     contact_winback: float = F(
         0.02, ge=0, le=1, description="assumed probability that a contact brings back a customer who had left"
     )
+    referral_share: float = F(
+        0.5, ge=0, le=1, description="assumed share of referred customers who would not have come otherwise"
+    )
     alive: tuple[float, float] = F(
         (0.3, 0.8), description="probability of being a customer still: lapsed below the first, active from the second"
     )

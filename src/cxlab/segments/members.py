@@ -18,7 +18,7 @@ import pandas as pd
 
 from cxlab.errors import ModelError, Problem
 from cxlab.models import value
-from cxlab.models.buying import families, forecast
+from cxlab.models.buying import dependence, families, forecast
 from cxlab.models.buying import spend as money
 from cxlab.models.buying.families import FAMILIES, Family
 from cxlab.models.buying.rows import Rows, unique
@@ -134,6 +134,7 @@ def members(
     at = value.points(tree, draws)
     d, k = len(at), len(KEYS)
     spent = value.points(tree, draws, "spend_point") if _priced(tree, data) else None
+    joint = (np.asarray(tree.attrs["joint_point"]), float(tree.attrs["joint_centre"])) if _joint(spent) else None
     force = float(np.log1p(discount) / WEEKS_A_YEAR)
     random = np.random.default_rng([seed, 11])
     size, worth = np.zeros((d, k)), np.zeros((d, k))
@@ -144,7 +145,7 @@ def members(
     for begin in range(0, n, step):
         who = order[begin : begin + step]
         own = rows.pick(rows.inverse[who])
-        living, rate, spend, future = _like(family, at, own, random, spent, data, who, weeks=weeks, force=force)
+        living, rate, spend, future = _like(family, at, own, random, spent, data, who, joint, weeks=weeks, force=force)
         a_year = rate * spend * WEEKS_A_YEAR
         code = 3 * cuts.value(a_year).astype(np.int64) + cuts.stage(living)
         place = code + k * np.arange(d)[:, None]
@@ -229,6 +230,11 @@ def _priced(tree: xr.DataTree, data: ValueData) -> bool:
     return data.spend is not None and "spend_point" in tree["posterior"]
 
 
+def _joint(spent: np.ndarray | None) -> bool:
+    """Whether amounts go with the rate of buying: one coordinate more."""
+    return spent is not None and spent.shape[1] > len(money.NAMES)
+
+
 def _like(
     family: Family,
     at: np.ndarray,
@@ -237,6 +243,7 @@ def _like(
     spent: np.ndarray | None,
     data: ValueData,
     who: np.ndarray,
+    joint: tuple[np.ndarray, float] | None,
     *,
     weeks: float,
     force: float,
@@ -250,7 +257,9 @@ def _like(
     if spent is not None and data.spend is not None:
         average = data.average[who]
         paid = np.where(np.isnan(average), 0.0, own.x)  # of purchases without an amount nothing is known
-        spend = money.simulate(spent, data.spend.scale, paid, np.maximum(np.nan_to_num(average), 0.0), random=random)
+        factor = money.factors(spent, *dependence.ahead(joint[0], own, joint[1])) if joint is not None else 1.0
+        seen = np.maximum(np.nan_to_num(average), 0.0)
+        spend = money.simulate(spent, data.spend.scale, paid, seen, random=random, factor=factor)
     gone = families.leaving(family, rate, leave) + force
     future = lives * rate * -np.expm1(-gone * weeks) / np.maximum(gone, 1e-300) * spend
     return living, np.where(lives, rate, rate_of_gone(family, at, own, random)), spend, future

@@ -1,0 +1,1 @@
+"""Parts of `cxlab.models.mentions`: rows, their likelihood, effects with learned scales, shares of comments."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import tidy
+
+from cxlab.narrative.topics import names_of
+from cxlab.narrative.voice_words import Voice
+from cxlab.wording import Labels
 
 TOPICS = {  # id: names, keywords, language, comments, share, stability, npmi
     "delivery": ("Delivery", "配送", "courier, late, parcel", "en+zh", 900, 0.45, 0.97, 0.21),
@@ -50,6 +56,65 @@ def checks(*, stability: float = 0.97, rules: bool = True, sentiment: str = "rat
 def none() -> pd.DataFrame:
     """No topic at all, with the columns of the table."""
     return topics().head(0)
+
+
+EFFECTS = {"delivery": (-0.8, "worse"), "staff": (0.5, "better"), "price": (-0.05, "cannot_tell"),
+           "sizing": (-0.6, "worse")}  # fmt: skip
+SHARES = {"delivery": (0.30, 0.45), "staff": (0.25, 0.25), "price": (0.16, 0.15), "sizing": (0.001, 0.03)}
+PLACES = {"delivery": 900.0, "store": 600.0}
+LABELS = Labels(
+    items={"overall": {"en": "Overall satisfaction", "zh": "总体满意度"}},
+    groups={"touchpoint": {"delivery": {"en": "Delivery desk"}, "store": {"zh": "门店", "en": "Store"}}},
+)
+
+
+def _row(topic: str, estimand: str, mean: float, half: float, **more: object) -> dict[str, object]:
+    base = tidy.row(**{"item": "overall", "metric": "mean", "estimand": estimand, "weighting": "none"} | more)
+    return base | {"mean": mean, "ci_low": mean - half, "ci_high": mean + half, "topic": topic}
+
+
+def estimates() -> pd.DataFrame:
+    """The table ``topic_estimates`` of a period and the one before."""
+    rows = []
+    for topic, (before, now) in SHARES.items():
+        effect, verdict = EFFECTS[topic]
+        n = float(TOPICS[topic][4])
+        rows += [
+            _row(topic, "share", before, 0.005, period="2026Q2", metric="share", n=2000.0),
+            _row(topic, "share", now, 0.005, metric="share", n=2000.0),
+            _row(topic, "share_change", now - before, 0.01, metric="share", n=2000.0,
+                 prob_gt_ref=min(max(0.5 + 20 * (now - before), 0.001), 0.999)),
+            _row(topic, "score_effect", effect, 0.1, n=n, verdict=verdict),
+            _row(topic, "points_at_stake", now * effect, 0.02, n=n),
+            _row(topic, "sentiment", 0.5 + effect / 2, 0.05, metric="share", n=n),
+            _row(topic, "p_emerging", 0.99 if topic == "sizing" else 0.01, 0.0, metric="probability", n=n),
+            _row(topic, "p_costs_most", 0.97 if topic == "delivery" else 0.01, 0.0, metric="probability", n=n),
+        ]  # fmt: skip
+        for place, of_place in PLACES.items():
+            there: dict[str, Any] = {"level": "touchpoint", "group": place, "n": of_place}
+            stake = (1.5 if place == "delivery" else 0.5) * now * effect
+            rows.append(_row(topic, "points_at_stake", stake, 0.03, **there))
+            rows.append(_row(topic, "share", now, 0.03, **there | {"metric": "share"}))
+    for name, (effect, verdict) in {"gift": (-0.4, "worse"), "evening": (0.0, "cannot_tell")}.items():
+        rows += [
+            _row("", "situation_effect", effect, 0.1, verdict=verdict, n=80.0) | {"situation": name},
+            _row("", "situation_share", 0.05, 0.01, metric="share", n=80.0) | {"situation": name},
+        ]
+    extra = pd.DataFrame(rows)[["topic", "situation"]].fillna("")
+    return tidy.frame(rows).join(extra)
+
+
+def withheld() -> pd.DataFrame:
+    """The same when the checks of the model failed."""
+    table = estimates()
+    table.loc[:, ["mean", "ci_low", "ci_high", "prob_gt_ref"]] = float("nan")
+    return table.assign(verdict="withheld")
+
+
+def about(**more: Any) -> Voice:
+    """What the findings of the page share."""
+    base = {"labels": LABELS, "topics": names_of(topics()), "item": "overall", "period": "2026Q3", "previous": "2026Q2"}
+    return Voice(**(base | {"n": 2000.0, "scored": 1500.0} | more))
 
 
 HOSTILE = tidy.HOSTILE

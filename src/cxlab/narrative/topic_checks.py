@@ -48,11 +48,11 @@ def account(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: s
         statements = [Statement("topic_account.lead", {}, numbers), Statement("topic_account.rest", why)]
 
     def draw(language: str) -> Figure:
-        called = [_reason(str(name), language) for name in rows["name"]]
+        called = [reason_name(str(name), language) for name in rows["name"]]
         return drawn.bars(rows["n"].to_numpy(float), called, metric="count", language=language)
 
     def tabulate(language: str) -> Block:
-        body = [[_reason(str(r["name"]), language), count(r["n"])] for r in rows.to_dict("records")]
+        body = [[reason_name(str(r["name"]), language), count(r["n"])] for r in rows.to_dict("records")]
         heads = [
             (message(language, "topic_account.reason"), "left"),
             (message(language, "topic_account.comments"), "right"),
@@ -176,7 +176,8 @@ def rules(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str
     return build(id, statements, languages, tabulate=tabulate)
 
 
-def _reason(name: str, language: str) -> str:
+def reason_name(name: str, language: str) -> str:
+    """Return what became of a comment, in words."""
     key = f"topic_reason.{name}"
     if key in catalogue(language):
         return message(language, key)
@@ -184,4 +185,4 @@ def _reason(name: str, language: str) -> str:
 
 
 def _left(row: Mapping[Hashable, object], language: str) -> str:
-    return f"{_reason(str(row['name']), language)} ({count(float(str(row['n'])))})"
+    return f"{reason_name(str(row['name']), language)} ({count(float(str(row['n'])))})"

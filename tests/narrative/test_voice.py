@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import voice_world as world
+
+from cxlab.narrative import Finding, voice, voice_news, voice_places, voice_tone
+
+PAGE: list[Callable[..., Finding]] = [
+    voice.cost, voice.weight, voice_news.changes, voice_news.emerging, voice_places.where, voice_tone.tone,
+    voice_places.situations,
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return world.estimates()
+
+
+def test_what_weighs_most(table: pd.DataFrame) -> None:
+    found = voice.cost(table, about=world.about(), alarms=0.05)
+    lead = found.statements[0].text("en")
+    assert lead.startswith("What customers say about “Delivery” weighs most: 45\u00a0% of their comments speak of it")
+    assert "go \u22120.80 points of “Overall satisfaction” (likely \u22120.90 to \u22120.70)" in lead
+    said = found.sentence("en")
+    assert "almost certain (P = .97)" in said
+    assert "Also with a lower score: “Sizes”." in said
+    assert "With a higher score: “Staff”." in said
+    assert "Of 1 further topic we cannot tell" in said
+    assert "An association" in found.pages["en"].note
+    assert "at most 5\u00a0%" in found.pages["en"].note
+    assert "“配送”的话影响最大" in found.sentence("zh")
+
+
+def test_without_a_tie_nothing_weighs(table: pd.DataFrame) -> None:
+    flat = table.assign(verdict="cannot_tell")
+    found = voice.cost(flat, about=world.about())
+    assert found.sentence("en") == "No topic goes with a clearly lower “Overall satisfaction”."
+    assert voice.leading(flat, world.about()) == ["delivery", "staff", "price"]
+
+
+def test_the_page_leads_with_what_weighs(table: pd.DataFrame) -> None:
+    assert voice.leading(table, world.about()) == ["delivery", "sizing", "staff"]
+
+
+def test_often_and_heavily_are_two_things(table: pd.DataFrame) -> None:
+    said = voice.weight(table, about=world.about()).sentence("en")
+    assert "Often spoken of and with a lower score: “Delivery”." in said
+    assert "Seldom spoken of, but with a lower score: “Sizes”." in said
+
+
+def test_what_rose(table: pd.DataFrame) -> None:
+    found = voice_news.changes(table, about=world.about())
+    assert found.statements[0].text("en").startswith("“Delivery” comes up more often than in Q2 2026: 45")
+    assert "less often" not in found.sentence("en")
+    same = table.assign(prob_gt_ref=table["prob_gt_ref"].where(table["estimand"] != "share_change", 0.5))
+    assert "No topic clearly" in voice_news.changes(same, about=world.about()).sentence("en")
+    assert "no period before" in voice_news.changes(table, about=world.about(previous="")).sentence("en")
+
+
+def test_what_is_new(table: pd.DataFrame) -> None:
+    found = voice_news.emerging(table, about=world.about(), alarms=0.05)
+    assert found.sentence("en").startswith("New: “Sizes”. Before Q3 2026 0.1")
+    old = table.assign(mean=table["mean"].where(table["estimand"] != "p_emerging", 0.2))
+    assert "No topic of Q3 2026 is new" in voice_news.emerging(old, about=world.about()).sentence("en")
+
+
+def test_where_it_weighs(table: pd.DataFrame) -> None:
+    found = voice_places.where(table, about=world.about())
+    assert found.sentence("en").startswith("“Delivery” weighs most at “Delivery desk”: \u22120.54 points")
+    shares = table[~((table["estimand"] == "points_at_stake") & (table["level"] == "touchpoint"))]
+    often = voice_places.where(shares, about=world.about())
+    assert "customers speak most of “Delivery”: 45" in often.sentence("en")
+
+
+def test_praise_and_complaint(table: pd.DataFrame) -> None:
+    found = voice_tone.tone(table, about=world.about(), accuracy=0.91)
+    assert found.sentence("en").startswith("Customers complain most about “Delivery”: 10\u00a0%")
+    assert "of comments kept aside 91\u00a0% are told right" in found.sentence("en")
+    assert "a rough guide" in voice_tone.tone(table, about=world.about(), method="lexicon").sentence("en")
+
+
+def test_situations(table: pd.DataFrame) -> None:
+    found = voice_places.situations(table, about=world.about())
+    assert "as a gift give \u22120.40 points" in found.sentence("en")
+    assert "evening" not in found.sentence("en")
+    flat = table.assign(verdict="cannot_tell")
+    assert "2 situations are told of" in voice_places.situations(flat, about=world.about()).sentence("en")
+
+
+def test_conversations() -> None:
+    rows = [("solved", "delivery", 120, 90, 0.75, 0.68, 0.81), ("solved", "price", 60, 20, 0.33, 0.24, 0.44),
+            ("slow", "delivery", 120, 30, 0.25, 0.19, 0.32), ("solved", "sizing", 4, 4, 1.0, 0.6, 1.0)]  # fmt: skip
+    outcomes = pd.DataFrame(rows, columns=["outcome", "topic", "n", "k", "mean", "ci_low", "ci_high"])
+    found = voice_tone.conversations(outcomes, about=world.about(), least=30)
+    assert found.sentence("en").lower().startswith("“solved”: most often in conversations on “delivery”, 75")
+    assert "Sizes" not in found.sentence("en")
+    assert "no known outcome" not in found.sentence("en")
+    none = voice_tone.conversations(outcomes.head(0), about=world.about(), least=30)
+    assert "No conversation with customers has a known outcome" in none.sentence("en")
+
+
+def test_what_the_page_rests_on() -> None:
+    account = pd.DataFrame(list(world.REASONS.items()), columns=["name", "n"])
+    found = voice_tone.heard(account, about=world.about())
+    assert found.sentence("en").startswith("This page rests on 2,000 of the 2,152 comments of Q3 2026.")
+    assert "100 copied texts are left out" in found.sentence("en")
+
+
+@pytest.mark.parametrize("make", PAGE, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("state", ["withheld", "suppressed", "empty"])
+def test_no_number_is_told_where_there_is_none(make: Callable[..., Finding], state: str) -> None:
+    rows = world.withheld()
+    rows = {"withheld": rows, "suppressed": rows.assign(verdict="suppressed"), "empty": rows.head(0)}[state]
+    found: Any = make(rows, about=world.about())
+    for language in ("en", "zh"):
+        page = found.pages[language]
+        assert page.figure is None
+        assert page.table is None
+        assert not any(c.isdigit() for c in page.sentence.replace("2026", "").replace("Q3", "").replace("Q2", ""))
+    assert found.numbers == {}
+    if state != "empty":
+        assert found.verdict == state
+
+
+def test_an_unlabelled_topic_bears_its_id(table: pd.DataFrame) -> None:
+    assert "“delivery”" in voice.cost(table, about=world.about(topics={})).sentence("en")
+
+
+def test_figures_show_the_numbers(table: pd.DataFrame) -> None:
+    figure = voice.weight(table, about=world.about()).pages["en"].figure
+    assert figure is not None
+    (dots,) = [line for line in figure.axes[0].lines if line.get_gid() == "mean"]
+    np.testing.assert_allclose(np.asarray(dots.get_xdata(), float), [0.45, 0.25, 0.15, 0.03])

@@ -170,6 +170,40 @@ def sample(
     return tree
 
 
+def resampled(
+    log_weight: np.ndarray, *, wanted: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Smooth importance weights and choose draws by them.
+
+    Parameters
+    ----------
+    log_weight : array (m,)
+        Logs of density over proposal, up to a constant; -inf where the density is 0.
+    wanted : int
+        Draws to choose.
+
+    Returns
+    -------
+    weight : array (m,)
+        Summing to 1.
+    chosen : array of int (wanted,)
+        Places of the draws, in random order.
+    khat : float
+        Pareto's shape of the weights: below `KHAT` they can be trusted.
+    """
+    from arviz_stats.base import array_stats
+
+    raw = log_weight - log_weight.max()
+    # `_psislw` negates its argument (it was written for leave-one-out), so the log weights go in negated.
+    smooth, khat = array_stats._psislw(-np.maximum(raw, -700.0), 1.0)
+    weight = np.exp(smooth - smooth.max())
+    weight /= weight.sum()
+    # Systematic resampling, then shuffled: the least extra noise, and chains that are alike.
+    places = (np.arange(wanted) + random.random()) / wanted
+    chosen = np.searchsorted(np.cumsum(weight), places).clip(max=len(weight) - 1)
+    return weight, random.permutation(chosen), float(khat)
+
+
 class _OutsideError(ValueError):
     """A point outside the support: nutpie counts a divergence and goes on."""
 
@@ -203,8 +237,6 @@ def _weighted(
     seed: int,
 ) -> tuple[np.ndarray, float, float, tuple[np.ndarray, np.ndarray] | None]:
     """Draws of a Student t weighted by the density and chosen by weight; k-hat, effective share, weighted moments."""
-    from arviz_stats.base import array_stats
-
     random = np.random.default_rng(seed)
     m, d = max(4 * wanted, 4000), len(point)
     normal = random.standard_normal((m, d))
@@ -213,16 +245,9 @@ def _weighted(
     proposal = -0.5 * (DEGREES + d) * np.log1p((normal**2).sum(axis=1) / stretch / DEGREES)
     target = many(points) if many else np.array([log_density(x)[0] for x in points])
     raw = np.where(np.isfinite(target), target - proposal, -np.inf)
-    raw -= raw.max()
-    # `_psislw` negates its argument (it was written for leave-one-out), so the log weights go in negated.
-    smooth, khat = array_stats._psislw(-np.maximum(raw, -700.0), 1.0)
-    weight = np.exp(smooth - smooth.max())
-    weight /= weight.sum()
+    weight, chosen, khat = resampled(raw, wanted=wanted, random=random)
     share = 1 / float((weight**2).sum()) / m
-    # Systematic resampling, then shuffled: the least extra noise, and chains that are alike.
-    places = (np.arange(wanted) + random.random()) / wanted
-    chosen = np.searchsorted(np.cumsum(weight), places).clip(max=m - 1)
-    return points[random.permutation(chosen)], float(khat), share, _moments(points, weight, enough=share * m > 10 * d)
+    return points[chosen], khat, share, _moments(points, weight, enough=share * m > 10 * d)
 
 
 def _moments(points: np.ndarray, weight: np.ndarray, *, enough: bool) -> tuple[np.ndarray, np.ndarray] | None:

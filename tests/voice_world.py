@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import tidy
+import xarray as xr
 
 from cxlab.narrative.topics import names_of
 from cxlab.narrative.voice_words import Voice
@@ -115,6 +117,29 @@ def about(**more: Any) -> Voice:
     """What the findings of the page share."""
     base = {"labels": LABELS, "topics": names_of(topics()), "item": "overall", "period": "2026Q3", "previous": "2026Q2"}
     return Voice(**(base | {"n": 2000.0, "scored": 1500.0} | more))
+
+
+def said() -> pd.DataFrame:
+    """Clauses of comments with their topic, as the workbench and the quotes take them."""
+    texts = [
+        ("c1", "delivery", "The parcel came a week late.", "en", "2026Q3", "delivery", 0.9, 0.05),
+        ("c2", "delivery", "The courier never rang.", "en", "2026Q3", "delivery", 0.8, 0.1),
+        ("c3", "delivery", "Delivered the next day, wonderful!", "en", "2026Q2", "delivery", 0.7, 0.98),
+        ("c4", "delivery", "快递太慢了。", "zh", "2026Q3", None, 0.95, 0.04),
+        ("c5", "staff", "Friendly staff.", "en", "2026Q3", "store", 0.9, 0.97),
+    ]
+    columns = ["comment_id", "topic", "text", "language", "period", "touchpoint", "probability", "sentiment"]
+    return pd.DataFrame(texts, columns=columns)
+
+
+def draws() -> xr.Dataset:
+    """The draws ``posterior/voice`` of the same world."""
+    random = np.random.default_rng(0)
+    names = list(EFFECTS)
+    effect = np.array([EFFECTS[t][0] for t in names]) + 0.05 * random.normal(size=(2, 200, len(names)))
+    share = np.array([SHARES[t][1] for t in names]) + 0.005 * random.normal(size=(2, 200, len(names)))
+    dims = ("chain", "draw", "topic")
+    return xr.Dataset({"effect": (dims, effect), "share": (dims, share)}, coords={"topic": names})
 
 
 HOSTILE = tidy.HOSTILE

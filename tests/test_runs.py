@@ -156,6 +156,13 @@ def test_the_unit_sees_its_brand_and_nothing_later(home: small_suite.Home) -> No
     assert run.data.items()["item"].unique().tolist() == ["recommend"]
 
 
+def test_what_is_dear_to_make_lies_with_the_client(home: small_suite.Home) -> None:
+    one, other = (runs.open(home.params, brand=b, period="2025Q1") for b in ("north", "south"))
+    assert one.kept == other.kept
+    assert one.kept.parent.name == "me"
+    assert not one.kept.exists()
+
+
 def test_seeds_are_the_same_every_time_and_differ_by_unit_and_name(home: small_suite.Home) -> None:
     north, south = (runs.open(home.params, brand=b, period="2025Q1") for b in ("north", "south"))
     again = runs.open(home.params, brand="north", period="2025Q1")

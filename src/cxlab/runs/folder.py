@@ -5,6 +5,7 @@
     runs/<client>/
       .lock                              held by the batch that writes here
       _data/<fingerprint>/               canonical tables, shared by all runs
+      _kept/                             vectors and fits dear to make, by their content; may be deleted at any time
       <brand|_all>/<period|_all>/<run_id>/
         context.json                     what a notebook of this unit may see
         records/<notebook>.json          status, content key, artefacts with hashes
@@ -223,6 +224,11 @@ class Folder:
     def table(self, name: str) -> Path:
         """Path of a table."""
         return self.path / "tables" / f"{legal_name(name)}.parquet"
+
+    @property
+    def kept(self) -> Path:
+        """Folder of the client for what is dear to make, found again by its content; it need not exist."""
+        return self.path.parents[2] / "_kept"
 
     def part(self, name: str, notebook: str) -> Path:
         """Path of one notebook's part of a shared table."""

@@ -147,6 +147,11 @@ class Run:
         """Languages of the report, the first one first."""
         return tuple(self.params.languages)
 
+    @property
+    def kept(self) -> Path:
+        """Folder of the client for what is dear to make; no result may depend on what lies there."""
+        return self.folder.kept
+
     def seed(self, name: str) -> int:
         """Return the random seed for `name` in this unit: the same in every run with the same ``model.seed``."""
         brand = self.brand.id if self.brand else vocab.ALL

@@ -102,6 +102,7 @@ def sample(
     method: Method = "auto",
     adaptation: Literal["diag", "low_rank"] = "diag",
     target_accept: float = 0.85,
+    least_ess: float = LEAST_ESS,
 ) -> xr.DataTree:
     """Draw from the density; the same density and seed give the same draws.
 
@@ -123,6 +124,8 @@ def sample(
         How NUTS learns the posterior's shape; ``low_rank`` for curved ridges that the mode's curvature does not show.
     target_accept : float
         Acceptance rate NUTS begins with; after divergences it starts again with a higher one.
+    least_ess : float
+        Effective share of the proposals that is enough; lower where NUTS costs more than what is wasted.
 
     Returns
     -------
@@ -144,10 +147,10 @@ def sample(
     if method != "nuts":
         for _ in range(ROUNDS):
             values, khat, share, moments = _weighted(log_density, many, point, factor, wanted=draws * chains, seed=seed)
-            if moments is None or not khat < KHAT or share > LEAST_ESS:
+            if moments is None or not khat < KHAT or share > least_ess:
                 break
             point, factor = moments  # trusted but wasteful weights tell where a better proposal lies
-        if khat < KHAT and share > LEAST_ESS:
+        if khat < KHAT and share > least_ess:
             values, taken = values.reshape(draws, chains, -1).swapaxes(0, 1), "importance"
             diverging = np.zeros((chains, draws), bool)
         elif method == "importance":

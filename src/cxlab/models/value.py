@@ -67,9 +67,10 @@ if TYPE_CHECKING:
 __all__ = [
     "FAMILIES", "MODEL", "WEEKS_A_YEAR", "Dependence", "Family", "Outlook", "Priors", "ValueData", "build_model",
     "dependence_of", "estimands", "fit", "log_density", "log_density_of_spend", "log_likelihood", "mode", "model_data",
-    "outlook", "points", "start",
+    "outlook", "points", "start", "summit",
 ]  # fmt: skip
 MODEL: Final = "value"
+_ENOUGH: Final = 0.1  # effective share of the proposals: many covariates waste some, which costs less than NUTS
 Together = Literal["auto", "independent", "joint"]
 
 
@@ -194,7 +195,9 @@ def fit(
 
     prior = priors or Priors()
     function, many, begin = posterior.density(data, prior)
-    tree = density.sample(function, begin, draws=draws, chains=chains, seed=seed, many=many, method=method)
+    tree = density.sample(
+        function, begin, draws=draws, chains=chains, seed=seed, many=many, method=method, least_ess=_ENOUGH
+    )
     point = tree["posterior"]["x"].to_numpy()
     dims = ("chain", "draw")
     values: dict[str, tuple[tuple[str, ...], np.ndarray]] = {"point": ((*dims, "coordinate"), point)}
@@ -268,13 +271,17 @@ def dependence_of(tree: xr.DataTree) -> Dependence | None:
     return Dependence(**{name: tree.attrs[f"dependence_{name}"] for name in names})
 
 
-def mode(
-    data: ValueData, priors: Priors | None = None, *, begin: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
+def summit(data: ValueData, priors: Priors | None = None, *, begin: np.ndarray | None = None) -> np.ndarray:
+    """Return the mode of buying to the accuracy that a score needs: a log density within 1e-4 of the highest."""
+    function, _, first = posterior.density(data, priors or Priors())
+    return posterior.climb(function, first if begin is None else begin)
+
+
+def mode(data: ValueData, priors: Priors | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the mode of buying (coordinates) and of spend; ``Priors(strength=0)`` gives the maximum likelihood."""
     prior = priors or Priors()
     function, _, first = posterior.density(data, prior)
-    point, _ = density.mode(function, first if begin is None else begin)
+    point, _ = density.mode(function, first)
     if data.spend is None:
         return point, None
     function, _, first = posterior.density_of_spend(data.spend, prior)

@@ -4,14 +4,16 @@ A page on customer value needs few calls::
 
     history = purchases.read(run.data)                  # what is there, what was set apart, why no model can be
     proof = purchases.holdout(history, seed=1)          # chooses a model on past weeks only, then foretells later ones
-    data = value.model_data(history.customers(), family=proof.family, covariates=history.covariates)
+    data = value.model_data(history.customers(), family=proof.family, covariates=proof.covariates)
     tree = value.fit(data, seed=1)                      # full posterior; judge it by `diagnostics.gate`
     future = value.outlook(tree, data, weeks=52, seed=1, margin=history.margin, shock=proof.choice.shock)
 
 For contracts (``history.contract``) it is ``value.model_data(history.contracts(), family="sbg")``.
 """
 
+from cxlab.purchases.choice import Choice, choose
 from cxlab.purchases.history import Contract, History, read
-from cxlab.purchases.holdout import Choice, Holdout, choose, holdout
+from cxlab.purchases.holdout import Holdout, holdout
+from cxlab.purchases.traits import Traits
 
-__all__ = ["Choice", "Contract", "History", "Holdout", "choose", "holdout", "read"]
+__all__ = ["Choice", "Contract", "History", "Holdout", "Traits", "choose", "holdout", "read"]

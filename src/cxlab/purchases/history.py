@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Final, Protocol
+from datetime import date, timedelta
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from cxlab.errors import ModelError, Problem, nearest
+from cxlab.purchases import traits
+from cxlab.purchases.traits import Asked, Traits, Wanted
 
 LEAST_CUSTOMERS: Final = 30  # with fewer, a brand has no distribution of customers to speak of
 LEAST_AGAIN: Final = 10  # who bought a second time
@@ -38,6 +40,31 @@ _CUSTOMERS: Final = """
         (customer IN (SELECT customer FROM customers WHERE since < $begin))::INTEGER AS before
     FROM since WHERE first <= $known AND hash(customer) % $of = 0
     GROUP BY customer, first ORDER BY customer"""
+_PASTS: Final = """
+    WITH bought AS (SELECT DISTINCT customer, date FROM transactions
+        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
+            AND (amount IS NULL OR amount >= 0)),
+    since AS (SELECT *, min(date) OVER (PARTITION BY customer) AS first FROM bought
+        WHERE hash(customer) % $of = 0),
+    stands AS (SELECT unnest($origins::DATE[]) AS origin)
+    SELECT origin, customer, first,
+        count(*) FILTER (WHERE date <= origin) - 1 AS x,
+        date_diff('day', first, max(date) FILTER (WHERE date <= origin)) / 7 AS recency,
+        date_diff('day', first, origin) / 7 AS age,
+        count(*) - 1 AS x_then,
+        date_diff('day', first, max(date)) / 7 AS recency_then,
+        date_diff('day', first, $until) / 7 AS age_then,
+        (customer IN (SELECT customer FROM customers WHERE since < $begin))::INTEGER AS before
+    FROM since JOIN stands ON first <= origin GROUP BY origin, customer, first ORDER BY origin, customer"""
+_NEW: Final = """
+    WITH bought AS (SELECT customer, date, sum(amount) AS amount FROM transactions
+        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
+            AND (amount IS NULL OR amount >= 0)
+        GROUP BY customer, date),
+    since AS (SELECT *, min(date) OVER (PARTITION BY customer) AS first FROM bought)
+    SELECT count(*) AS customers, avg(amount) AS amount FROM since
+    WHERE date = first AND first > $after
+        AND customer NOT IN (SELECT customer FROM customers WHERE since < $begin AND customer IS NOT NULL)"""
 _WEEKS: Final = """
     WITH bought AS (SELECT customer, date, sum(amount) AS amount, sum(margin) AS margin FROM transactions
         WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
@@ -99,14 +126,6 @@ _BEFORE: Final = """
     WHERE c.since < $first"""
 
 
-class Asked(Protocol):
-    """Who answers queries over the canonical tables: `cxlab.runs.UnitData`."""
-
-    def sql(self, query: str, *, params: Mapping[str, Any] | Sequence[Any] | None = None) -> pd.DataFrame:
-        """Answer a query."""
-        ...
-
-
 @dataclass(frozen=True)
 class Contract:
     """Why the data are contracts.
@@ -149,6 +168,8 @@ class History:
         Why no model of repeat buying can be fitted; empty if one can.
     notes : tuple of Problem
         What was set apart or merged, one sentence each.
+    traits : Traits or None
+        Covariates asked for: segments and life events.
     """
 
     data: Asked
@@ -160,6 +181,7 @@ class History:
     contract: Contract | None
     why_not: tuple[Problem, ...]
     notes: tuple[Problem, ...]
+    traits: Traits | None = None
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -187,7 +209,7 @@ class History:
         DataFrame
             ``customer, first, x, recency, age, spend, margin, before``: repeat days of purchase, their average amount
             and contribution (missing without one; the first purchase is no part of either), and whether the customer
-            is known to have come before the data begin (1 or 0).
+            is known to have come before the data begin (1 or 0); covariates asked for, as of `known` (1 or 0).
 
         Raises
         ------
@@ -197,7 +219,47 @@ class History:
         if self.why_not:
             raise ModelError(self.why_not)
         day = until or self.end
-        return self.data.sql(_CUSTOMERS, params={"until": day, "known": known or day, "of": of, "begin": self.first})
+        found = self.data.sql(_CUSTOMERS, params={"until": day, "known": known or day, "of": of, "begin": self.first})
+        return found if self.traits is None else self.traits.join(found, known or day)
+
+    def pasts(self, origins: Sequence[date], *, until: date, of: int = 1) -> list[tuple[date, pd.DataFrame]]:
+        """Return customers as of several days at once, and what had become of the same customers by a later one.
+
+        Parameters
+        ----------
+        origins : sequence of date
+        until : date
+            No later purchase is read.
+        of : int
+            Take one customer in so many, by hash.
+
+        Returns
+        -------
+        list of (date, DataFrame)
+            For each day ``customer, first, x, recency, age, before``, covariates as of the day, and ``x_then,
+            recency_then, age_then`` as of `until`.
+        """
+        if self.why_not:
+            raise ModelError(self.why_not)
+        asked = {"origins": [str(d) for d in origins], "until": until, "of": of, "begin": self.first}
+        found = self.data.sql(_PASTS, params=asked)
+        out = []
+        for day in origins:
+            one = found[pd.to_datetime(found["origin"]) == pd.Timestamp(day)].drop(columns="origin")
+            one = one.reset_index(drop=True)
+            out.append((day, one if self.traits is None else self.traits.join(one, day)))
+        return out
+
+    def newcomers(self, weeks: float = 52.0) -> tuple[int, float, float]:
+        """Return how many customers came within the last weeks, how many weeks that are, and their first amount.
+
+        Customers known to be older than the data are none. The weeks are fewer where less is seen; the average amount
+        of a first purchase is NaN where no amount is known.
+        """
+        day = max(self.end - timedelta(days=round(7 * weeks)), self.first - timedelta(days=1))
+        row = self.data.sql(_NEW, params={"until": self.end, "after": day, "begin": self.first}).iloc[0]
+        amount = float("nan") if pd.isna(row["amount"]) else float(row["amount"])
+        return int(row["customers"]), (self.end - day).days / 7, amount
 
     def weeks(self, after: date) -> pd.DataFrame:
         """Return purchases in each week after a day by customers known by then: ``week`` (from 0), ``purchases``."""
@@ -226,7 +288,7 @@ class History:
         return pd.DataFrame({"customer": found["customer"], "periods": kept + ended, "ended": ended})
 
 
-def read(data: Asked, *, end: date | None = None) -> History:
+def read(data: Asked, *, end: date | None = None, covariates: Wanted = ()) -> History:
     """Look at the purchases of a unit.
 
     Parameters
@@ -235,11 +297,14 @@ def read(data: Asked, *, end: date | None = None) -> History:
         The unit's tables.
     end : date, optional
         Last day of observation; default the day of the last purchase or return. Later rows are set apart as future.
+    covariates : sequence of str or "auto"
+        Segments and life events that may make customers differ (``segment:region``, ``event:moved_house``), see
+        `cxlab.purchases.traits`; `choose` says whether they foretell better.
 
     Raises
     ------
     ModelError
-        If there is no purchase with a date at all.
+        If there is no purchase with a date at all, or no such covariate.
     """
     span = data.sql(_SPAN).iloc[0]
     if pd.isna(span["last"]):
@@ -259,10 +324,11 @@ def read(data: Asked, *, end: date | None = None) -> History:
     returned = float(row["returned"]) / spent if spent > 0 and not pd.isna(row["returned"]) else 0.0
     margin = 1.0 if pd.isna(row["margin"]) else float(row["margin"])
     contract = _contract(counts, data.sql(_INTERVALS, params={"until": until}).iloc[0])
+    found = traits.read(data, covariates, first=first, until=until) if len(covariates) else None
+    notes = [*_notes(counts, returned, until), *(found.notes if found is not None else ())]
     return History(
-        data, first, until, counts, returned, margin, contract,
-        tuple(_obstacles(counts, contract)), tuple(_notes(counts, returned, until)),
-    )  # fmt: skip
+        data, first, until, counts, returned, margin, contract, tuple(_obstacles(counts, contract)), tuple(notes), found
+    )
 
 
 def _contract(counts: Mapping[str, int], found: pd.Series) -> Contract | None:

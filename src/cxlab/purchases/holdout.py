@@ -1,15 +1,11 @@
-"""Which model, how far its totals can be trusted, and the proof: chosen on past weeks only, tried on later ones.
+"""The proof: a model is chosen and fitted on the first part of the past, and foretells the second.
 
-The rule, stated before any later week is looked at: stand at several days within the calibration (origins), fit each
-model to what was known then, and add up the log likelihood of what the same customers did from there to the end of the
-calibration. The highest sum wins. The same origins tell how far totals were off: the root mean square of
-log(actual / expected) is a shock common to all customers (season, campaign, economy), which no customer's own history
-can show; every forecast of a total carries it.
+The rule of choice is that of `cxlab.purchases.choice`; no purchase of the second part is read before the forecast
+stands.
 
 References
 ----------
-Tashman (2000), Out-of-sample tests of forecasting accuracy, doi:10.1016/S0169-2070(00)00065-0.
-Gneiting and Raftery (2007), Strictly proper scoring rules, doi:10.1198/016214506000001437.
+Brier (1950), Verification of forecasts expressed in terms of probability, Monthly Weather Review 78.
 """
 
 from __future__ import annotations
@@ -24,45 +20,15 @@ import pandas as pd
 
 from cxlab.errors import ModelError, Problem
 from cxlab.models import value
-from cxlab.models.buying import families
 from cxlab.models.buying.families import FAMILIES, Family
-from cxlab.models.buying.quadrature import unit_rule
 from cxlab.models.value import Outlook, Priors
-from cxlab.purchases.history import History, known
+from cxlab.purchases.choice import Choice, choose
+from cxlab.purchases.history import History
 
 if TYPE_CHECKING:
     import xarray as xr
 
-ORIGINS: Final = (0.4, 0.5, 0.6, 0.7, 0.8)  # of the calibration's span
-LEAST_ORIGINS: Final = 4  # below which errors of the past say too little
-UNKNOWN_SHOCK: Final = 0.2  # sd of the common shock where the past cannot tell
-MOST: Final = 20_000  # customers on whom a model is chosen
 CLASSES: Final = 7  # repeat purchases from which on customers are one class
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The model chosen, and what was learned on the way.
-
-    Attributes
-    ----------
-    family : str
-    scores : DataFrame
-        One row a model: ``family``, ``score`` (held-out log likelihood a customer and origin), ``behind`` (log
-        likelihood behind the best, in all), ``rms`` (of log(actual / expected)), ``bias`` (their mean).
-    errors : DataFrame
-        One row a model and origin: ``family, origin, customers, actual, expected, score``.
-    shock : float
-        Standard deviation (log) of the common shock of the chosen model.
-    learned : bool
-        Whether the shock was learned from at least four origins; else it is a cautious convention.
-    """
-
-    family: Family
-    scores: pd.DataFrame
-    errors: pd.DataFrame
-    shock: float
-    learned: bool
 
 
 @dataclass(frozen=True)
@@ -72,13 +38,17 @@ class Holdout:
     Attributes
     ----------
     family : str
+    covariates : tuple of str
+        Columns of the customers that the model knows.
     split, end : date
         Last day of the calibration and of the holdout.
     choice : Choice
     total : dict of str to float
         ``actual, mean, low, high`` (90 %), ``error`` (mean / actual - 1), ``plain_low, plain_high`` (without the
         shock), ``covers`` (1 or 0), ``customer_cover`` (share of customers whose purchases lay within their interval),
-        ``customer_promised`` (what those intervals promise, counts being whole), ``correlation``.
+        ``customer_promised`` (what those intervals promise, counts being whole), ``correlation``; of the probability
+        to buy at all: ``brier`` (mean squared error), ``brier_base`` (that of the share who did buy, known only
+        afterwards), ``bought`` (that share).
     classes : DataFrame
         ``x`` (repeat purchases in the calibration, the last class and more), ``n, actual, mean, low, high`` (means a
         customer; intervals of the class's mean with the shock).
@@ -89,6 +59,7 @@ class Holdout:
     """
 
     family: Family
+    covariates: tuple[str, ...]
     split: date
     end: date
     choice: Choice
@@ -99,57 +70,6 @@ class Holdout:
     outlook: Outlook
 
 
-def choose(
-    history: History,
-    *,
-    until: date | None = None,
-    candidates: Sequence[Family] = FAMILIES,
-    priors: Priors | None = None,
-) -> Choice:
-    """Choose a model by what it foretold within the calibration; no purchase after `until` is read.
-
-    Raises
-    ------
-    ModelError
-        If there is no origin at which anybody had bought a second time, or a candidate is unknown.
-    """
-    for name in candidates:
-        known(name, FAMILIES)
-    end = until or history.end
-    span = (end - history.first).days
-    of = max(1, -(-history.counts["customers"] // MOST))
-    rows = []
-    for share in ORIGINS:
-        origin = history.first + timedelta(days=round(share * span))
-        before = history.customers(until=origin, known=origin, of=of)
-        if (before["x"] > 0).sum() < 2 or (end - origin).days < 7:
-            continue
-        after = history.customers(until=end, known=origin, of=of)
-        rows += [
-            {"origin": origin, **_foretell(name, before, after, history.covariates, priors)} for name in candidates
-        ]
-    if not rows:
-        raise ModelError(
-            Problem("the past is too short to choose a model on", value=f"{span} days",
-                    todo="name the model, or look at a longer span")
-        )  # fmt: skip
-    errors = pd.DataFrame(rows)
-    off = np.log((errors["actual"] + 0.5) / (errors["expected"] + 0.5))
-    tried = errors.assign(off=off, square=off**2).groupby("family", sort=False)
-    scores = pd.DataFrame(
-        {
-            "score": tried["score"].sum() / tried["customers"].sum(),
-            "behind": tried["score"].sum().max() - tried["score"].sum(),
-            "rms": np.sqrt(tried["square"].mean()),
-            "bias": tried["off"].mean(),
-        }
-    ).reset_index()
-    best = scores.iloc[int(scores["behind"].argmin())]
-    learned = errors["origin"].nunique() >= LEAST_ORIGINS
-    shock = float(best["rms"]) if learned else max(float(best["rms"]), UNKNOWN_SHOCK)
-    return Choice(best["family"], scores, errors, shock, learned)
-
-
 def holdout(
     history: History,
     *,
@@ -158,6 +78,7 @@ def holdout(
     family: Family | None = None,
     draws: int = 400,
     priors: Priors | None = None,
+    covariates: Sequence[str] | None = None,
 ) -> Holdout:
     """Fit the first part of the history and foretell the second.
 
@@ -171,6 +92,8 @@ def holdout(
         Default: chosen within the calibration. The shock is learned there in any case.
     draws : int
     priors : Priors, optional
+    covariates : sequence of str, optional
+        Columns beside those of the history; default: those that foretold better within the calibration.
 
     Raises
     ------
@@ -184,9 +107,11 @@ def holdout(
             Problem("the split must leave weeks on both sides", value=str(day),
                     allowed=f"{history.first + timedelta(days=1)} to {history.end - timedelta(days=7)}")
         )  # fmt: skip
-    choice = choose(history, until=day, priors=priors, candidates=FAMILIES if family is None else (family,))
+    tried = FAMILIES if family is None else (family,)
+    choice = choose(history, until=day, priors=priors, candidates=tried, covariates=covariates)
     before = history.customers(until=day, known=day)
-    data = value.model_data(before, family=choice.family, covariates=history.covariates)
+    differ = tuple(c for c in choice.covariates if before[c].nunique() > 1)
+    data = value.model_data(before, family=choice.family, covariates=differ)
     tree = value.fit(data, seed=seed, priors=priors)
     weeks = (history.end - day).days // 7
     days = day + timedelta(days=7 * weeks)
@@ -196,31 +121,9 @@ def holdout(
     )
     came = history.customers(until=days, known=day)["x"].to_numpy() - before["x"].to_numpy()
     return Holdout(
-        choice.family, day, days, choice, _total(came, future), _classes(groups, came, future),
+        choice.family, differ, day, days, choice, _total(came, future), _classes(groups, came, future),
         _weeks(history.weeks(day)["purchases"].to_numpy(float)[:weeks], future), tree, future,
     )  # fmt: skip
-
-
-def _foretell(
-    family: Family,
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    covariates: tuple[str, ...],
-    priors: Priors | None,
-) -> dict[str, float | str]:
-    """What a model fitted at an origin expected, what came, and how likely it held that to be."""
-    covariates = tuple(c for c in covariates if before[c].nunique() > 1)
-    data = value.model_data(before.drop(columns="spend"), family=family, covariates=covariates)
-    point, _ = value.mode(data, priors)
-    later = value.model_data(after.drop(columns="spend"), family=family, covariates=covariates)
-    score = value.log_likelihood(later, point) - value.log_likelihood(data, point)
-    assert data.rows is not None
-    horizon = float((after["age"] - before["age"]).iloc[0])
-    node, mass = unit_rule(16)
-    ahead = families.intensity(family, point[None], data.rows, horizon * node) @ (horizon * mass)
-    expected = float((families.alive(family, point[None], data.rows) * ahead)[0] @ data.rows.weight)
-    actual = float((after["x"] - before["x"]).sum())
-    return {"family": family, "customers": len(before), "actual": actual, "expected": expected, "score": score}
 
 
 def _ends(draws: np.ndarray) -> np.ndarray:
@@ -233,6 +136,7 @@ def _total(came: np.ndarray, future: Outlook) -> dict[str, float]:
     (low, high), (plain_low, plain_high) = _ends(draws), _ends(future.plain.sum(axis=1))
     one = future.customers
     inside = (came >= one["purchases_low"]) & (came <= one["purchases_high"])
+    bought = came > 0
     both = came.std() > 0 and one["expected_purchases"].std() > 0
     return {
         "actual": actual,
@@ -245,6 +149,9 @@ def _total(came: np.ndarray, future: Outlook) -> dict[str, float]:
         "covers": float(low <= actual <= high),
         "customer_cover": float(inside.mean()),
         "customer_promised": float(one["purchases_promised"].mean()),
+        "brier": float(np.mean((one["p_purchase"] - bought) ** 2)),
+        "brier_base": float(bought.mean() * (1 - bought.mean())),
+        "bought": float(bought.mean()),
         "correlation": float(np.corrcoef(came, one["expected_purchases"])[0, 1]) if both else float("nan"),
     }
 

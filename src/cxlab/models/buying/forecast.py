@@ -23,6 +23,7 @@ from cxlab.models.buying.rows import Rows, pairs
 
 PROB: Final = 0.9
 _BLOCK: Final = 600_000  # draws x rows at once
+_SOON: Final = 160.0  # weeks up to which fewer times are enough
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def stream(
     """
     random = np.random.default_rng(seed)
     group = np.zeros(len(rows), int) if groups is None else np.asarray(groups, int)
-    ahead, by_step, worth_now = time_rule(np.asarray(edges, float), discount)
     horizon, n, d = float(edges[-1]), len(rows), len(points)
+    ahead, by_step, worth_now = time_rule(np.asarray(edges, float), discount, 7 if horizon <= _SOON else 12)
     one = {
         name: np.empty(n)
         for name in ("alive", "mean", "sd", "low", "high", "promised", "again", "w_sd", "w_low", "w_high")

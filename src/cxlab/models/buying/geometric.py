@@ -31,7 +31,7 @@ from cxlab.models.buying.quadrature import beta_rule
 from cxlab.models.buying.rows import Rows, Tables, tables
 
 NAMES: Final = ("r", "alpha", "a", "b")
-_NODES: Final = 8
+_NODES: Final = 5  # seven digits of the expected purchases
 _CACHE: Final = 60_000  # numbers at once, so that they stay in the cache
 
 

@@ -100,6 +100,19 @@ def density_of_spend(data: Spend, priors: Priors) -> tuple[LogDensity, Many, np.
     return _with_prior(lambda x: money.gradient(x, data), centre, sd), many, begin
 
 
+def climb(function: LogDensity, begin: np.ndarray) -> np.ndarray:
+    """Return the mode without the curvature there."""
+    from scipy.optimize import minimize
+
+    def down(x: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = function(x)
+        return (-value, -slope) if np.isfinite(value) else (1e300, np.zeros_like(x))
+
+    scale = max(abs(down(begin)[0]), 1.0)
+    found = minimize(down, begin, jac=True, method="L-BFGS-B", options={"maxcor": 30, "ftol": 1e-5 / scale})
+    return np.asarray(found.x, float)
+
+
 def _with_prior(gradient: LogDensity, centre: np.ndarray, sd: np.ndarray) -> LogDensity:
     def both(x: np.ndarray) -> tuple[float, np.ndarray]:
         with np.errstate(all="ignore"):  # far points overflow: their density is not finite, which is the answer

@@ -8,8 +8,11 @@ Golub and Welsch (1969), Mathematics of Computation 23, doi:10.1090/S0025-5718-6
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 import numpy as np
+
+_PARTS: Final = 16
 
 
 @cache
@@ -29,13 +32,16 @@ def time_rule(edges: np.ndarray, discount: float, n: int = 10) -> tuple[np.ndarr
     top = np.log1p(edges[-1] / scale)
     y = np.polynomial.legendre.leggauss(n)[0]
     node, mass = unit_rule(6)
-    fine = edges[:-1, None] + np.diff(edges)[:, None] * node
-    share = np.diff(edges)[:, None] * mass
+    graded = scale * np.expm1(np.linspace(0, top, _PARTS + 1))[1:-1]  # a long step is taken in parts
+    parts = np.unique(np.r_[edges, graded[~np.isclose(graded[:, None], edges, rtol=1e-6).any(axis=1)]])
+    step = np.searchsorted(edges, parts[:-1], side="right") - 1
+    fine = parts[:-1, None] + np.diff(parts)[:, None] * node
+    share = np.diff(parts)[:, None] * mass
     basis = np.polynomial.legendre.legvander(2 * np.log1p(fine / scale) / top - 1, n - 1)
     basis = basis @ np.linalg.inv(np.polynomial.legendre.legvander(y, n - 1))
     return (
         scale * np.expm1((y + 1) / 2 * top),
-        np.einsum("sf,sfn->ns", share, basis),
+        np.add.reduceat(np.einsum("sf,sfn->ns", share, basis), np.flatnonzero(np.diff(step, prepend=-1)), axis=1),
         np.einsum("sf,sfn->n", share * np.exp(-discount * fine), basis),
     )
 

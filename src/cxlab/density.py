@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KHAT: Final = 0.7  # above it importance weights are not to be trusted, whatever their number
 DEGREES: Final = 10.0  # of freedom of the proposal: heavier tails than the normal bound the weights
+HOPE: Final = 0.9  # above it weights do not even tell where a better proposal lies
 ROUNDS: Final = 3  # of proposals, each from the moments that the one before found
 LEAST_ESS: Final = 0.2  # effective share of the proposals below which NUTS is the cheaper way
 Method = Literal["auto", "importance", "nuts"]
@@ -147,7 +148,7 @@ def sample(
     if method != "nuts":
         for _ in range(ROUNDS):
             values, khat, share, moments = _weighted(log_density, many, point, factor, wanted=draws * chains, seed=seed)
-            if moments is None or not khat < KHAT or share > least_ess:
+            if moments is None or not khat < HOPE or (khat < KHAT and share > least_ess):
                 break
             point, factor = moments  # trusted but wasteful weights tell where a better proposal lies
         if khat < KHAT and share > least_ess:

@@ -1,5 +1,8 @@
 """Vectors and models kept between runs: safetensors by content hash, put in place at once, bounded in size.
 
+What depends on all texts together is kept under their joint hash (`load`, `store`). What a model says of one text is
+kept text by text (`recall`): where a month's comments are new, only they are computed.
+
 Nothing is written before somebody asks for a vector, and nothing is ever unpickled. Models (public, the same for every
 client) lie in the user's cache folder; vectors of a client's texts lie where the caller says, as a rule with the
 client's other data, since texts can be guessed from their vectors.
@@ -10,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,19 +31,17 @@ def home() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "cxlab"
 
 
-def key(method: str, version: str, texts: Iterable[str], *more: Iterable[str]) -> str:
+def key(method: str, version: str, *texts: Iterable[str]) -> str:
     """Return the name of what is computed from these texts by this version of a method.
 
     Parameters
     ----------
     method, version : str
-    texts : iterable of str
-        In order: each entry enters with its length, so that no two lists share a key.
-    *more : iterables of str
-        Whatever else the result depends on (words of the texts, ids).
+    *texts : iterables of str
+        What the result depends on, in order: each entry enters with its length, so that no two lists share a key.
     """
     state = hashlib.sha256()
-    for part in ((method, version), texts, *more):
+    for part in ((method, version), *texts):
         for text in part:
             data = text.encode("utf-8", "surrogatepass")
             state.update(len(data).to_bytes(8, "little"))
@@ -58,16 +59,8 @@ def load(folder: Path, name: str) -> np.ndarray | None:
     name : str
         A `key`.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    path = folder / f"{name}.safetensors"
-    try:
-        found = load_file(path)["vectors"]
-        os.utime(path)
-    except (OSError, KeyError, SafetensorError):
-        return None
-    return found if found.ndim == 2 else None
+    found = _read(folder / f"{name}.safetensors").get("vectors")
+    return found if found is not None and found.ndim == 2 else None
 
 
 def store(folder: Path, name: str, vectors: np.ndarray, *, most: int = MOST_BYTES) -> None:
@@ -75,13 +68,95 @@ def store(folder: Path, name: str, vectors: np.ndarray, *, most: int = MOST_BYTE
 
     A folder that cannot be written (full, read-only) is no error: the vectors are computed again next time.
     """
-    from safetensors.numpy import save
+    _write(folder, name, {"vectors": vectors}, most)
 
-    data = save({"vectors": np.ascontiguousarray(vectors)})
-    if len(data) > most:
-        return
+
+def recall(
+    folder: Path | None,
+    name: str,
+    texts: Sequence[str],
+    compute: Callable[[list[str]], np.ndarray],
+    *,
+    most: int = MOST_BYTES,
+) -> np.ndarray:
+    """Return a vector for each text, the kept ones as they are kept, the others computed and kept.
+
+    Numbers are rounded to half precision with or without a folder, so that both give the same.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None keeps nothing.
+    name : str
+        `key` of the method and its version, without texts.
+    texts : sequence of str, length n
+        No text twice.
+    compute : callable
+        Texts -> array of shape (texts, d).
+    most : int
+        Bytes; texts not asked for this time are forgotten when there would be more.
+
+    Returns
+    -------
+    array of float32, shape (n, d)
+    """
+    if folder is None:
+        return compute(list(texts)).astype(np.float16).astype(np.float32)
+    wanted = _digests(texts)
+    known, kept = _shelf(folder / f"{name}.safetensors")
+    at = np.searchsorted(known, wanted).clip(max=max(len(known) - 1, 0))
+    have = known[at] == wanted if len(known) else np.zeros(len(texts), bool)
+    if have.all() and len(texts):
+        return kept[at].astype(np.float32)
+    fresh = compute([text for text, old in zip(texts, have, strict=True) if not old]).astype(np.float16)
+    found = np.empty((len(texts), fresh.shape[1]), np.float16)
+    found[~have] = fresh
+    if have.any():
+        found[have] = kept[at[have]]
+    if (len(known) + len(fresh)) * (8 + 2 * fresh.shape[1]) <= most and len(known):
+        names, rows = np.concatenate([known, wanted[~have]]), np.concatenate([kept, fresh])
+    else:
+        names, rows = wanted, found
+    order = np.argsort(names)
+    _write(folder, name, {"texts": names[order], "vectors": rows[order]}, most)
+    return found.astype(np.float32)
+
+
+def _digests(texts: Sequence[str]) -> np.ndarray:
+    """One number a text; among a million texts two share one with probability 3e-8."""
+    data = b"".join(hashlib.blake2b(t.encode("utf-8", "surrogatepass"), digest_size=8).digest() for t in texts)
+    return np.frombuffer(data, np.uint64)
+
+
+def _shelf(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    found = _read(path)
+    names, rows = found.get("texts"), found.get("vectors")
+    if names is None or rows is None or names.ndim != 1 or rows.ndim != 2 or len(names) != len(rows):
+        return np.zeros(0, np.uint64), np.zeros((0, 0), np.float16)
+    return names, rows
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Tensors of a file; none where there is no file or it is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     try:
-        put(folder / f"{name}.safetensors", lambda path: path.write_bytes(data))
+        found = load_file(path)
+        os.utime(path)
+    except (OSError, SafetensorError):
+        return {}
+    return found
+
+
+def _write(folder: Path, name: str, tensors: dict[str, np.ndarray], most: int) -> None:
+    from safetensors.numpy import save_file
+
+    if sum(t.nbytes for t in tensors.values()) > most:
+        return
+    whole = {key: np.ascontiguousarray(tensor) for key, tensor in tensors.items()}
+    try:
+        put(folder / f"{name}.safetensors", lambda path: save_file(whole, path))
         _prune(folder, most)
     except OSError:
         return

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -124,7 +125,7 @@ def vectors(
     threads : int
         For models; corpus vectors use one.
     cache : Path, optional
-        Where vectors are kept by the hash of their texts; None keeps none.
+        Where vectors are kept by the hash of their texts, as a rule ``run.cache``; None keeps none.
     seed : int
         Of corpus vectors.
 
@@ -165,35 +166,24 @@ def _corpus(
 ) -> np.ndarray:
     version = f"{corpus.VERSION} {language} {seed}"
     key = files.key("corpus", version, texts, (" ".join(t) for t in tokens)) if cache else ""
-    found = _kept(cache, key)
+    found = files.load(cache, key) if cache else None
     if found is None:
         found = corpus.vectors(texts, tokens, language, seed=seed)
-        _keep(cache, key, found)
+        if cache:
+            files.store(cache, key, found)
     return found
 
 
 def _model(method: str, texts: Sequence[str], longest: int, threads: int, cache: Path | None) -> np.ndarray:
     kind, _, name = method.partition(":")
-    version = f"{graph.VERSION} {minilm.WEIGHTS} {longest}" if kind in PLAIN else named.fingerprint(name)
-    key = files.key(method, version, texts) if cache else ""
-    found = _kept(cache, key)
-    if found is None:
-        if kind in PLAIN:
-            precision: minilm.Precision = "int8" if kind == "minilm-int8" else "fp32"
-            found = minilm.Encoder(precision, longest, threads).encode(texts)
-        else:
-            found = _unit(named.vectors(kind, name, texts, threads=threads))
-        _keep(cache, key, found)
-    return found
-
-
-def _kept(folder: Path | None, key: str) -> np.ndarray | None:
-    return files.load(folder, key) if folder else None
-
-
-def _keep(folder: Path | None, key: str, found: np.ndarray) -> None:
-    if folder:
-        files.store(folder, key, found)
+    if kind in PLAIN:
+        precision: minilm.Precision = "int8" if kind == "minilm-int8" else "fp32"
+        version = f"{graph.VERSION} {minilm.WEIGHTS} {longest}"
+        encode = minilm.Encoder(precision, longest, threads).encode
+    else:
+        version = named.fingerprint(name)
+        encode = partial(named.vectors, kind, name, threads=threads)
+    return _unit(files.recall(cache, files.key(method, version), texts, encode))
 
 
 def _note(method: str, longest: int, missing: str) -> str:

@@ -1,14 +1,20 @@
-"""The network of all-MiniLM-L6-v2 as an ONNX graph, written from its weights, in floating point or whole numbers.
+r"""The network of all-MiniLM-L6-v2 as an ONNX graph, written from its weights, in floating point or whole numbers.
 
 Six layers of twelve heads over 384 numbers a token, the mean of the tokens, length one. The graph is made of
-onnxruntime's fused operations. With whole numbers a weight matrix keeps seven bits and a scale of its own for each
-output; what enters it is rounded to eight bits on the fly. Seven bits, so that processors without the newest
-instructions cannot overflow and every machine gives the same vectors.
+onnxruntime's fused operations. In whole numbers a matrix of weights keeps seven bits and a scale for each output, and
+every token that enters it eight bits and a scale of its own:
+
+.. math:: y_{tj} = a_t b_j \sum_k q_{tk} w_{kj}, \quad q_{tk} = \mathrm{round}(x_{tk} / a_t), \quad
+          a_t = \max_k |x_{tk}| / 127
+
+So a text's vector does not depend on the texts it is computed with, and processors without the newest instructions
+cannot overflow: every machine gives the same vectors.
 
 References
 ----------
 Wang et al. (2020), MiniLM, https://doi.org/10.48550/arXiv.2002.10957; Reimers and Gurevych (2019), sentence vectors as
-means of tokens, https://doi.org/10.18653/v1/D19-1410.
+means of tokens, https://doi.org/10.18653/v1/D19-1410; Dettmers et al. (2022), a scale a row and a column,
+https://doi.org/10.48550/arXiv.2208.07339.
 """
 
 from __future__ import annotations
@@ -21,13 +27,14 @@ import numpy as np
 if TYPE_CHECKING:
     import onnx
 
-VERSION: Final = 1
+VERSION: Final = 2  # of the graph: enters the names of files made with it
 LAYERS: Final = 6
 HEADS: Final = 12
 SIZE: Final = 384  # numbers of a token and of a text
 EPSILON: Final = 1e-12  # of the normalisation of a layer
 _FUSED: Final = "com.microsoft"
-_BITS: Final = 63  # largest whole number of a weight
+_WEIGHT: Final = 63  # largest whole number of a weight
+_TOKEN: Final = 127  # of a token
 
 
 def model(weights: Mapping[str, np.ndarray], *, whole: bool) -> onnx.ModelProto:
@@ -38,7 +45,7 @@ def model(weights: Mapping[str, np.ndarray], *, whole: bool) -> onnx.ModelProto:
     weights : mapping of str to array
         Tensors of ``model.safetensors`` by name.
     whole : bool
-        Multiply in whole numbers (about twice as fast, cosine with floating point about .99).
+        Multiply in whole numbers (about twice as fast, cosine with floating point above .99).
     """
     from onnx import TensorProto, helper
 
@@ -98,42 +105,51 @@ class _Drawing:
 def _layer(draw: _Drawing, weights: Mapping[str, np.ndarray], at: str, hidden: str, whole: bool) -> str:
     """Attention, then the two dense steps; each adds to its input and is normalised."""
     parts = [f"{at}attention.self.{part}" for part in ("query", "key", "value")]
-    matrix = np.concatenate([weights[f"{part}.weight"] for part in parts]).T
-    bias = np.concatenate([weights[f"{part}.bias"] for part in parts])
+    matrices = [weights[f"{part}.weight"].T for part in parts]
+    bias = draw.constant(np.concatenate([weights[f"{part}.bias"] for part in parts]))
     if whole:
-        rounded, scale, zero = _rounded(draw, hidden)
-        values, sizes = _seven_bits(matrix)
-        inputs = [rounded, draw.constant(values), draw.constant(bias), scale, draw.constant(sizes), "mask", zero]
-        seen = draw.fused("QAttention", [*inputs, draw.constant(np.zeros(len(sizes), np.int8))], num_heads=HEADS)
+        inputs = [*_products(draw, matrices, hidden), bias, "mask"]
+        seen = draw.fused("MultiHeadAttention", inputs, num_heads=HEADS)
     else:
-        inputs = [hidden, draw.constant(matrix), draw.constant(bias), "mask"]
+        inputs = [hidden, draw.constant(np.concatenate(matrices, axis=1)), bias, "mask"]
         seen = draw.fused("Attention", inputs, num_heads=HEADS)
     hidden = _joined(draw, weights, f"{at}attention.output.", seen, hidden, whole)
-    inner = _product(draw, weights[f"{at}intermediate.dense.weight"], hidden, whole)
+    inner = _product(draw, weights[f"{at}intermediate.dense.weight"].T, hidden, whole)
     inner = draw.fused("BiasGelu", [inner, draw.constant(weights[f"{at}intermediate.dense.bias"])])
     return _joined(draw, weights, f"{at}output.", inner, hidden, whole)
 
 
 def _joined(draw: _Drawing, weights: Mapping[str, np.ndarray], at: str, new: str, old: str, whole: bool) -> str:
-    product = _product(draw, weights[f"{at}dense.weight"], new, whole)
+    product = _product(draw, weights[f"{at}dense.weight"].T, new, whole)
     norm = [draw.constant(weights[f"{at}{part}"]) for part in ("LayerNorm.weight", "LayerNorm.bias", "dense.bias")]
     return draw.fused("SkipLayerNormalization", [product, old, *norm], epsilon=EPSILON)
 
 
 def _product(draw: _Drawing, matrix: np.ndarray, value: str, whole: bool) -> str:
-    if not whole:
-        return draw.plain("MatMul", [value, draw.constant(matrix.T)])
-    values, sizes = _seven_bits(matrix.T)
-    zeros = draw.constant(np.zeros(len(sizes), np.int8))
-    return draw.fused("DynamicQuantizeMatMul", [value, draw.constant(values), draw.constant(sizes), zeros])
+    return _products(draw, [matrix], value)[0] if whole else draw.plain("MatMul", [value, draw.constant(matrix)])
 
 
-def _rounded(draw: _Drawing, value: str) -> tuple[str, str, str]:
-    name = draw.plain("DynamicQuantizeLinear", [value], outputs=3)
-    return name, name[:-1] + "1", name[:-1] + "2"
+def _products(draw: _Drawing, matrices: list[np.ndarray], value: str) -> list[str]:
+    """Multiply tokens by matrices in whole numbers."""
+    rows = draw.plain("Reshape", [value, draw.constant([-1, matrices[0].shape[0]])])
+    largest = draw.plain("ReduceMax", [draw.plain("Abs", [rows])], axes=[1], keepdims=0)
+    largest = draw.plain("Max", [largest, draw.constant(np.float32(EPSILON))])
+    scale = draw.plain("Mul", [largest, draw.constant(np.float32(1 / _TOKEN))])
+    zeros = draw.plain("Expand", [draw.constant(np.array([_TOKEN + 1], np.uint8)), draw.plain("Shape", [scale])])
+    rounded = draw.plain("QuantizeLinear", [rows, scale, zeros], axis=0)
+    scale = draw.plain("Unsqueeze", [scale, draw.constant([1])])
+    zero, one = draw.constant(np.uint8(_TOKEN + 1)), draw.constant(np.float32(1))
+    found = []
+    for matrix in matrices:
+        values, sizes = _seven_bits(matrix)
+        inputs = [rounded, draw.constant(values), one, draw.constant(sizes), zero]
+        product = draw.fused("MatMulIntegerToFloat", [*inputs, draw.constant(np.zeros(len(sizes), np.int8))])
+        shape = draw.plain("Concat", [draw.plain("Shape", ["ids"]), draw.constant([-1])], axis=0)
+        found.append(draw.plain("Reshape", [draw.plain("Mul", [product, scale]), shape]))
+    return found
 
 
 def _seven_bits(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whole numbers and one scale a column: ``matrix`` is about ``values * scale``."""
-    scale = np.maximum(np.abs(matrix).max(axis=0), 1e-12) / _BITS
+    scale = np.maximum(np.abs(matrix).max(axis=0), EPSILON) / _WEIGHT
     return np.rint(matrix / scale).astype(np.int8), scale.astype(np.float32)

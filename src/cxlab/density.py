@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 KHAT: Final = 0.7  # above it importance weights are not to be trusted, whatever their number
 DEGREES: Final = 10.0  # of freedom of the proposal: heavier tails than the normal bound the weights
-HOPE: Final = 0.9  # above it weights do not even tell where a better proposal lies
+HOPE: Final = 0.9  # of light tails: below it weights tell where a better proposal lies, if not yet the posterior
 ROUNDS: Final = 3  # of proposals, each from the moments that the one before found
 LEAST_ESS: Final = 0.2  # effective share of the proposals below which NUTS is the cheaper way
 Method = Literal["auto", "importance", "nuts"]
@@ -104,6 +104,7 @@ def sample(
     adaptation: Literal["diag", "low_rank"] = "diag",
     target_accept: float = 0.85,
     least_ess: float = LEAST_ESS,
+    light_tails: bool = False,
 ) -> xr.DataTree:
     """Draw from the density; the same density and seed give the same draws.
 
@@ -127,6 +128,8 @@ def sample(
         Acceptance rate NUTS begins with; after divergences it starts again with a higher one.
     least_ess : float
         Effective share of the proposals that is enough; lower where NUTS costs more than what is wasted.
+    light_tails : bool
+        Whether the tails are known to be no heavier than a normal's, as under normal priors on all coordinates.
 
     Returns
     -------
@@ -148,7 +151,7 @@ def sample(
     if method != "nuts":
         for _ in range(ROUNDS):
             values, khat, share, moments = _weighted(log_density, many, point, factor, wanted=draws * chains, seed=seed)
-            if moments is None or not khat < HOPE or (khat < KHAT and share > least_ess):
+            if moments is None or not khat < (HOPE if light_tails else KHAT) or (khat < KHAT and share > least_ess):
                 break
             point, factor = moments  # trusted but wasteful weights tell where a better proposal lies
         if khat < KHAT and share > least_ess:

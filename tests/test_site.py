@@ -212,6 +212,21 @@ def test_unreadable_notebook_stops_nothing(inputs: Path) -> None:
     assert "Fewer customers" in words(site / "alder/2026Q3/index.html")
 
 
+def test_tabs_lead_to_the_pages_over_all_brands(inputs: Path) -> None:
+    every = replace(
+        unit(inputs),
+        brand=None,
+        period=None,
+        notebooks=(NotebookResult("15_topics", {"en": "Topics", "zh": "话题"}, "ok", inputs / "report.ipynb"),),
+        tables={},
+    )
+    site = publish([unit(inputs), every], client="A", languages=("en", "zh"), folder=inputs / "site").parent
+    page = (site / "alder" / "2026Q3" / "20_satisfaction.html").read_text("utf-8")
+    assert '<a href="../../_all/_all/15_topics.html">Topics</a>' in page
+    assert ">话题</a>" in (site / "zh" / "alder" / "2026Q3" / "index.html").read_text("utf-8")
+    assert "20_satisfaction.html" not in (site / "_all" / "_all" / "15_topics.html").read_text("utf-8")
+
+
 def test_removed_units_lose_their_pages_and_nothing_is_left_beside(inputs: Path) -> None:
     site = built(inputs, unit(inputs), unit(inputs, "birch"))
     (site / "stray.txt").write_text("old")

@@ -27,6 +27,7 @@ from cxlab.render.download import write_csv
 from cxlab.render.overview import render_index
 from cxlab.render.result import PRIVATE, BrandRef, NotebookResult, PeriodRef, UnitResult
 from cxlab.render.unit import (
+    covers,
     headline_of,
     index_groups,
     other_languages,
@@ -88,7 +89,10 @@ def publish(
                     write_csv(pd.read_parquet(table), data / f"{name}.csv")
             books = read(unit)
             for language in languages:
-                write_unit(unit, books, new, client=client, language=language, languages=languages, brief=brief)
+                write_unit(
+                    unit, books, new, client=client, language=language, languages=languages, brief=brief,
+                    wider=[u for u in units if covers(u, unit)],
+                )  # fmt: skip
                 sentences[language].append(sentence(books, language=language, brief=brief))
             estimates.append(headline_of(unit))
         for language in languages:

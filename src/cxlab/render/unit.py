@@ -102,8 +102,9 @@ def write_unit(
     language: str,
     languages: Sequence[str],
     brief: str,
+    wider: Sequence[UnitResult] = (),
 ) -> None:
-    """Write all pages of one unit in one language."""
+    """Write all pages of one unit in one language; their tabs lead to the pages of `wider` units too."""
     say = words(language)
     home = tree(language, languages) / place(unit)
     order = _reading_order(unit, brief)
@@ -112,6 +113,13 @@ def write_unit(
     data = tree(languages[0], languages) / place(unit) / "data"
     title = {n.id: named(n.title, language) or n.id for n in order}
     brand, period = _label(unit, language)
+
+    shared = [
+        (named(n.title, language) or n.id, tree(language, languages) / place(other) / file)
+        for other in wider
+        for n in _reading_order(other, brief)
+        if (file := _file(n, brief))
+    ]
 
     def context(result: NotebookResult | None) -> PageContext:
         page = home / (files[result.id] if result else "index.html")
@@ -123,7 +131,10 @@ def write_unit(
             period=period,
             title=title[result.id] if result else brand,
             index=_href(tree(language, languages) / "index.html", page),
-            pages=tuple(Link(title[n.id], files[n.id], current=n is result) for n in order),
+            pages=(
+                *(Link(title[n.id], files[n.id], current=n is result) for n in order),
+                *(Link(label, _href(target, page)) for label, target in shared),
+            ),
             previous=steps[at - 1] if at > 0 else None,
             next=steps[at + 1] if 0 <= at < len(steps) - 1 else None,
             languages=other_languages(page, language, languages),
@@ -170,6 +181,13 @@ def _said(error: str) -> str:
     """Return the last line of an error, personal data masked, short enough for a table."""
     lines = error_text(error).strip().splitlines()
     return lines[-1][:300] if lines else ""
+
+
+def covers(wide: UnitResult, unit: UnitResult) -> bool:
+    """Whether a unit over several brands or periods includes another one."""
+    same_brand = wide.brand is None or (unit.brand is not None and wide.brand.id == unit.brand.id)
+    same_period = wide.period is None or (unit.period is not None and wide.period.id == unit.period.id)
+    return wide is not unit and same_brand and same_period
 
 
 def index_groups(

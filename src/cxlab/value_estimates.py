@@ -28,8 +28,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from cxlab import value_people
 from cxlab.estimates import CI_PROB, SURE, summary
 from cxlab.value_fits import Fitted
+from cxlab.value_people import People
 from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS, FORECAST_COLUMNS
 
 if TYPE_CHECKING:
@@ -48,12 +50,21 @@ _PERIOD: Final = """
     FROM transactions WHERE customer IS NOT NULL AND date >= $begin AND date <= $end"""
 
 
-def table(fitted: Fitted, *, period: str, practical: float, opening: np.ndarray | None = None) -> pd.DataFrame:
+def table(
+    fitted: Fitted,
+    people: People | None = None,
+    *,
+    period: str,
+    practical: float,
+    opening: np.ndarray | None = None,
+) -> pd.DataFrame:
     """Return the estimates of a base; a fit that failed its checks gives rows without numbers.
 
     Parameters
     ----------
     fitted : Fitted
+    people : People, optional
+        Who the customers are (`cxlab.value_people`).
     period : str
         The unit's.
     practical : float
@@ -70,6 +81,7 @@ def table(fitted: Fitted, *, period: str, practical: float, opening: np.ndarray 
     modelled: list[Row] = []
     if fitted.outlook is not None:
         modelled += _equity(fitted, practical, opening)
+    modelled += value_people.rows(people, fitted)
     proved = _holdout(fitted) + _models(fitted)
     rows = pd.DataFrame([*counted, *modelled, *proved])
     if fitted.gate is not None and not fitted.gate.passed and modelled:
@@ -96,10 +108,10 @@ def complete(rows: pd.DataFrame, *, period: str) -> pd.DataFrame:
     return whole[[*(c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand")), *COORDS]]
 
 
-def customers(fitted: Fitted) -> pd.DataFrame:
+def customers(fitted: Fitted, people: People | None = None) -> pd.DataFrame:
     """Return one row a customer, by pseudonym: ``p_alive``, ``expected_purchases``, ``expected_spend``, ``clv_mean``,
     ``clv_low``, ``clv_high`` and what they stand on: ``purchases`` (days of purchase), ``recency``, ``age`` (weeks),
-    ``spend`` (average repeat purchase), ``new``; empty where no model was fitted or its checks failed.
+    ``spend`` (average repeat purchase), ``new``, ``segment``, ``p_segment``; empty without a model that passed.
     """  # noqa: D205
     wanted = ["p_alive", "expected_purchases", "expected_spend", "clv_mean", "clv_low", "clv_high"]
     columns = ["customer", *wanted, "purchases", "recency", "age", "spend", "new", "segment", "p_segment"]
@@ -108,7 +120,11 @@ def customers(fitted: Fitted) -> pd.DataFrame:
     base = fitted.customers.reset_index(drop=True)
     own = base[["customer", "recency", "age", "spend", "new"]].assign(purchases=base["x"] + 1)
     found = pd.concat([own, fitted.outlook.customers[wanted].reset_index(drop=True)], axis=1)
-    return found.assign(segment="", p_segment=np.nan)[columns]
+    found = found.assign(segment="", p_segment=np.nan)
+    if people is not None:
+        found[["segment", "p_segment"]] = people.members.customers[["segment", "p_segment"]].to_numpy(object)
+        found["p_segment"] = found["p_segment"].astype(float)
+    return found[columns]
 
 
 def forecasts(fitted: Fitted, *, target: str) -> pd.DataFrame:

@@ -22,9 +22,9 @@ from cxlab.models import value
 from cxlab.models.buying.families import FAMILIES, Family
 from cxlab.models.value import WEEKS_A_YEAR, Outlook, ValueData
 from cxlab.params.models import Value
-from cxlab.params.periods import Grain, parse
+from cxlab.params.periods import parse
 from cxlab.purchases import Choice, History, Holdout
-from cxlab.purchases.holdout import UNKNOWN_SHOCK
+from cxlab.vocab import Grain
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LEAST_HOLDOUT: Final = 8  # weeks of holdout below which nothing is proved
 DRAWS: Final = 400  # of the look ahead: the ends of an interval are good to a tenth of its width
+ASSUMED: Final = 0.2  # sd of the common shock where the past cannot tell
+POSTERIOR: Final = 250  # draws a chain of the parameters
 NEAR: Final = 200  # of the next period
 PATIENT: Final = 14  # days without any purchase that are no sign of the end of the data
 STRAY: Final = 0.005  # share of a year's purchases that may lie beyond the end of the data, dated in the future
@@ -41,6 +43,7 @@ _DAYS: Final = """
     WHERE date IS NOT NULL AND customer IS NOT NULL AND kind IN ('purchase', 'booking', 'renewal')
         AND (amount IS NULL OR amount >= 0)
     GROUP BY date ORDER BY date"""
+_EVENTS: Final = "SELECT DISTINCT name FROM events WHERE customer IS NOT NULL AND name IS NOT NULL AND date <= $end"
 Kind = Literal["buying", "contract", "none"]
 
 
@@ -93,6 +96,11 @@ class Fitted:
     margin_from: Literal["params", "transactions", "none"]
 
     @property
+    def shock(self) -> float:
+        """Standard deviation (log) of what moves all customers alike."""
+        return self.choice.shock if self.choice is not None else ASSUMED
+
+    @property
     def contribution(self) -> float:
         """Share of what is paid that stays as contribution once returns are taken back."""
         return self.margin * (1 - self.history.returned)
@@ -131,12 +139,20 @@ def last_day(days: pd.DataFrame, until: date) -> date:
     return until
 
 
-def read(data: UnitData, *, period: str, grain: Grain) -> History | None:
-    """Look at the purchases of a unit up to the end of its period; None if no known customer has bought anything."""
+def read(data: UnitData, *, settings: Value, period: str, grain: Grain) -> History | None:
+    """Look at the purchases of a unit up to the end of its period; None if no known customer has bought anything.
+
+    Of the covariates of the params those are taken that this unit has: an event may not have befallen anybody yet.
+    """
     days = data.sql(_DAYS)
     if days.empty:
         return None
-    return purchases.read(data, end=last_day(days, parse(period, grain).end))
+    end = last_day(days, parse(period, grain).end)
+    if settings.covariates == ["auto"]:
+        return purchases.read(data, end=end, covariates="auto")
+    columns = data.sql("SELECT * FROM customers LIMIT 0").columns
+    events = {f"event:{name}" for name in data.sql(_EVENTS, params={"end": end})["name"]}
+    return purchases.read(data, end=end, covariates=[c for c in settings.covariates if c in columns or c in events])
 
 
 def fit(
@@ -195,9 +211,11 @@ def fit(
     customers = _with_new(history.customers(), begin)
     kept = margin * (1 - history.returned)
     chosen = choice.family if choice is not None else family or "bgnbd"
-    data = value.model_data(customers, family=chosen, covariates=history.covariates)
-    tree = value.fit(data, seed=seed("value"), **({"draws": draws} if draws else {}))
-    shock = choice.shock if choice is not None else UNKNOWN_SHOCK
+    known = choice.covariates if choice is not None else history.covariates
+    differ = [c for c in known if customers[c].nunique() > 1]
+    data = value.model_data(customers, family=chosen, covariates=differ)
+    tree = value.fit(data, seed=seed("value"), draws=draws or POSTERIOR)
+    shock = choice.shock if choice is not None else ASSUMED
     future = value.outlook(
         tree,
         data,
@@ -207,7 +225,7 @@ def fit(
         discount=settings.discount,
         margin=kept,
         shock=shock,
-        steps=max(1, round(settings.horizon_years * 4)),
+        steps=1,
         groups=customers["new"].to_numpy(int),
     )
     ahead = parse(period, grain).next()
@@ -276,5 +294,5 @@ def _contracts(blank: Fitted, *, seed: Callable[[str], int], draws: int) -> Fitt
     if ended < 10 or len(customers) < 30 or customers["periods"].max() < 2:
         return replace(blank, kind="none", customers=customers)
     data = value.model_data(customers, family="sbg")
-    tree = value.fit(data, seed=seed("value"), **({"draws": draws} if draws else {}))
+    tree = value.fit(data, seed=seed("value"), draws=draws or POSTERIOR)
     return replace(blank, kind="contract", customers=customers, data=data, tree=tree, gate=_gate(tree, data))

@@ -46,6 +46,7 @@ RESULTS = (
     "index_estimates",
     "voice_estimates",
     "value_fits",
+    "value_people",
     "value_estimates",
     "value_whatif",
 )

@@ -87,23 +87,23 @@ def classes(rows: pd.DataFrame, names: Sequence[str], *, language: str, axis: st
     return figure
 
 
-def moves(rows: pd.DataFrame, names: Sequence[str], *, language: str) -> Figure:
+def moves(rows: pd.DataFrame, names: Sequence[str], ends: Sequence[str], *, language: str) -> Figure:
     """Draw the shares of customers who moved from one group (row) to another (column), darker where more did.
 
     Parameters
     ----------
     rows : DataFrame
-        ``from``, ``to`` (places in `names`), ``mean`` (share of those who were in `from`).
-    names : sequence of str
-        Of the groups, in order.
+        ``from``, ``to`` (places in `names`, in `ends`), ``mean`` (share of those who were in `from`).
+    names, ends : sequences of str
+        Of the groups before and after, in order.
     language : str
     """
     if rows.empty:
         return empty(message(language, "figure.empty"))
     labels = [wrap(n, width=0.26 * WIDTH, size=SMALL) for n in names]
     left = max(text_width(line, size=SMALL) for lines in labels for line in lines) * PHONE + 16
-    room = (WIDTH - left - 4) / len(names)
-    heads = [wrap(n, width=(room - 6) / PHONE, size=11) for n in names]
+    room = (WIDTH - left - 4) / len(ends)
+    heads = [wrap(n, width=(room - 6) / PHONE, size=11) for n in ends]
     with figure_style():
         figure = sheet(34 * len(names) + 52, left=left, right=4, top=46, bottom=6)
         axes = figure.axes[0]
@@ -124,6 +124,6 @@ def moves(rows: pd.DataFrame, names: Sequence[str], *, language: str) -> Figure:
             for rise, line in zip((8,) if len(lines) == 1 else (22, 8), lines, strict=True):
                 axes.annotate(line, (x + 0.5, 0), xytext=(0, rise), textcoords="offset points", ha="center",
                               fontsize=11, color=colour("soft"), annotation_clip=False)  # fmt: skip
-        axes.set(xlim=(0, len(names)), ylim=(len(names), 0))
+        axes.set(xlim=(0, len(ends)), ylim=(len(names), 0))
         axes.set_axis_off()
     return figure

@@ -247,6 +247,9 @@ class _Mapped(Strict):
 class CustomersMap(_Mapped):
     one_per: Text | None = F(None, description="column of which each value is one customer (first row wins)")
     since: FieldLike | None = None
+    referred_by: FieldLike | None = F(
+        None, description="who brought them: a key of the same id system as `customer`; resolved as that one is"
+    )
     segments: dict[Id, FieldLike] = F(default_factory=dict)
 
 
@@ -504,9 +507,9 @@ class Value(Strict):
         None, gt=0, le=1, description="share of spend that is contribution; default: as in the transactions, else 1"
     )
     currency: Text | None = F(None, description="of all amounts, as it is written on pages")
-    covariates: Ids = F(
+    covariates: Names = F(
         default_factory=list,
-        description="segments of customers by which buying may differ; default: chosen by the data",
+        description="segment:<name> and event:<name> that buying may go with, kept if they foretell better; or auto",
     )
     contact_cost: float = F(1.0, ge=0, description="what contacting one customer once costs, in the same currency")
     contact_lift: float = F(

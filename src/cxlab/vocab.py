@@ -83,6 +83,7 @@ TABLES: Final[dict[str, Table]] = {
                 _WHO,
                 Column("brand", "VARCHAR", "brand id if the customer belongs to one"),
                 Column("since", "DATE", "first known day as a customer"),
+                Column("referred_by", "VARCHAR", "resolved id of the customer who brought them; null = nobody known"),
                 *_SOURCE,
             ),
             segments=True,

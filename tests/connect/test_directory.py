@@ -138,3 +138,20 @@ def test_one_system_alone_needs_no_merging(tmp_path: Path) -> None:
     built = store(tmp_path, params(tmp_path, DATA, inputs={"s": {"path": "s.csv"}}, tables=tables))
     assert built.table("transactions").customer.nunique() == 2
     assert built.table("merges").empty
+
+
+def test_who_brought_a_customer_is_resolved_as_a_customer(tmp_path: Path) -> None:
+    """By the same id system, through merges; strangers and oneself are nobody; the client's own number never appears."""
+    (tmp_path / "crm.csv").write_text(
+        "nr,mail,by\n1,ann@x.org,\n2,bob@x.org,1\n3,ann@x.org,2\n4,dan@x.org,99\n5,eve@x.org,5\n6,fay@x.org,3\n"
+    )
+    (tmp_path / "shop.csv").write_text("t,login,mail,day,amount\nt1,ann,ann@x.org,2026-01-05,10\n")
+    (tmp_path / "survey.csv").write_text("r,tel,day\na,1,2026-01-07\n")
+    mapping = {"from": "crm", "customer": "nr", "system": "crm", "keys": {"email": "mail"}, "referred_by": "by"}
+    data = DATA | {"tables": DATA["tables"] | {"customers": mapping}}
+    found = store(tmp_path, params(tmp_path, data), "store", key=b"k").table("customers")
+    by = dict(zip(found["customer"], found["referred_by"].astype(object).where(found["referred_by"].notna(), None)))
+    ann = next(c for c in by if by[c] is not None and sum(v == c for v in by.values()) == 2)  # 1 and 3 are one person
+    assert sum(v == ann for v in by.values()) == 2  # bob, and fay through the other number
+    assert sum(v is not None for v in by.values()) == 3  # ann by bob, bob by ann, fay by ann
+    assert all(v is None or v in by for v in by.values())

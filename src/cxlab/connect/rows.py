@@ -25,7 +25,7 @@ USED, OUT, REJECTED = "used", "out", "rejected"
 # canonical column -> (params key, kind); the columns every table shares are added below
 _TEXT = {"touchpoint": ("touchpoint", "text"), "channel": ("channel", "text"), "link": ("link", "text")}
 SHAPES: dict[str, dict[str, tuple[str, str]]] = {
-    "customers": {"since": ("since", "date")},
+    "customers": {"since": ("since", "date"), "referred_by": ("referred_by", "text")},
     "transactions": {
         "transaction_id": ("transaction_id", "id"),
         "amount": ("amount", "number"),
@@ -346,6 +346,11 @@ class _Mapping:
                 self.rows.primary = system
         for i, node in enumerate(nodes):
             self.typed[f"_k{i}"] = node
+        if "referred_by" in self.raw:  # a node as well: `tables` turns it into a customer
+            system = self.mapping.system or "id"
+            self.typed["referred_by"] = (
+                f"{literal(system + ':')} || {normalised(system, chr(34) + 'referred_by' + chr(34))}"
+            )
         if self.table == "customers" and not nodes:
             self.context.problems.append(
                 Problem("nothing tells who the customer is", where=self.rows.key, todo="map customer or keys")

@@ -199,6 +199,9 @@ def _customers(context: Context) -> None:
         }  # fmt: skip
         masks, more = _masks(context, rows, [n for n, _ in columns if n in have], "m._state = 'used'")
         values, joins = values | masks, joins + more
+        if "referred_by" in have:  # whoever is no known customer is nobody, and nobody brings themselves
+            values["referred_by"] = f"nullif(by_.customer, {who})"
+            joins += " LEFT JOIN _who by_ ON by_.node = m.referred_by"
         picks = ", ".join(
             f"{values.get(n) or (f'm.{identifier(n)}' if n in have else f'NULL::{t}')} AS {identifier(n)}"
             for n, t in columns

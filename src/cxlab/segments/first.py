@@ -171,5 +171,7 @@ def _told(data: UnitData, params: Params, rows: pd.DataFrame) -> pd.DataFrame | 
 
 
 def _differs(values: pd.Series, least: int) -> bool:
-    """Whether at least two groups (those of whom nothing is known being one) are large enough to be compared."""
-    return int((values.fillna("").value_counts() >= least).sum()) >= 2
+    """Whether two levels are large enough to be compared, or a single one with those of whom nothing is known."""
+    n = values.fillna("").value_counts()
+    known = n[n.index != ""]
+    return int((known >= least).sum()) >= 2 or (len(known) == 1 and bool((n >= least).all()) and len(n) == 2)

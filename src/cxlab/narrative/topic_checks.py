@@ -153,6 +153,18 @@ def tone(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str 
     return build(id, [lead], languages, note=lambda lang: message(lang, "topic_tone.note"), tabulate=tabulate)
 
 
+def quality(checks: pd.DataFrame) -> tuple[float, str]:
+    """Return how many of the held-out comments are told right, over all languages, and how praise is told.
+
+    The way is ``rated`` (learnt from scores), ``lexicon`` (a list of words) or ``none``; NaN where nothing was learnt.
+    """
+    rows = checks[checks["section"] == "sentiment"]
+    right = rows[(rows["name"] == "accuracy") & known(rows["value"])]
+    if right.empty:
+        return float("nan"), "lexicon" if (rows["text"] == "lexicon").any() else "none"
+    return float(np.average(right["value"].to_numpy(float), weights=right["n"].to_numpy(float))), "rated"
+
+
 def rules(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str = "rules") -> Finding:
     """Say which entries of the topic file were obeyed and which met nothing; arguments as in `account`."""
     rows = checks[checks["section"] == "rule"].reset_index(drop=True)

@@ -184,7 +184,7 @@ def choice(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: st
         first.statements,
         languages,
         draw=lambda lang: first.pages[lang].figure or figures.intervals(pd.DataFrame(), [], language=lang),
-        caption=lambda lang: message(lang, "topic_choice.note"),
+        caption=lambda lang: first.pages[lang].caption,
         inside=rest,
     )
 
@@ -210,7 +210,7 @@ def _one_choice(code: str, rows: pd.DataFrame, languages: Sequence[str], id: str
         [statement],
         languages,
         draw=draw if len(wide) > 1 else None,
-        caption=lambda lang: message(lang, "topic_choice.caption"),
+        caption=lambda lang: message(lang, "topic_choice.legend", names[lang]),
     )
 
 

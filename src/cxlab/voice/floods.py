@@ -59,11 +59,11 @@ def find(comments: pd.DataFrame) -> pd.DataFrame:
         rows[column] = comments[column].to_numpy() if column in comments else None
     rows["brand"] = ["" if pd.isna(b) else str(b) for b in rows["brand"]]
     rows["date"] = pd.to_datetime(rows["date"]).dt.floor("D")
-    rows["same"] = [_same(t) for t in comments["text"]]
+    rows["same"] = [same(t) for t in comments["text"]]
     rows = rows[(rows["same"] != "") & (rows["speaker"] != "agent")].reset_index(drop=True)
     which, distinct = pd.factorize(rows["same"].to_numpy(object))
     counts = np.bincount(which, minlength=len(distinct))
-    length = _letters(distinct)
+    length = letters(distinct)
     group = _groups(distinct, counts, length)  # of the distinct texts: the row of the group's text
     rows["group"] = group[which]
     rows["length"] = length[rows["group"]]
@@ -84,7 +84,7 @@ def repeats(found: pd.DataFrame) -> list[str]:
     return [str(v) for v in found.loc[~found["first"], "comment_id"]]
 
 
-def _same(text: object) -> str:
+def same(text: object) -> str:
     """Letters and digits only, in one case and width."""
     if not isinstance(text, str):
         return ""
@@ -92,7 +92,7 @@ def _same(text: object) -> str:
     return _SIGNS.sub("", plain.lower())
 
 
-def _letters(texts: np.ndarray) -> np.ndarray:
+def letters(texts: np.ndarray) -> np.ndarray:
     """Return lengths in letters; a Chinese character carries about two."""
     series = pd.Series(texts, dtype=str)
     return (series.str.len() + series.str.count(f"[{HAN}]")).to_numpy(int)

@@ -51,10 +51,12 @@ import pandas as pd
 
 from cxlab import density
 from cxlab.errors import ModelError, Problem, nearest
-from cxlab.models.buying import contracts, dependence, oracle, posterior
+from cxlab.models.buying import contracts, dependence, memory, oracle, posterior
 from cxlab.models.buying import spend as money
 from cxlab.models.buying.data import FAMILIES, WEEKS_A_YEAR, Family, ValueData
 from cxlab.models.buying.dependence import Dependence
+from cxlab.models.buying.equity import LIFETIME, Newcomers, brought_forward, newcomers, return_on_customer
+from cxlab.models.buying.memory import carried
 from cxlab.models.buying.outlook import Outlook, outlook, points
 from cxlab.models.buying.posterior import LogDensity
 from cxlab.models.buying.rows import unique
@@ -65,9 +67,34 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
-    "FAMILIES", "MODEL", "WEEKS_A_YEAR", "Dependence", "Family", "Outlook", "Priors", "ValueData", "build_model",
-    "dependence_of", "estimands", "fit", "log_density", "log_density_of_spend", "log_likelihood", "mode", "model_data",
-    "outlook", "points", "start", "summit",
+    "FAMILIES",
+    "LIFETIME",
+    "MODEL",
+    "WEEKS_A_YEAR",
+    "Dependence",
+    "Family",
+    "Newcomers",
+    "Outlook",
+    "Priors",
+    "ValueData",
+    "brought_forward",
+    "build_model",
+    "carried",
+    "carry",
+    "dependence_of",
+    "estimands",
+    "fit",
+    "log_density",
+    "log_density_of_spend",
+    "log_likelihood",
+    "mode",
+    "model_data",
+    "newcomers",
+    "outlook",
+    "points",
+    "return_on_customer",
+    "start",
+    "summit",
 ]  # fmt: skip
 MODEL: Final = "value"
 _ENOUGH: Final = 0.1  # effective share of the proposals: many covariates waste some, which costs less than NUTS
@@ -196,7 +223,15 @@ def fit(
     prior = priors or Priors()
     function, many, begin = posterior.density(data, prior)
     tree = density.sample(
-        function, begin, draws=draws, chains=chains, seed=seed, many=many, method=method, least_ess=_ENOUGH
+        function,
+        begin,
+        draws=draws,
+        chains=chains,
+        seed=seed,
+        many=many,
+        method=method,
+        least_ess=_ENOUGH,
+        light_tails=prior.strength > 0,
     )
     point = tree["posterior"]["x"].to_numpy()
     dims = ("chain", "draw")
@@ -261,6 +296,49 @@ def _spend(
         paid = drawn(amounts)
         noted |= {"joint_point": middle.tolist(), "joint_centre": centre}
     return paid, noted
+
+
+def carry(
+    tree: xr.DataTree,
+    before: ValueData,
+    after: ValueData,
+    *,
+    seed: int,
+    priors: Priors | None = None,
+) -> xr.DataTree:
+    """Carry a posterior into a new period: the draws are weighted by how well they foretold it.
+
+    Parameters
+    ----------
+    tree : DataTree
+        From `fit` (or `carry`) on `before`.
+    before, after : ValueData
+        The customers as they were and as they are now, those who are new included; `carried` moves their states.
+    seed : int
+    priors : Priors, optional
+        Those of the fit.
+
+    Returns
+    -------
+    DataTree
+        As from `fit`; the attribute ``method`` is ``carried``, or that of a new fit where the old draws do not cover
+        what is now known (k-hat, or fewer effective draws than a fifth). Both are the posterior of the whole past.
+
+    Raises
+    ------
+    ModelError
+        If the two are not of the same model.
+    """
+    model = [(d.family, d.covariates, d.spend is None) for d in (before, after)]
+    if model[0] != model[1]:
+        raise ModelError(
+            Problem("a posterior is carried to the same model only", value=str(model[1]), allowed=str(model[0]))
+        )
+    out = memory.reweighed(tree, before, after, priors or Priors(), seed=seed)
+    if out is None:
+        chains, draws = tree["posterior"]["point"].shape[:2]
+        return fit(after, draws=draws, chains=chains, seed=seed, priors=priors)
+    return out
 
 
 def dependence_of(tree: xr.DataTree) -> Dependence | None:

@@ -125,7 +125,7 @@ def vectors(
     threads : int
         For models; corpus vectors use one.
     cache : Path, optional
-        Where vectors are kept by the hash of their texts, as a rule ``run.cache``; None keeps none.
+        Where vectors are kept by the hash of their texts, as a rule ``run.kept``; None keeps none.
     seed : int
         Of corpus vectors.
 

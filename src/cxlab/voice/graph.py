@@ -27,7 +27,7 @@ import numpy as np
 if TYPE_CHECKING:
     import onnx
 
-VERSION: Final = 2  # of the graph: enters the names of files made with it
+VERSION: Final = 3  # of the graph: enters the names of files made with it
 LAYERS: Final = 6
 HEADS: Final = 12
 SIZE: Final = 384  # numbers of a token and of a text
@@ -120,9 +120,18 @@ def _layer(draw: _Drawing, weights: Mapping[str, np.ndarray], at: str, hidden: s
 
 
 def _joined(draw: _Drawing, weights: Mapping[str, np.ndarray], at: str, new: str, old: str, whole: bool) -> str:
+    """Add to the input and normalise each token, step by step: onnxruntime's own operation takes twice as long."""
+    gain, shift, bias = (
+        draw.constant(weights[f"{at}{part}"]) for part in ("LayerNorm.weight", "LayerNorm.bias", "dense.bias")
+    )
     product = _product(draw, weights[f"{at}dense.weight"].T, new, whole)
-    norm = [draw.constant(weights[f"{at}{part}"]) for part in ("LayerNorm.weight", "LayerNorm.bias", "dense.bias")]
-    return draw.fused("SkipLayerNormalization", [product, old, *norm], epsilon=EPSILON)
+    total = draw.plain("Add", [draw.plain("Add", [product, old]), bias])
+    centred = draw.plain("Sub", [total, draw.plain("ReduceMean", [total], axes=[2], keepdims=1)])
+    square = draw.plain("ReduceSum", [draw.plain("Mul", [centred, centred]), draw.constant([2])], keepdims=1)
+    length = draw.plain("Sqrt", [draw.plain("Add", [square, draw.constant(np.float32(SIZE * EPSILON))])])
+    inverse = draw.plain("Div", [draw.constant(np.float32(np.sqrt(SIZE))), length])
+    scaled = draw.plain("Mul", [draw.plain("Mul", [centred, inverse]), gain])
+    return draw.plain("Add", [scaled, shift])
 
 
 def _product(draw: _Drawing, matrix: np.ndarray, value: str, whole: bool) -> str:

@@ -16,7 +16,7 @@ from cxlab.params import checks, presets
 from cxlab.params.desugar import desugar
 from cxlab.params.explain import explain, is_news, salvage
 from cxlab.params.models import Params
-from cxlab.params.reader import KeyPath, Place, dotted, near_file, read
+from cxlab.params.reader import Document, KeyPath, Place, dotted, near_file, read
 
 OVERRIDE = "(given on the command line)"
 _VARIABLE = re.compile(r"\$\{([^}]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)")
@@ -153,6 +153,7 @@ def _collect(file: Path, name: str, stack: _Stack, chain: tuple[Path, ...]) -> N
     doc = read(file, name)
     stack.problems += doc.problems
     stack.folders[name] = file.parent
+    _topics_file(doc, file, stack)
     asked = doc.data.get("extends") or []
     for index, base in enumerate(asked if isinstance(asked, list) else [asked]):
         if not isinstance(base, str):
@@ -181,6 +182,25 @@ def _collect(file: Path, name: str, stack: _Stack, chain: tuple[Path, ...]) -> N
         _collect(found, shown, stack, (*chain, real))
     if doc.data:
         stack.layers.append((doc.data, doc.places))
+
+
+def _topics_file(doc: Document, file: Path, stack: _Stack) -> None:
+    """Read the file named under ``voice: topics`` as if its content stood there."""
+    voice = doc.data.get("voice")
+    if not isinstance(voice, dict) or not isinstance(voice.get("topics"), str):
+        return
+    keys: KeyPath = ("voice", "topics")
+    source, line = doc.places.get(keys, (doc.name, 0))
+    found = file.parent / voice.pop("topics")
+    if not found.is_file():
+        stack.problems.append(
+            Problem("there is no such file", source, line, dotted(keys), str(found), nearest=near_file(found))
+        )
+        return
+    rules = read(found, str(found))
+    stack.problems += rules.problems
+    voice["topics"] = rules.data
+    doc.places.update({(*keys, *path): place for path, place in rules.places.items()})
 
 
 def _implied(kind: str, own: list[tuple[dict[Any, Any], dict[KeyPath, Place]]], beside: Path, stack: _Stack) -> None:

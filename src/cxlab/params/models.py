@@ -495,6 +495,46 @@ class Drivers(Strict):
     )
 
 
+class TopicEntry(Strict):
+    """A topic as the client calls it."""
+
+    label: Label = F(description="its name on pages; text, or {en: .., zh: ..}")
+    keywords: Names = F(
+        min_length=1, description="words of every language: topics that one of them names are joined under the label"
+    )
+    seed: bool = F(False, description="look for this topic even where none is found by itself")
+
+
+class TopicRules(Strict):
+    """What analysts say about topics; the file named under `voice: topics`."""
+
+    topics: list[TopicEntry] = F(default_factory=list, description="labels in the report's languages, with keywords")
+    merge: list[Names] = F(default_factory=list, description="lists of topics that are one, by id or keyword")
+    split: dict[Text, Annotated[int, F(ge=2, le=20)]] = F(
+        default_factory=dict, description="topic (id or keyword) -> into how many parts"
+    )
+    ban: Names = F(default_factory=list, description="words that name no topic, and ids of topics to leave out")
+    name: dict[Text, Label] = F(default_factory=dict, description="topic (id or keyword) -> its label")
+
+
+class Voice(Strict):
+    """How topics of comments are found."""
+
+    embedding: Text = F(
+        "auto", description="vectors: auto, corpus, minilm, model2vec:<name or folder>, file:<path>, ... (voice/embed)"
+    )
+    topics: Annotated[TopicRules | None, F(json_schema_extra={"type": ["object", "string", "null"]})] = F(
+        None,
+        description="names, merges, splits, bans, seeds of topics: a YAML file beside this one, or written here",
+    )
+    k: Literal["auto"] | Annotated[int, F(ge=1, le=200)] = F(
+        "auto", description="topics of each language; auto: told apart best and found again"
+    )
+    method: Literal["auto", "themes", "fine"] = F("auto", description="a few themes, many narrow intents, or by rule")
+    unit: Literal["clause", "sentence", "comment"] = F("clause", description="what has one topic")
+    seeds: int = F(5, ge=2, le=50, description="repeated fits that measure how stable topics are")
+
+
 class Value(Strict):
     """What customers are worth: horizon, money, and who is called what on the page on value."""
 
@@ -606,6 +646,7 @@ class Params(Strict):
     journey: Journey = F(default_factory=Journey, description="stages and touchpoints in the order customers meet them")
     index: Index | None = F(None, description="the satisfaction index; extend one of the presets index/*")
     drivers: Drivers = F(default_factory=Drivers, description="outcome and attributes of the page on drivers")
+    voice: Voice = F(default_factory=Voice, description="vectors, number and names of topics of comments")
     value: Value = F(default_factory=Value, description="horizon, discount, margin and limits of the page on value")
     targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
     limits: Limits = F(

@@ -1,0 +1,133 @@
+r"""Words of clauses as counts, the words that name a topic, how coherent they are.
+
+A word names a topic by its class-based TF-IDF, its share of the topic's words times how rare it is elsewhere:
+
+.. math:: W_{kt} = \frac{f_{kt}}{\sum_t f_{kt}} \log\Bigl(1 + \frac{A}{f_t}\Bigr)
+
+with :math:`A` the mean number of words of a topic. Words that are as frequent elsewhere, words of praise and blame and
+negations name no topic.
+
+References
+----------
+Grootendorst (2022), c-TF-IDF, https://doi.org/10.48550/arXiv.2203.05794.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy import sparse
+
+from cxlab.voice import words
+
+COMMON: Final = 0.5  # a word that more than this share of the clauses have tells nothing
+MOST: Final = 20_000  # words, the most frequent ones
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Which words each clause has.
+
+    Attributes
+    ----------
+    matrix : csr_matrix of float32, shape (n, v)
+        How often.
+    words : list of str, length v
+        Sorted.
+    banned : frozenset of str
+        Words left out by the rules that some clause has.
+    """
+
+    matrix: sparse.csr_matrix
+    words: list[str]
+    banned: frozenset[str] = frozenset()
+
+    def of(self, tokens: Sequence[Sequence[str]]) -> sparse.csr_matrix:
+        """Return counts of other clauses in the same words."""
+        return _matrix(tokens, {w: i for i, w in enumerate(self.words)})
+
+
+def count(tokens: Sequence[Sequence[str]], language: str, *, leave_out: Collection[str] = ()) -> Counts:
+    """Count words: no stop words, none that only one or two clauses have (in large collections), none of `leave_out`.
+
+    Parameters
+    ----------
+    tokens : sequence of sequence of str, length n
+    language : str
+        Whose stop words are left out.
+    leave_out : collection of str
+        Banned words.
+    """
+    n = len(tokens)
+    without = words.stop(language) | set(leave_out)
+    least = 1 if n < 200 else 2 if n < 2_000 else 3
+    seen = Counter(w for said in tokens for w in set(said))
+    kept = [(c, w) for w, c in seen.items() if c >= least and w not in without and (c <= COMMON * n or n < 20)]
+    if len(kept) > MOST:
+        kept = sorted(kept, key=lambda cw: (-cw[0], cw[1]))[:MOST]
+    names = sorted(w for _, w in kept)
+    banned = frozenset(leave_out) & seen.keys()
+    return Counts(_matrix(tokens, {w: i for i, w in enumerate(names)}), names, frozenset(banned))
+
+
+def _matrix(tokens: Sequence[Sequence[str]], place: dict[str, int]) -> sparse.csr_matrix:
+    ids: list[int] = []
+    ends = [0]
+    for said in tokens:
+        ids += [place[w] for w in said if w in place]
+        ends.append(len(ids))
+    matrix = sparse.csr_matrix(
+        (np.ones(len(ids), np.float32), np.asarray(ids, np.int32), np.asarray(ends)), shape=(len(tokens), len(place))
+    )
+    matrix.sum_duplicates()
+    return matrix
+
+
+def by_topic(counts: Counts, assignment: np.ndarray, k: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return how often each topic has each word, array of shape (k, v); clauses of topic -1 do not count."""
+    rows = np.flatnonzero(assignment >= 0)
+    mass = np.ones(len(assignment)) if weights is None else weights
+    member = sparse.csr_matrix((mass[rows], (assignment[rows], rows)), shape=(k, len(assignment)))
+    return np.asarray((member @ counts.matrix).todense())
+
+
+def ctfidf(said: np.ndarray) -> np.ndarray:
+    """Return the class-based TF-IDF of counts by topic, shape (k, v)."""
+    total = said.sum(0)
+    share = said / np.maximum(said.sum(1, keepdims=True), 1)
+    return np.asarray(share * np.log1p(said.sum() / max(len(said), 1) / np.maximum(total, 1)))
+
+
+def keywords(counts: Counts, said: np.ndarray, language: str, *, top: int = 10) -> list[list[str]]:
+    """Return the words that name each topic, the best first.
+
+    Parameters
+    ----------
+    counts : Counts
+    said : ndarray, shape (k, v)
+        `by_topic`.
+    language : str
+        Whose words of tone are passed over.
+    top : int
+        Words a topic; fewer where it has no more.
+    """
+    weight = ctfidf(said)
+    usual = said.sum(0) / max(said.sum(), 1)
+    own = said / np.maximum(said.sum(1, keepdims=True), 1) > usual  # more of it here than elsewhere
+    seen = np.asarray((counts.matrix > 0).sum(0)).ravel()
+    least = 1 if counts.matrix.shape[0] < 500 else 5
+    judging = words.tone(language)
+    names = np.array([w not in judging and (len(w) > 1 or language != "zh") for w in counts.words], bool)
+    found = []
+    for k in range(len(said)):
+        legal = (said[k] > 0) & (own[k] | (len(said) == 1)) & (seen >= least)
+        order = np.argsort(-(weight[k] * (legal & names) if names.size else weight[k]), kind="stable")[:top]
+        words_of = [counts.words[i] for i in order if legal[i] and names[i]]
+        if not words_of:  # a topic of praise alone is named by it
+            words_of = [counts.words[i] for i in np.argsort(-weight[k] * legal, kind="stable")[:top] if legal[i]]
+        found.append(words_of)
+    return found

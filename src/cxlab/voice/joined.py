@@ -1,0 +1,108 @@
+"""Every clause of a client -> its topic: each language gets vectors and topics of its own, the rules join them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cxlab.voice import embed, rules, topics, words
+from cxlab.voice.clauses import Texts
+
+if TYPE_CHECKING:
+    from cxlab.params.models import Voice
+    from cxlab.voice.topics import Topics
+
+
+@dataclass(frozen=True)
+class Space:
+    """One list of topics for all clauses.
+
+    Attributes
+    ----------
+    topic_id : ndarray of object, shape (clauses,)
+        Aligned to ``Texts.clauses``; None where a clause is unlike every topic, or its topic is banned.
+    probability : ndarray, shape (clauses,)
+        0 without a topic.
+    table : DataFrame
+        As `rules.Joined.table`.
+    fits : dict of str to Topics
+        By language; rows are its distinct clauses.
+    embeddings : dict of str to (name, note)
+        Which vectors each language has.
+    report : DataFrame
+        `rules.REPORT_COLUMNS`.
+    """
+
+    topic_id: np.ndarray
+    probability: np.ndarray
+    table: pd.DataFrame
+    fits: dict[str, Topics]
+    embeddings: dict[str, tuple[str, str]]
+    report: pd.DataFrame
+
+
+def fit_all(
+    texts: Texts, *, voice: Voice, seed: int = 0, cache: Path | None = None, tone: Mapping[str, float] | None = None
+) -> Space:
+    """Find the topics of all clauses.
+
+    Parameters
+    ----------
+    texts : Texts
+        `cxlab.voice.clauses.split`.
+    voice : Voice
+        The block of the params, with the rules of its topics file.
+    seed : int
+    cache : Path, optional
+        Folder of vectors kept by content.
+    tone : mapping of str to float, optional
+        Comment id -> above 0 for a good score, below 0 for a bad one.
+    """
+    told = rules.Rules(voice.topics) if voice.topics is not None else None
+    frame = texts.clauses
+    fits: dict[str, Topics] = {}
+    embeddings: dict[str, tuple[str, str]] = {}
+    where: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    scores = frame["comment_id"].map(tone).to_numpy(float) if tone else None
+    for language in texts.languages():
+        distinct, back = texts.of_language(language)
+        mine = np.flatnonzero((frame["language"] == language).to_numpy())
+        said = words.tokens(distinct["text"], language)
+        method = "corpus" if voice.embedding.startswith("minilm") and language != "en" else voice.embedding
+        vectors = embed.vectors(
+            distinct["text"].tolist(), language, tokens=said, ids=distinct["comment_id"].tolist(),
+            clauses=distinct["clause"].tolist(), method=method, cache=cache, seed=seed,
+        )  # fmt: skip
+        fits[language] = topics.fit(
+            vectors.vectors, said, language=language, weights=np.bincount(back, minlength=len(distinct)),
+            tone=_tone(scores, mine, back, len(distinct)), k=None if voice.k == "auto" else voice.k,
+            seeds=voice.seeds, seed=seed, method=voice.method, rules=told,
+        )  # fmt: skip
+        embeddings[language] = (vectors.name, vectors.note)
+        where[language] = (mine, back)
+    joined = rules.join(fits, told)
+    ids = np.array([*joined.table["topic_id"], None], object)
+    topic_id = np.full(len(frame), None, object)
+    probability = np.zeros(len(frame))
+    for language, (mine, back) in where.items():
+        fit = fits[language]
+        place = np.array([joined.place.get((language, row), -1) for row in range(fit.k)] + [-1])
+        final = place[fit.assignment[back]]
+        topic_id[mine] = ids[final]
+        probability[mine] = np.where(final >= 0, fit.probability[back], 0.0)
+    return Space(topic_id, probability, joined.table, fits, embeddings, joined.report)
+
+
+def _tone(scores: np.ndarray | None, mine: np.ndarray, back: np.ndarray, n: int) -> np.ndarray | None:
+    """Return the mean score of the comments that hold each distinct clause; 0 where none has one."""
+    if scores is None:
+        return None
+    value = scores[mine]
+    known = np.isfinite(value)
+    total = np.bincount(back[known], weights=value[known], minlength=n)
+    return np.asarray(total / np.maximum(np.bincount(back[known], minlength=n), 1))

@@ -280,7 +280,7 @@ def fit(
 
     weight = 1 / clustering(data, priors)
     one = rows(data, priors, weight=weight)
-    tree = pooled.sample(one, blocks(data, priors), draws=draws, chains=chains, seed=seed)
+    tree = pooled.sample([one], blocks(data, priors), draws=draws, chains=chains, seed=seed)
     values = tree["posterior"]["x"].to_numpy()
     k = one.codes - 1
     found = {"cut": (("chain", "draw", "boundary"), cuts(values[..., :k]))}

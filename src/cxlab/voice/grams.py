@@ -97,7 +97,7 @@ def plain(text: str, language: str) -> str:
     return " ".join(pieces) if language != "zh" else " ".join(pieces).replace(" ! ", "! ")
 
 
-def _blocks(texts: Sequence[str], language: str):  # noqa: ANN202
+def _blocks(texts: Sequence[str], language: str):
     start = 0
     while start < len(texts):
         stop, size = start, 0

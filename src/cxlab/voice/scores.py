@@ -1,5 +1,6 @@
 """Which score came with a comment: the overall answer of its questionnaire, else recommendation, else effort, else the
-number written beside the text."""
+number written beside the text.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final, Protocol
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 LEAST_ESS: Final = 0.1  # effective share of the proposals below which NUTS is the better way
 _ROUNDS: Final = 4  # of the expansion, each about the centre found by the one before
-_LEAST_NODE: Final = 1e-5  # weight of a combination of sds that is worth drawing from
+_NEAR: Final = 0.01  # squared distance, in sds, from which on the centre has been found
+_TAILED: Final = 25  # parameters up to which proposals have the tails of a Student t; with more these would cost draws
+_DEGREES: Final = 8.0  # of freedom of that t
+_LIGHT: Final = 12.0  # log of how much less a combination of sds may weigh and still be drawn from
 
 
 class Base(Protocol):
@@ -85,12 +89,13 @@ def peak(base: Base, blocks: list[Block]) -> tuple[np.ndarray, np.ndarray]:
     return point, np.diag(precision) - base.hessian(point)
 
 
-def sample(base: Base, blocks: list[Block], *, draws: int, chains: int, seed: int) -> xr.DataTree:
+def sample(bases: Sequence[Base], blocks: list[Block], *, draws: int, chains: int, seed: int) -> xr.DataTree:
     """Draw from ``exp(base) x prior of the blocks``; the same input and seed give the same draws.
 
     Parameters
     ----------
-    base : Base
+    bases : sequence of Base
+        Of the same parameters; with several, one of them is true, each as likely beforehand.
     blocks : list of Block
         Blocks without columns are left out.
     draws, chains : int
@@ -100,8 +105,9 @@ def sample(base: Base, blocks: list[Block], *, draws: int, chains: int, seed: in
     Returns
     -------
     xr.DataTree
-        ``posterior`` with ``x`` (chain, draw, parameter), ``sample_stats`` with ``diverging``; attributes ``method``
-        (nested or nuts), ``khat``, ``ess`` (effective number of draws) and ``seed``.
+        ``posterior`` with ``x`` (chain, draw, parameter) and ``base`` (chain, draw), which of them was drawn;
+        ``sample_stats`` with ``diverging``; attributes ``method`` (nested or nuts), ``khat``, ``ess`` (effective number
+        of draws) and ``seed``.
     """
     import xarray as xr
     from arviz_stats.base import array_stats
@@ -109,35 +115,43 @@ def sample(base: Base, blocks: list[Block], *, draws: int, chains: int, seed: in
     blocks = [b for b in blocks if len(b.columns)]
     random = np.random.default_rng(seed)
     wanted = draws * chains
-    start = base.start()
-    found = _expanded(base, start, blocks)
+    found = _expanded(bases, blocks)
     khat, ess, taken = float("nan"), 0.0, "nuts"
     diverging = np.zeros((chains, draws), bool)
     values: np.ndarray = np.empty(0)
-    if found is not None:
-        points, about = found.draw(2 * wanted, random)
-        raw = base.many(points) - about
-        raw = np.where(np.isfinite(raw), raw - np.nanmax(raw), -np.inf)
+    which: np.ndarray = np.empty(0, int)
+    if found:
+        points, which, about = _proposed(found, 2 * wanted, random)
+        raw = np.full(len(points), -np.inf)
+        for k in np.unique(which):
+            raw[which == k] = bases[k].many(points[which == k])
+        raw = np.where(np.isfinite(raw), raw - about, -np.inf)
+        raw -= raw.max()
         smooth, khat = array_stats._psislw(-np.maximum(raw, -700.0), 1.0)
         weight = np.exp(smooth - smooth.max())
         weight /= weight.sum()
         ess = float(1 / (weight**2).sum())
         if khat < density.KHAT and ess > LEAST_ESS * len(points):
             places = (np.arange(wanted) + random.random()) / wanted
-            chosen = np.searchsorted(np.cumsum(weight), places).clip(max=len(points) - 1)
-            values = points[random.permutation(chosen)].reshape(draws, chains, -1).swapaxes(0, 1)
+            chosen = random.permutation(np.searchsorted(np.cumsum(weight), places).clip(max=len(points) - 1))
+            values = points[chosen].reshape(draws, chains, -1).swapaxes(0, 1)
+            which = which[chosen].reshape(draws, chains).T
             taken = "nested"
     attrs = {"method": taken, "khat": float(khat), "ess": min(ess, float(wanted)), "seed": seed}
     if taken == "nuts":
-        begin = start if found is None else found.centre
+        begin = found[0].centre if found else bases[0].start()
         tree = density.sample(
-            lambda v: _whole(base, blocks, v), begin, draws=draws, chains=chains, seed=seed, method="nuts"
+            lambda v: _whole(bases, blocks, v), begin, draws=draws, chains=chains, seed=seed, method="nuts"
         )
         values, diverging = tree["posterior"]["x"].to_numpy(), tree["sample_stats"]["diverging"].to_numpy()
+        chance = np.array([b.many(values.reshape(draws * chains, -1)) for b in bases])
+        gumbel = random.gumbel(size=chance.shape)  # the largest of logs so perturbed is a draw by their shares
+        which = (chance + gumbel).argmax(axis=0).reshape(chains, draws)
+    dims = ("chain", "draw")
     out = xr.DataTree.from_dict(
         {
-            "posterior": xr.Dataset({"x": (("chain", "draw", "parameter"), values)}),
-            "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), diverging)}),
+            "posterior": xr.Dataset({"x": ((*dims, "parameter"), values), "base": (dims, which)}),
+            "sample_stats": xr.Dataset({"diverging": (dims, diverging)}),
         }
     )
     out.attrs.update(attrs)
@@ -148,48 +162,74 @@ def sample(base: Base, blocks: list[Block], *, draws: int, chains: int, seed: in
 class _Expansion:
     """A mixture of normals: the posterior as it would be, were the base its quadratic expansion."""
 
+    base: int
     centre: np.ndarray
     value: float
     slope: np.ndarray
     curve: np.ndarray
     means: np.ndarray  # (node, d)
     factors: list[np.ndarray]  # lower Cholesky factors of the precisions
-    weights: np.ndarray
+    logs: np.ndarray  # (node,) log of what a node weighs
 
-    def draw(self, m: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Points (m, d) and the expansion's log density there."""
+    def mean(self) -> np.ndarray:
+        """Of the mixture."""
+        weight = np.exp(self.logs - self.logs.max())
+        return np.asarray(weight @ self.means / weight.sum())
+
+    def draw(self, node: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Points (m, d), one from each node given, and the log density they were drawn from."""
         from scipy.linalg import solve_triangular
 
-        node = np.searchsorted(np.cumsum(self.weights), (np.arange(m) + random.random()) / m)
-        normal = random.standard_normal((m, len(self.centre)))
-        points = np.empty_like(normal)
-        for k in np.unique(node.clip(max=len(self.means) - 1)):
-            own = node.clip(max=len(self.means) - 1) == k
-            points[own] = self.means[k] + solve_triangular(self.factors[k], normal[own].T, lower=True, trans="T").T
+        points = random.standard_normal((len(node), len(self.centre)))
+        tail = np.zeros(len(node))
+        if points.shape[1] <= _TAILED:
+            points /= np.sqrt(random.chisquare(_DEGREES, (len(node), 1)) / _DEGREES)
+            square = (points**2).sum(axis=1)
+            tail = 0.5 * square - 0.5 * (_DEGREES + points.shape[1]) * np.log1p(square / _DEGREES)
+        for k in np.unique(node):
+            own = node == k
+            points[own] = self.means[k] + solve_triangular(self.factors[k], points[own].T, lower=True, trans="T").T
         away = points - self.centre
-        return points, self.value + away @ self.slope + 0.5 * ((away @ self.curve) * away).sum(axis=1)
+        return points, tail + self.value + away @ self.slope + 0.5 * ((away @ self.curve) * away).sum(axis=1)
 
 
-def _expanded(base: Base, start: np.ndarray, blocks: list[Block]) -> _Expansion | None:
-    """Expand about the posterior mean, found by turns; None where the curvature is not that of a peak."""
-    middle = np.zeros(len(start))
+def _proposed(
+    found: list[_Expansion], m: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of all expansions by their weights, which base each is of, and the expansions' log densities."""
+    logs = np.concatenate([f.logs for f in found])
+    weight = np.exp(logs - logs.max())
+    weight /= weight.sum()
+    kind = np.repeat(np.arange(len(found)), [len(f.logs) for f in found])
+    first = np.searchsorted(kind, np.arange(len(found)))
+    node = np.searchsorted(np.cumsum(weight), (np.arange(m) + random.random()) / m).clip(max=len(weight) - 1)
+    drawn = [found[k].draw(node[kind[node] == k] - first[k], random) for k in np.unique(kind[node])]
+    points, about = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    return points, np.array([f.base for f in found])[kind[node]], about
+
+
+def _expanded(bases: Sequence[Base], blocks: list[Block]) -> list[_Expansion]:
+    """Expand each base about its posterior mean, found by turns; none where a curvature is not that of a peak."""
+    centre = bases[0].start()
+    middle = np.zeros(len(centre))
     for block in blocks:
         middle[block.columns] = 1 / block.scales[len(block.scales) // 2] ** 2
-    centre = _mode(base, start, middle)
-    found: _Expansion | None = None
-    for _ in range(_ROUNDS):
-        found = _mixture(base, centre, blocks)
-        if found is None:
-            return None
-        mean = found.weights @ found.means
-        moved = float((mean - centre) @ (-found.curve) @ (mean - centre))
-        centre = mean
-        if moved < 0.01:
-            break
+    found = []
+    for which, base in enumerate(bases):
+        centre = _mode(base, centre, middle)
+        for _ in range(_ROUNDS):
+            one = _mixture(which, base, centre, blocks)
+            if one is None:
+                return []
+            away = one.mean() - centre
+            centre = centre + away
+            if float(away @ (-one.curve) @ away) < _NEAR:
+                break
+        found.append(one)
     return found
 
 
-def _mixture(base: Base, centre: np.ndarray, blocks: list[Block]) -> _Expansion | None:
+def _mixture(which: int, base: Base, centre: np.ndarray, blocks: list[Block]) -> _Expansion | None:
     from scipy.linalg import cho_solve
 
     value, slope = base.value(centre)
@@ -206,17 +246,13 @@ def _mixture(base: Base, centre: np.ndarray, blocks: list[Block]) -> _Expansion 
         except np.linalg.LinAlgError:
             return None
         pull = slope - precision * centre
-        step = cho_solve((factor, True), pull)
+        step = cho_solve((factor, True), pull, check_finite=False)
         factors.append(factor)
         means.append(centre + step)
         logs.append(0.5 * float(pull @ step - precision @ centre**2) - size - float(np.log(np.diag(factor)).sum()))
-    weight = np.exp(np.array(logs) - max(logs))
-    weight /= weight.sum()
-    kept = np.flatnonzero(weight > _LEAST_NODE)
-    return _Expansion(
-        centre, value, slope, curve, np.array(means)[kept], [factors[k] for k in kept],
-        weight[kept] / weight[kept].sum(),
-    )  # fmt: skip
+    log = value + np.array(logs)
+    kept = np.flatnonzero(log > log.max() - _LIGHT)
+    return _Expansion(which, centre, value, slope, curve, np.array(means)[kept], [factors[k] for k in kept], log[kept])
 
 
 def _mode(base: Base, start: np.ndarray, precision: np.ndarray) -> np.ndarray:
@@ -258,7 +294,10 @@ def _peaked(curve: np.ndarray) -> bool:
     return True
 
 
-def _whole(base: Base, blocks: list[Block], point: np.ndarray) -> tuple[float, np.ndarray]:
-    value, slope = base.value(point)
+def _whole(bases: Sequence[Base], blocks: list[Block], point: np.ndarray) -> tuple[float, np.ndarray]:
+    each = [base.value(point) for base in bases]
+    values = np.array([value for value, _ in each])
+    share = np.exp(values - values.max())
     prior, pull = log_prior(blocks, point)
-    return value + prior, slope + pull
+    slope = share @ np.array([slope for _, slope in each]) / share.sum()
+    return float(values.max() + np.log(share.mean())) + prior, slope + pull

@@ -72,7 +72,7 @@ def readiness(store: Store, params: Params, brand: str | None, until: str | None
 
 
 def copied_texts(store: Store, brand: str | None = None, until: str | None = None) -> pd.DataFrame:
-    """Return texts that stand more than once, whatever their case, spaces and punctuation.
+    """Return texts of customers that stand more than once, whatever their case, spaces and punctuation.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def copied_texts(store: Store, brand: str | None = None, until: str | None = Non
     """
     return store.sql(
         f"""WITH said AS (SELECT {_SAME} AS same, text, customer, date, count(*) OVER (PARTITION BY {_SAME}, date) AS d
-            FROM comments WHERE {_SAME} <> '')
+            FROM comments WHERE {_SAME} <> '' AND speaker IS DISTINCT FROM 'agent')
         SELECT min(text) AS text, count(*) AS n, count(DISTINCT customer) AS customers, min(date) AS first,
             max(date) AS last, max(d) FILTER (WHERE date IS NOT NULL) AS most_in_a_day
         FROM said GROUP BY same HAVING count(*) > 1 ORDER BY n DESC, text""",
@@ -118,7 +118,7 @@ class _Unit:
                 count(*) AS n_in, count(t.value) AS n_used FROM ratings t JOIN responses r USING (response_id)
             WHERE t.role IS DISTINCT FROM 'management' GROUP BY ALL UNION ALL
             SELECT source, coalesce(touchpoint, ''), coalesce(solicited, false), false, count(*), count(*) FROM comments
-            GROUP BY ALL ORDER BY ALL"""
+            WHERE speaker IS DISTINCT FROM 'agent' GROUP BY ALL ORDER BY ALL"""
         )
         yield from rows
         for solicited in (True, False):
@@ -199,7 +199,7 @@ class _Unit:
                 yield {"kind": kind} | row | {"share": row["n_used"] / row["n_in"]}
 
     def duplicates(self) -> Iterable[Row]:
-        texts = self.store.count("comments", brand=self.brand, until=self.until)
+        texts = self._one("SELECT count(*) AS n FROM comments WHERE speaker IS DISTINCT FROM 'agent'")["n"]
         copies = copied_texts(self.store, self.brand, self.until)
         if texts:
             repeats = int((copies["n"] - 1).sum())

@@ -55,6 +55,9 @@ SHAPES: dict[str, dict[str, tuple[str, str]]] = {
         "comment_id": ("comment_id", "id"),
         "response_id": ("response_id", "text"),
         "rating": ("rating", "number"),
+        "conversation": ("conversation", "text"),
+        "turn": ("turn", "number"),
+        "speaker": ("speaker", "text"),
         "touchpoint": ("touchpoint", "text"),
         "channel": ("channel", "text"),
     },
@@ -73,7 +76,14 @@ SHAPES: dict[str, dict[str, tuple[str, str]]] = {
         "outcome": ("outcome", "text"),
     },
 }
-_WORDS = {"touchpoint", "channel", "kind"}  # keys whose bare name may be the text itself
+_WORDS = {"touchpoint", "channel", "kind", "speaker"}  # keys whose bare name may be the text itself
+# whose turn it is, in the words chat tools use
+_SPEAKERS = {
+    "customer": "customer user client visitor guest caller passenger buyer member patient "
+    "顾客 客户 用户 买家 会员 访客",
+    "agent": "agent staff employee operator support representative rep assistant bot system admin seller "
+    "客服 坐席 店员 商家 卖家 机器人 系统 员工",
+}
 _BRAND_OPTIONAL = {"customers", "events"}
 _FOUNDERS_OF_LINK = {"transactions"}
 
@@ -373,6 +383,7 @@ class _Mapping:
                 self.typed[f"outcome:{name}"] = f'try_cast("outcome:{name}" AS BOOLEAN)'
         if self.table == "comments":
             self._text()
+            self._speaker()
         if isinstance(self.mapping, ResponsesMap):
             self._weight(self.mapping)
         first_party = getattr(self.mapping, "first_party", None)
@@ -393,6 +404,19 @@ class _Mapping:
             self.typed["language"] = "lower(left(language, 2))"
         else:
             self.typed["language"] = "NULL::VARCHAR" if language == "auto" else literal(language)
+
+    def _speaker(self) -> None:
+        cell = self.raw.get("speaker")
+        if cell is None:
+            self.typed["speaker"] = "'customer'"
+            return
+        arms = " ".join(
+            f"WHEN cx_fold(speaker) IN ({', '.join(map(literal, names.split()))}) THEN {literal(who)}"
+            for who, names in _SPEAKERS.items()
+        )
+        self.typed["speaker"] = f"CASE WHEN cx_nothing(speaker) THEN 'customer' {arms} END"
+        reason = f"is neither customer nor agent (map it: {{column: {cell.label}, map: {{...: agent}}}})"
+        self._reject('"=speaker" IS NULL', cell, "speaker", reason)
 
     def _weight(self, mapping: ResponsesMap) -> None:
         cell = self.raw.get("weight")

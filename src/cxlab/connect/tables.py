@@ -135,6 +135,8 @@ def _insert(context: Context, rows: Rows) -> None:
         values["link"] = "coalesce(m.link, m.basket)"
     if rows.table == "comments":
         condition += " AND m.text IS NOT NULL"
+        values["turn"] = """coalesce(m.turn::BIGINT, CASE WHEN m.conversation IS NOT NULL
+            THEN row_number() OVER (PARTITION BY m.conversation ORDER BY m._row) END)"""
         if getattr(rows.mapping, "language", None) == "auto":
             values["language"] = _language()
     names = [n for n, _ in columns_of(context, rows.table) if n in values]

@@ -301,6 +301,12 @@ class CommentsMap(_Mapped):
     comment_id: FieldLike | None = None
     response_id: FieldLike | None = None
     text: Names = F(description="columns joined with a line break; a wave may lack some of them")
+    conversation: FieldLike | None = F(None, description="chats and tickets: id of the conversation a row is a turn of")
+    turn: FieldLike | None = F(None, description="place in the conversation; default: in the order of the rows")
+    speaker: FieldLike | None = F(
+        None,
+        description="customer (default) or agent; agents are no customers' voice: {column: role, map: {rep: agent}}",
+    )
     rating: FieldLike | None = None
     language: FieldLike | Literal["en", "zh", "auto"] | Annotated[str, F(pattern="^[a-z]{2}$")] = "auto"
     solicited: bool | None = F(None, description="default: as the responses of the same input, else false")

@@ -10,7 +10,7 @@ reason           a text that is not modelled
 ===============  ==================================================================================================
 empty            no text at all, or spaces only
 no_words         emoji, signs and numbers only
-agent            said by an employee (`speaker`), not by a customer
+agent            said by an employee (`speaker`), not by a customer; in a whole chat his turns are left out
 flood            a repeat of a flood (`cxlab.voice.floods`), where those are left out
 ===============  ==================================================================================================
 """
@@ -26,6 +26,7 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
+from cxlab.voice.talks import turns
 from cxlab.voice.words import HAN, language_of
 
 CLAUSE_COLUMNS: Final = ("comment_id", "clause", "start", "end", "text", "language", "of")
@@ -168,7 +169,9 @@ def split(
             language = told.lower()[:2] or guessed[text]
             key = (text, language)
             if key not in cuts:
-                cuts[key] = pieces(text, language, unit)
+                cuts[key] = _of_customer(text, language, unit)
+            if not cuts[key]:
+                rejected.append((identity, "agent"))
             rows += [(identity, k, a, b, text[a:b], language) for k, (a, b) in enumerate(cuts[key])]
     frame = pd.DataFrame(rows, columns=list(CLAUSE_COLUMNS[:6]))
     frame = frame.astype({"clause": "int64", "start": "int64", "end": "int64"})
@@ -177,6 +180,15 @@ def split(
     at = np.unique(first, return_index=True)[1] if len(first) else np.zeros(0, int)
     frame["of"] = at[first] if len(first) else np.zeros(0, int)
     return Texts(frame, pd.DataFrame(rejected, columns=["comment_id", "reason"]), len(comments))
+
+
+def _of_customer(text: str, language: str, unit: Literal["clause", "sentence", "comment"]) -> list[tuple[int, int]]:
+    """Return the pieces of a text, of the customer's turns only where it is a whole chat."""
+    said = turns(text)
+    if not said:
+        return pieces(text, language, unit)
+    mine = [(start, end) for who, start, end in said if who != AGENT]
+    return [(s + a, s + b) for s, e in mine for a, b in pieces(text[s:e], language, unit)]
 
 
 def _guess(texts: Collection[str]) -> dict[str, str]:

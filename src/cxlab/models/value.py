@@ -322,7 +322,7 @@ def carry(
     -------
     DataTree
         As from `fit`; the attribute ``method`` is ``carried``, or that of a new fit where the old draws do not cover
-        what is now known (k-hat, or fewer effective draws than a fifth). Both are the posterior of the whole past.
+        what is now known (k-hat, or fewer effective draws than a tenth). Both are the posterior of the whole past.
 
     Raises
     ------

@@ -34,7 +34,9 @@ from cxlab.models.buying.rows import Rows
 if TYPE_CHECKING:
     import xarray as xr
 
-LIFETIME: Final = 30 * WEEKS_A_YEAR  # weeks: at 10 % a year what comes later is worth 6 % of what never left would be
+LIFETIME: Final = (
+    50 * WEEKS_A_YEAR
+)  # weeks: at 10 % a year what comes later is worth under 1 % of what never left would be
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from cxlab.models.value import Priors
 
-STATE: Final = ("x", "recency", "age")
+_ENOUGH: Final = 0.1  # effective share of the draws
 
 
 def carried(before: pd.DataFrame, new: pd.DataFrame, *, weeks: float) -> pd.DataFrame:
@@ -145,5 +145,5 @@ def reweighed(
 
 def _chosen(log_weight: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray | None, float]:
     weight, chosen, khat = density.resampled(log_weight, wanted=len(log_weight), random=random)
-    enough = 1 / float((weight**2).sum()) >= density.LEAST_ESS * len(weight)
+    enough = 1 / float((weight**2).sum()) >= _ENOUGH * len(weight)
     return (chosen if khat < density.KHAT and enough else None), khat

@@ -42,7 +42,7 @@ def checks(*, stability: float = 0.97, rules: bool = True, sentiment: str = "rat
             rows += [("choice", code, "silhouette", silhouette, k, ""), ("choice", code, "stability", again, k, "")]
             rows.append(("choice", code, "chosen", float(k == 4), k, ""))
         if sentiment == "rated":
-            quality = {"accuracy": 0.91, "auc": 0.95, "brier": 0.07}
+            quality = {"accuracy": 0.91, "auc": 0.95, "brier": 0.07, "base": 0.6}
             rows += [("sentiment", code, key, value, n / 2, sentiment) for key, value in quality.items()]
         else:
             rows.append(("sentiment", code, "method", float("nan"), 0, sentiment))
@@ -90,12 +90,12 @@ def estimates() -> pd.DataFrame:
             _row(topic, "points_at_stake", now * effect, 0.02, n=n),
             _row(topic, "sentiment", 0.5 + effect / 2, 0.05, metric="share", n=n),
             _row(topic, "p_emerging", 0.99 if topic == "sizing" else 0.01, 0.0, metric="probability", n=n),
-            _row(topic, "p_costs_most", 0.97 if topic == "delivery" else 0.01, 0.0, metric="probability", n=n),
+            _row(topic, "p_rank_worst", 0.97 if topic == "delivery" else 0.01, 0.0, metric="probability", n=n),
         ]  # fmt: skip
         for place, of_place in PLACES.items():
             there: dict[str, Any] = {"level": "touchpoint", "group": place, "n": of_place}
             stake = (1.5 if place == "delivery" else 0.5) * now * effect
-            rows.append(_row(topic, "points_at_stake", stake, 0.03, **there))
+            rows.append(_row(topic, "points_at_stake", stake, 0.03, **there | {"verdict": verdict}))
             rows.append(_row(topic, "share", now, 0.03, **there | {"metric": "share"}))
     for name, (effect, verdict) in {"gift": (-0.4, "worse"), "evening": (0.0, "cannot_tell")}.items():
         rows += [

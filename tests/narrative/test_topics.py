@@ -38,7 +38,7 @@ def test_topics_without_a_label_bear_their_words() -> None:
 def test_stability_is_said_as_it_is(value: float, said: str) -> None:
     found = topics.stability(world.topics(), world.checks(stability=value))
     assert said in found.statements[0].text("en")
-    assert "Least stable: Prices" in found.sentence("en")
+    assert "Least stable: “Prices”" in found.sentence("en")
 
 
 def test_every_comment_is_accounted_for() -> None:
@@ -65,6 +65,7 @@ def test_the_way_of_comparing_is_said_for_each_language() -> None:
 def test_tone_prints_its_accuracy() -> None:
     found = topic_checks.tone(world.checks())
     assert "learnt from 1,000 comments that came with a score: 91\u00a0%" in found.sentence("en")
+    assert "Always guessing the commoner of the two would be right in 60" in found.sentence("en")
     assert "list of words" in topic_checks.tone(world.checks(sentiment="lexicon")).sentence("en")
     assert "not told apart" in topic_checks.tone(world.checks(sentiment="none")).sentence("en")
 

@@ -61,7 +61,9 @@ def bars(values: np.ndarray, names: Sequence[str], *, metric: str, language: str
     return figure
 
 
-def effect_map(rows: pd.DataFrame, names: Sequence[str], *, titles: tuple[str, str], language: str) -> Figure:
+def effect_map(
+    rows: pd.DataFrame, names: Sequence[str], *, titles: tuple[str, str], metric: str, language: str
+) -> Figure:
     """Draw how much is said of each topic (to the right) and what goes with a mention (upwards), as numbered dots.
 
     Parameters
@@ -73,6 +75,8 @@ def effect_map(rows: pd.DataFrame, names: Sequence[str], *, titles: tuple[str, s
         Of each row; written below with its number.
     titles : (str, str)
         Of the axes.
+    metric : str
+        Of the score.
     language : str
 
     Returns
@@ -99,7 +103,7 @@ def effect_map(rows: pd.DataFrame, names: Sequence[str], *, titles: tuple[str, s
             axes.annotate(str(i + 1), (x[i], y[i]), ha="center", va="center", fontsize=10, color=colour("paper"))
         axes.plot(x, y, "none", gid="mean")
         value_axis(axes.xaxis, np.r_[x_low, x_high, 0], metric="share", language=language)
-        value_axis(axes.yaxis, np.r_[y_low, y_high, 0], metric="mean", language=language, signed=True)
+        value_axis(axes.yaxis, np.r_[y_low, y_high, 0], metric=metric, language=language, signed=True)
         axes.grid(axis="both")
         axes.set_axisbelow(True)
         axes.set_xlabel(fit(titles[0], width=WIDTH - 70, size=SMALL), labelpad=6)

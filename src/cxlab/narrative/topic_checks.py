@@ -133,7 +133,11 @@ def tone(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str 
     same = len(rated) == 1
     numbers = {"n": Number(float(weight.sum()), "count", drawn=False, tabled=same)}
     numbers["value"] = Number(value, "share", drawn=False, tabled=same)
-    lead = Statement("topic_tone.lead", {}, numbers)
+    said = [Statement("topic_tone.lead", {}, numbers)]
+    if "base" in rated and weight.sum():
+        good = rated["base"].to_numpy(float)
+        usual = float(np.average(np.maximum(good, 1 - good), weights=weight))
+        said.append(Statement("topic_tone.base", {}, {"base": Number(usual, "share", drawn=False, tabled=False)}))
 
     def tabulate(language: str) -> Block:
         heads = [(message(language, f"topic_tone.{h}"), "left" if h == "language" else "right")
@@ -150,7 +154,7 @@ def tone(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str 
         ]
         return table(heads, body, caption=message(language, "topic_tone.caption"), open=False)
 
-    return build(id, [lead], languages, note=lambda lang: message(lang, "topic_tone.note"), tabulate=tabulate)
+    return build(id, said, languages, note=lambda lang: message(lang, "topic_tone.note"), tabulate=tabulate)
 
 
 def quality(checks: pd.DataFrame) -> tuple[float, str]:

@@ -35,6 +35,11 @@ def names_of(topics: pd.DataFrame) -> dict[str, dict[str, str]]:
     }
 
 
+def quoted(names: Sequence[str], language: str) -> str:
+    """Return names in quotation marks as one text."""
+    return listed([message(language, "voice.quoted", {"name": n}) for n in names], language)
+
+
 def language_name(code: str, language: str) -> str:
     """Return the name of a language, or of several joined by ``+``."""
     parts = [
@@ -62,7 +67,7 @@ def topics(
         return build(id, [Statement("topic_list.none")], languages)
     names = names_of(rows)
     called = {lang: [pick(names[str(t)], lang) for t in rows["topic_id"]] for lang in languages}
-    words = {lang: {"best": called[lang][0], "list": listed(called[lang][1:5], lang)} for lang in languages}
+    words = {lang: {"best": called[lang][0], "list": quoted(called[lang][1:5], lang)} for lang in languages}
     numbers = {"topics": tally(len(rows)), "value": Number(float(rows["share"].iloc[0]), "share")}
     if len(rows) == 1:
         statements = [Statement("topic_list.one", words)]
@@ -129,7 +134,7 @@ def stability(
     called = {lang: [pick(names[str(t)], lang) for t in rows["topic_id"]] for lang in languages}
     low = np.flatnonzero(rows["stability"].to_numpy(float) < _SHAKY)
     if len(low):
-        worst = {lang: {"list": listed([called[lang][i] for i in low[::-1]], lang)} for lang in languages}
+        worst = {lang: {"list": quoted([called[lang][i] for i in low[::-1]], lang)} for lang in languages}
         statements.append(Statement("topic_stability.shaky", worst))
     far = fits["outlier_share"].astype(float) if "outlier_share" in fits else pd.Series(dtype=float)
     if len(far) and float(far.max()) > 0:

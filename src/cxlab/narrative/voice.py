@@ -70,7 +70,7 @@ def cost(estimates: pd.DataFrame, *, about: Voice, alarms: float = float("nan"),
                      verdict="" if state == "none" else state)  # fmt: skip
     effects = by_topic(rows_of(estimates, "score_effect", period=about.period), stakes["topic"])
     shares = by_topic(rows_of(estimates, "share", period=about.period), stakes["topic"])
-    firsts = mean_of(rows_of(estimates, "p_costs_most", period=about.period))
+    firsts = mean_of(rows_of(estimates, "p_rank_worst", period=about.period))
     verdict = {topic: str(row["verdict"]) for topic, row in effects.items()}
     down = [t for t in stakes["topic"].astype(str) if verdict[t] == "worse"]
     up = [t for t in stakes["topic"].astype(str)[::-1] if verdict[t] == "better"]
@@ -79,8 +79,8 @@ def cost(estimates: pd.DataFrame, *, about: Voice, alarms: float = float("nan"),
     statements = []
     if down:
         row = stakes.iloc[stakes["topic"].astype(str).tolist().index(down[0])]
-        numbers = numbers_of(row, "mean", "value", difference=True)
-        numbers |= numbers_of(effects[down[0]], "mean", "effect", drawn=False, difference=True)
+        numbers = numbers_of(row, "value", difference=True)
+        numbers |= numbers_of(effects[down[0]], "effect", drawn=False, difference=True)
         numbers["share"] = Number(float(shares[down[0]]["mean"]), "share", drawn=False)
         named = about.fields(best=down[0])
         statements = [Statement("voice_cost.lead", named, numbers), Statement("voice_cost.stake", named, numbers)]
@@ -164,8 +164,8 @@ def weight(estimates: pd.DataFrame, *, about: Voice, id: str = "weight") -> Find
             "role": [role.get(v, "soft") for v in real],
         }).head(MOST)  # fmt: skip
         titles = (message(language, "voice_weight.x"), message(language, "voice_weight.y", named[language]))
-        return drawn.effect_map(spots, [about.name(t, language) for t in topics[:MOST]], titles=titles,
-                                language=language)  # fmt: skip
+        names = [about.name(t, language) for t in topics[:MOST]]
+        return drawn.effect_map(spots, names, titles=titles, metric=about.metric, language=language)
 
     return build(id, statements, about.languages, draw=draw,
                  note=lambda lang: about.note(lang, message(lang, "note.association"), n=about.scored),

@@ -30,7 +30,7 @@ def changes(estimates: pd.DataFrame, *, about: Voice, id: str = "changes") -> Fi
         if rows.empty:
             continue
         topic = str(rows["topic"].iloc[0])
-        numbers = numbers_of(rows.iloc[0], "share", "change", difference=True)
+        numbers = numbers_of(rows.iloc[0], "change", difference=True)
         numbers |= {
             k: Number(float(s[topic]["mean"]), "share", drawn=False)
             for k, s in zip(("old", "new"), shares, strict=True)
@@ -40,7 +40,7 @@ def changes(estimates: pd.DataFrame, *, about: Voice, id: str = "changes") -> Fi
             also = about.fields(list=rows["topic"].astype(str).tolist()[1:])
             statements.append(Statement(f"voice_change.also_{key}", also))
     statements = statements or [Statement("voice_change.same", about.fields())]
-    shown = signed(moved, metric="share")
+    shown = signed(moved)
 
     def draw(language: str) -> Figure:
         kept = shown[known(shown["mean"])]

@@ -21,6 +21,7 @@ from cxlab.narrative.voice_words import (
     signed,
     state_of,
 )  # fmt: skip
+from cxlab.vocab import UNKNOWN
 from cxlab.wording import count, known, plain
 
 _PLACES = 6  # touchpoints of the map
@@ -50,19 +51,23 @@ def where(estimates: pd.DataFrame, *, about: Voice, id: str = "where") -> Findin
     places = shown.groupby("group")["n"].max().sort_values(ascending=False).index.astype(str).tolist()[:_PLACES]
     size = shown.groupby("topic")["mean"].agg(lambda x: x.abs().max()).sort_values(ascending=False)
     topics = size.index.astype(str).tolist()[:MOST]
-    lead = shown[shown["group"].isin(places)].sort_values("mean", ascending=in_points, kind="stable").iloc[0]
-    named = about.fields(best=str(lead["topic"]))
-    for lang in about.languages:
-        named[lang]["place"] = about.labels.group("touchpoint", str(lead["group"]), lang)
-    metric = "mean" if in_points else "share"
-    numbers = numbers_of(lead, metric, "value", difference=in_points) if not in_points or lead["mean"] < 0 else {}
-    if in_points:
-        # The map shows means; the range stands in the table.
-        numbers = {k: Number(n.value, n.metric, n.high, n.signed, drawn=n.high is None) for k, n in numbers.items()}
-        key = "lead" if numbers else "nothing"
+    metric = str(shown["metric"].iloc[0])
+    told = shown[shown["group"].isin(places) & (shown["group"] != UNKNOWN)]
+    told = told[told["verdict"] == "worse"] if in_points else told
+    numbers: dict[str, Number] = {}
+    if told.empty:
+        named, key = about.fields(), "nothing" if in_points else "open"
     else:
-        numbers = {k: Number(n.value, n.metric, n.high, n.signed, drawn=n.high is None) for k, n in numbers.items()}
-        key = "often"
+        lead, key = (
+            told.sort_values("mean", ascending=in_points, kind="stable").iloc[0],
+            "lead" if in_points else "often",
+        )
+        named = about.fields(best=str(lead["topic"]))
+        for lang in about.languages:
+            named[lang]["place"] = about.labels.group("touchpoint", str(lead["group"]), lang)
+        # The map shows means; the range stands in the table.
+        for name, n in numbers_of(lead, "value", difference=in_points).items():
+            numbers[name] = Number(n.value, n.metric, n.high, n.signed, drawn=n.high is None)
     statement = Statement(f"voice_where.{key}", named, numbers)
     cells = shown.rename(columns={"topic": "row", "group": "column", "mean": "value"})[["row", "column", "value"]]
 
@@ -124,7 +129,7 @@ def situations(estimates: pd.DataFrame, *, about: Voice, id: str = "situations")
             named = about.fields()
             for lang in about.languages:
                 named[lang]["situation"] = situation_name(str(row["situation"]), lang)
-            numbers = numbers_of(row, "mean", "value", difference=True)
+            numbers = numbers_of(row, "value", difference=True)
             statements.append(Statement(f"voice_situation.{key}", named, numbers))
     n = {"n": tally(len(effects))}
     statements = statements or [Statement("voice_situation.same", about.fields(), n, quantity=len(effects))]

@@ -38,9 +38,9 @@ def tone(
     shown = rows[known(rows["mean"])].reset_index(drop=True)
     worst, best = shown.iloc[0], shown.iloc[-1]
     named = about.fields(worst=str(worst["topic"]), best=str(best["topic"]))
-    numbers = numbers_of(worst, "share", "low")
+    numbers = numbers_of(worst, "low")
     if len(shown) > 1:
-        numbers |= numbers_of(best, "share", "high")
+        numbers |= numbers_of(best, "high")
     statements = [Statement("voice_tone.lead" if len(shown) > 1 else "voice_tone.single", named, numbers)]
     if np.isfinite(accuracy):
         right = {"accuracy": Number(accuracy, "share", drawn=False, tabled=False)}
@@ -96,9 +96,9 @@ def _one_outcome(outcome: str, rows: pd.DataFrame, about: Voice, id: str) -> Fin
     named = about.fields(best=str(ordered["topic"].iloc[0]), worst=str(ordered["topic"].iloc[-1]))
     for lang in about.languages:
         named[lang]["outcome"] = about.labels.group("outcome", outcome, lang)
-    numbers = numbers_of(ordered.iloc[0], "share", "high")
+    numbers = numbers_of(ordered.iloc[0], "high")
     if len(ordered) > 1:
-        numbers |= numbers_of(ordered.iloc[-1], "share", "low")
+        numbers |= numbers_of(ordered.iloc[-1], "low")
 
     def draw(language: str) -> Figure:
         return figures.intervals(ordered, [about.name(str(t), language) for t in ordered["topic"]], language=language)

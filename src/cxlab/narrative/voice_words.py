@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cxlab.catalogue import message
-from cxlab.narrative.finding import Number, listed, note, small_print
+from cxlab.narrative.finding import Number, note, small_print
+from cxlab.narrative.topics import quoted
 from cxlab.vocab import LANGUAGES
 from cxlab.wording import Labels, known, period_name, pick
 
@@ -27,6 +28,8 @@ class Voice:
     topics : mapping of topic id -> mapping of language -> name
     item : str
         The question whose scores came with the comments; empty if there were none.
+    metric : str
+        How that score is counted: ``mean`` of its codes or ``nps``.
     period : str
         The period told.
     previous : str
@@ -43,6 +46,7 @@ class Voice:
     topics: Mapping[str, Mapping[str, str]]
     item: str
     period: str
+    metric: str = "mean"
     previous: str = ""
     n: float = float("nan")
     scored: float = float("nan")
@@ -54,7 +58,7 @@ class Voice:
 
     def names(self, topics: Iterable[str], language: str) -> str:
         """Return the names of topics in quotation marks as one text."""
-        return listed([message(language, "voice.quoted", {"name": self.name(t, language)}) for t in topics], language)
+        return quoted([self.name(t, language) for t in topics], language)
 
     def score(self, language: str) -> str:
         """Return the name of the score."""
@@ -99,15 +103,15 @@ def state_of(rows: pd.DataFrame) -> str:
     return "withheld" if (rows["verdict"] == "withheld").any() else "suppressed"
 
 
-def signed(rows: pd.DataFrame, *, metric: str = "mean") -> pd.DataFrame:
+def signed(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows that are written as differences."""
-    return rows.assign(estimand="change", metric=metric)
+    return rows.assign(estimand="change")
 
 
 def difference(row: pd.Series) -> pd.Series:
     """Return one row that is written as a difference."""
     found = row.copy()
-    found["estimand"], found["metric"] = "change", "mean"
+    found["estimand"] = "change"
     return found
 
 
@@ -116,15 +120,12 @@ def ends(n: int) -> list[int]:
     return list(range(n)) if n <= MOST else [*range(MOST // 2), *range(n - MOST // 2, n)]
 
 
-def numbers_of(
-    row: pd.Series, metric: str, name: str, *, drawn: bool = True, difference: bool = False
-) -> dict[str, Number]:
+def numbers_of(row: pd.Series, name: str, *, drawn: bool = True, difference: bool = False) -> dict[str, Number]:
     """Return the numbers of a row as ``<name>`` and ``<name>_span``."""
+    metric, mean, low, high = str(row["metric"]), *(float(row[c]) for c in ("mean", "ci_low", "ci_high"))
     return {
-        name: Number(float(row["mean"]), metric, signed=difference, drawn=drawn),
-        f"{name}_span": Number(
-            float(row["ci_low"]), metric, high=float(row["ci_high"]), signed=difference, drawn=drawn
-        ),
+        name: Number(mean, metric, signed=difference, drawn=drawn),
+        f"{name}_span": Number(low, metric, high=high, signed=difference, drawn=drawn),
     }
 
 

@@ -70,7 +70,7 @@ def main() -> None:
         return
     speed(data, given.torch)
     print(
-        f"\n{'comments':>9} {'lang':4} {'method':12} {'clauses':>8} {'wall s':>7} {'cpu s':>7} {'peak MiB':>8}  cpu s by step"
+        f"\n{'comments':>9} {'lang':4} {'method':12} {'clauses':>8} {'wall s':>7} {'cpu s':>7} {'peak MiB':>8}  steps"
     )
     for n in (10_000, 100_000) if given.large else (10_000,):
         for language in ("en", "zh"):
@@ -162,7 +162,9 @@ def chinese(data: Path) -> list[str]:
     """Shopping and take-away reviews."""
     folder = data / "zh_reviews"
     shops, meals = (pd.read_parquet(folder / f"{name}.parquet") for name in ("os10_shared_5cats", "waimai_10k"))
-    return pd.concat([shops["review"], meals["review"]]).drop_duplicates().sample(frac=1, random_state=1).tolist()
+    return (
+        pd.concat([shops["review"], meals["review"]]).dropna().drop_duplicates().sample(frac=1, random_state=1).tolist()
+    )
 
 
 def many(texts: list[str], n: int) -> list[str]:

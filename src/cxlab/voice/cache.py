@@ -20,6 +20,8 @@ from typing import Final
 import numpy as np
 
 MOST_BYTES: Final = 2 * 1024**3  # of one folder of vectors; the ones not used for longest go first
+_SLAB: Final = 50_000  # texts computed at once
+_NOTHING: Final = (np.zeros(0, np.uint64), np.zeros((0, 0), np.float16))
 
 
 def home() -> Path:
@@ -98,28 +100,41 @@ def recall(
 
     Returns
     -------
-    array of float32, shape (n, d)
+    array of float16, shape (n, d)
     """
-    if folder is None:
-        return compute(list(texts)).astype(np.float16).astype(np.float32)
     wanted = _digests(texts)
-    known, kept = _shelf(folder / f"{name}.safetensors")
+    order = np.argsort(wanted)
+    wanted = wanted[order]
+    known, kept = _shelf(folder / f"{name}.safetensors") if folder else _NOTHING
     at = np.searchsorted(known, wanted).clip(max=max(len(known) - 1, 0))
     have = known[at] == wanted if len(known) else np.zeros(len(texts), bool)
-    if have.all() and len(texts):
-        return kept[at].astype(np.float32)
-    fresh = compute([text for text, old in zip(texts, have, strict=True) if not old]).astype(np.float16)
-    found = np.empty((len(texts), fresh.shape[1]), np.float16)
-    found[~have] = fresh
-    if have.any():
-        found[have] = kept[at[have]]
-    if (len(known) + len(fresh)) * (8 + 2 * fresh.shape[1]) <= most and len(known):
-        names, rows = np.concatenate([known, wanted[~have]]), np.concatenate([kept, fresh])
+    fresh = np.flatnonzero(~have)
+    if len(fresh) or not len(texts):
+        rows = _computed(compute, [texts[i] for i in order[fresh]])
     else:
-        names, rows = wanted, found
-    order = np.argsort(names)
-    _write(folder, name, {"texts": names[order], "vectors": rows[order]}, most)
-    return found.astype(np.float32)
+        rows = kept[:0]
+    if have.any():
+        found = np.empty((len(texts), rows.shape[1]), np.float16)
+        found[fresh], found[have] = rows, kept[at[have]]
+    else:
+        found = rows
+    if folder and len(fresh):
+        if len(known) and (len(known) + len(fresh)) * (8 + 2 * rows.shape[1]) <= most:
+            names, rows = np.concatenate([known, wanted[fresh]]), np.concatenate([kept, rows])
+            sort = np.argsort(names)
+            names, rows = names[sort], rows[sort]
+        else:
+            names, rows = wanted, found
+        _write(folder, name, {"texts": names, "vectors": rows}, most)
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    return found[back]
+
+
+def _computed(compute: Callable[[list[str]], np.ndarray], texts: list[str]) -> np.ndarray:
+    """Slab by slab, so that single precision is never held for all."""
+    slabs = [compute(texts[begin : begin + _SLAB]).astype(np.float16) for begin in range(0, max(len(texts), 1), _SLAB)]
+    return slabs[0] if len(slabs) == 1 else np.concatenate(slabs)
 
 
 def _digests(texts: Sequence[str]) -> np.ndarray:
@@ -132,7 +147,7 @@ def _shelf(path: Path) -> tuple[np.ndarray, np.ndarray]:
     found = _read(path)
     names, rows = found.get("texts"), found.get("vectors")
     if names is None or rows is None or names.ndim != 1 or rows.ndim != 2 or len(names) != len(rows):
-        return np.zeros(0, np.uint64), np.zeros((0, 0), np.float16)
+        return _NOTHING
     return names, rows
 
 

@@ -17,7 +17,8 @@ Texts of several languages are embedded language by language: the caller splits 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ SHORT: Final = 128  # tokens read of a text above it
 PLAIN: Final = ("auto", "corpus", "minilm", "minilm-int8")
 NAMED: Final = (*named.MODULES, "file")
 _TINY: Final = 1e-12
+_SLAB: Final = 50_000
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def vectors(
     ids: Sequence[str] | None = None,
     clauses: Sequence[int] | None = None,
     method: str = "auto",
-    threads: int = 1,
+    threads: int = 0,
     cache: Path | None = None,
     seed: int = 0,
 ) -> Embedding:
@@ -123,7 +125,8 @@ def vectors(
     method : str
         See the table of the module.
     threads : int
-        For models; corpus vectors use one.
+        For models; 0 for as many as the process may use (``OMP_NUM_THREADS``, else its processors). The vectors do not
+        depend on it.
     cache : Path, optional
         Where vectors are kept by the hash of their texts, as a rule ``run.kept``; None keeps none.
     seed : int
@@ -155,9 +158,12 @@ def vectors(
 
     each = sorted(set(texts))
     longest = SHORT if len(texts) > MANY else minilm.LONGEST
-    found = _model(chosen, each, longest, threads, cache)
+    found = _model(chosen, each, longest, threads or _allowed(), cache)
     place = {text: i for i, text in enumerate(each)}
-    rows = found[np.fromiter((place[text] for text in texts), np.int64, len(texts))]
+    rows = np.empty((len(texts), found.shape[1]), np.float32)
+    for begin in range(0, len(texts), _SLAB):  # single precision only once: a million clauses have 1.5 GB of it
+        slab = found[[place[text] for text in texts[begin : begin + _SLAB]]]
+        rows[begin : begin + _SLAB] = _unit(slab)
     return Embedding(rows, chosen, _note(chosen, longest, ""), "", longest if kind in PLAIN else 0)
 
 
@@ -176,14 +182,24 @@ def _corpus(
 
 def _model(method: str, texts: Sequence[str], longest: int, threads: int, cache: Path | None) -> np.ndarray:
     kind, _, name = method.partition(":")
+    encode: Callable[[list[str]], np.ndarray]
     if kind in PLAIN:
         precision: minilm.Precision = "int8" if kind == "minilm-int8" else "fp32"
         version = f"{graph.VERSION} {minilm.WEIGHTS} {longest}"
         encode = minilm.Encoder(precision, longest, threads).encode
     else:
         version = named.fingerprint(name)
-        encode = partial(named.vectors, kind, name, threads=threads)
-    return _unit(files.recall(cache, files.key(method, version), texts, encode))
+        encode = partial(_named, kind, name, threads)
+    return files.recall(cache, files.key(method, version), texts, encode)
+
+
+def _named(library: str, name: str, threads: int, texts: list[str]) -> np.ndarray:
+    return _unit(named.vectors(library, name, texts, threads=threads))
+
+
+def _allowed() -> int:
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(int(told), 1) if told.isdigit() else os.cpu_count() or 1
 
 
 def _note(method: str, longest: int, missing: str) -> str:

@@ -43,6 +43,7 @@ def draw(
     z: np.ndarray | None = None,
     buy: np.ndarray | None = None,
     leave: np.ndarray | None = None,
+    together: float = 0.0,
     seed: int,
 ) -> World:
     """Draw customers who come within the first `arrivals` weeks, are seen until `weeks` and live on.
@@ -58,6 +59,8 @@ def draw(
     z : array (n, covariate), optional
     buy, leave : arrays (covariate,), optional
         Effects of covariates, logs.
+    together : float
+        Power of the rate of buying (over its mean) that amounts are multiplied by; 0: independent.
     """
     random = np.random.default_rng(seed)
     covariates = np.zeros((n, 0)) if z is None else np.asarray(z, float)
@@ -78,6 +81,7 @@ def draw(
         mu = rate * chance
     p, q, gamma = spend
     amount = p * gamma / np.maximum(random.gamma(q, size=n), 1e-300)
+    amount = amount * (np.maximum(rate, 1e-12) * alpha / r) ** together
 
     who, when = [np.arange(n)], [np.zeros(n)]
     now = np.zeros(n)

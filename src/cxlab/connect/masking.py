@@ -10,7 +10,8 @@ placeholder    what is found
 [phone]        Chinese mobiles and landlines, international and national forms; service lines (400, 800) stay
 [ip]           IPv4 addresses (not version numbers)
 [passport]     only behind the word
-[plate]        Chinese number plates
+[address]      street and number in English, German, French, Spanish, Portuguese; Chinese road or estate with house
+[plate]        Chinese number plates; European ones behind a word for them, or close to a car
 [name]         Chinese and English names beside a title, or said to be a name
 =============  =====================================================================================
 
@@ -27,6 +28,7 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
+from cxlab.connect import whereabouts
 from cxlab.connect.sql import identifier
 
 _WIDE = str.maketrans("０１２３４５６７８９＠．－＋（）：　", "0123456789@.-+():\u0020")
@@ -89,6 +91,7 @@ _PATTERNS: list[tuple[str, re.Pattern[str], Callable[[str], bool]]] = [
         _always,
     ),
     ("[email]", re.compile(r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+ ?@ ?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), _always),
+    *whereabouts.ADDRESSES,
     ("[id number]", re.compile(_LEFT + r"[1-9]\d{16}[\dXx]" + _RIGHT), _resident),
     ("[card]", re.compile(_LEFT + r"\d(?:[ -]?\d){12,18}" + _RIGHT), _card),
     ("[ip]", re.compile(
@@ -111,6 +114,7 @@ _PATTERNS: list[tuple[str, re.Pattern[str], Callable[[str], bool]]] = [
      _always),
     ("[plate]", re.compile(
         rf"[{_PLATES}][A-HJ-NP-Z][·• ]?(?=[A-HJ-NP-Z0-9]*\d)[A-HJ-NP-Z0-9]{{5,6}}(?![A-Za-z0-9])"), _always),
+    *whereabouts.PLATES,
     ("[name]", re.compile(
         r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Sr|Sra|Mme)\.? ((?:[A-ZÀ-Þ][\w'’-]+)(?: [A-ZÀ-Þ][\w'’-]+){0,2})"),
      _always),
@@ -123,7 +127,7 @@ _PATTERNS: list[tuple[str, re.Pattern[str], Callable[[str], bool]]] = [
 # what a text must hold for any pattern to match: keeps most texts out of Python
 _SUSPECT = (
     r"[0-9０-９]{2}|[@＠]|://|www\.|先生|女士|小姐|经理|店长|主任|老师|师傅|医生|护士|主管|姓名|[Mm]y name is"
-    r"|\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Sr|Sra|Mme)\b"
+    r"|\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Sr|Sra|Mme)\b|" + whereabouts.SUSPECT
 )
 
 

@@ -7,7 +7,6 @@ Coordinates beside `vocab.ESTIMATE_COLUMNS`: ``from`` and ``to`` (segments of a 
 estimand               a row is
 =====================  ================================================================================================
 ``customer_equity``    discounted contribution of the known customers until the horizon; level ``tenure``: new, existing
-``equity_change``      against the end of the period before, relative; `prob_gt_ref` is P(more)
 ``revenue``, ``buyers``, ``purchases``  of known customers in the period: counted, no interval
 ``active``             expected number of customers who have not left, and as a share (metric)
 ``holdout_total``      purchases foretold for the past that was held out; ``holdout_actual`` what came
@@ -16,8 +15,6 @@ estimand               a row is
 ``holdout_week``       by week (group); ``holdout_week_actual``
 ``holdout_cover``      share of customers within their interval; ``holdout_promised`` what the intervals promise
 ``model_score``        log likelihood behind the best model (level model); ``model_rms`` how far totals were off
-``retention``          contracts: share kept for so many periods (group)
-``lifetime``           contracts: expected further payments of a running contract within the horizon, discounted
 =====================  ================================================================================================
 """
 
@@ -28,8 +25,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from cxlab import value_people
-from cxlab.estimates import CI_PROB, SURE, summary
+from cxlab import value_contracts, value_people
+from cxlab.estimates import CI_PROB, summary
+from cxlab.params.models import Value
 from cxlab.value_fits import Fitted
 from cxlab.value_people import People
 from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS, FORECAST_COLUMNS
@@ -53,10 +51,10 @@ _PERIOD: Final = """
 def table(
     fitted: Fitted,
     people: People | None = None,
+    back: list[Row] | None = None,
     *,
     period: str,
-    practical: float,
-    opening: np.ndarray | None = None,
+    settings: Value,
 ) -> pd.DataFrame:
     """Return the estimates of a base; a fit that failed its checks gives rows without numbers.
 
@@ -65,12 +63,12 @@ def table(
     fitted : Fitted
     people : People, optional
         Who the customers are (`cxlab.value_people`).
+    back : list of rows, optional
+        From `cxlab.value_returns.rows`.
     period : str
         The unit's.
-    practical : float
-        Smallest relative change of equity that counts.
-    opening : array (draw,), optional
-        Draws of the equity at the end of the period before.
+    settings : Value
+        ``value`` of the params.
 
     Returns
     -------
@@ -80,10 +78,10 @@ def table(
     counted = _counted(fitted)
     modelled: list[Row] = []
     if fitted.outlook is not None:
-        modelled += _equity(fitted, practical, opening)
-    modelled += value_people.rows(people, fitted)
+        modelled += _equity(fitted)
+    modelled += value_people.rows(people, fitted) + value_contracts.rows(fitted, settings=settings)
     proved = _holdout(fitted) + _models(fitted)
-    rows = pd.DataFrame([*counted, *modelled, *proved])
+    rows = pd.DataFrame([*counted, *modelled, *proved, *(back or [])])
     if fitted.gate is not None and not fitted.gate.passed and modelled:
         at = slice(len(counted), len(counted) + len(modelled))
         rows.loc[rows.index[at], list(ESTIMATE_NUMBERS)] = np.nan
@@ -184,7 +182,7 @@ def _counted(fitted: Fitted) -> list[Row]:
     ]
 
 
-def _equity(fitted: Fitted, practical: float, opening: np.ndarray | None) -> list[Row]:
+def _equity(fitted: Fitted) -> list[Row]:
     assert fitted.outlook is not None
     drawn, base = fitted.outlook.equity, fitted.customers
     metric = "money" if fitted.data is not None and fitted.data.spend is not None else "count"
@@ -194,25 +192,10 @@ def _equity(fitted: Fitted, practical: float, opening: np.ndarray | None) -> lis
         values = drawn[:, place] if place < drawn.shape[1] else np.zeros(len(drawn))
         rows.append({"estimand": "customer_equity", "metric": metric, "level": "tenure", "group": group, "n": size,
                      **summary(values)})  # fmt: skip
-    if opening is not None and opening.mean() > 0:
-        size = min(len(opening), len(drawn))
-        change = drawn.sum(axis=1)[:size] / opening[:size] - 1
-        numbers = summary(change, ref=0.0)
-        rows.append({"estimand": "equity_change", "metric": "share", "n": n, **numbers,
-                     "verdict": _verdict(numbers, practical)})  # fmt: skip
-        rows.append({"estimand": "opening_equity", "metric": metric, "n": n, **summary(opening)})
     alive = float(fitted.outlook.customers["p_alive"].sum())
     rows.append({"estimand": "active", "metric": "count", "mean": alive, "n": n})
     rows.append({"estimand": "active", "metric": "share", "mean": alive / n, "n": n})
     return [row | {"n_all": n} for row in rows]
-
-
-def _verdict(numbers: dict[str, Any], practical: float) -> str:
-    if numbers["ci_low"] > -practical and numbers["ci_high"] < practical:
-        return "no_real_change"
-    if numbers["prob_gt_ref"] > SURE:
-        return "better"
-    return "worse" if 1 - numbers["prob_gt_ref"] > SURE else "cannot_tell"
 
 
 def _holdout(fitted: Fitted) -> list[Row]:

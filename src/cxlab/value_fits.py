@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cxlab.runs import UnitData
 
 LEAST_HOLDOUT: Final = 8  # weeks of holdout below which nothing is proved
-DRAWS: Final = 400  # of the look ahead: the ends of an interval are good to a tenth of its width
+DRAWS: Final = 300  # of the look ahead: the ends of an interval are good to a tenth of its width
 ASSUMED: Final = 0.2  # sd of the common shock where the past cannot tell
 POSTERIOR: Final = 250  # draws a chain of the parameters
 NEAR: Final = 200  # of the next period

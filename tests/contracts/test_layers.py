@@ -46,7 +46,9 @@ RESULTS = (
     "index_estimates",
     "voice_estimates",
     "value_fits",
+    "value_contracts",
     "value_people",
+    "value_returns",
     "value_estimates",
     "value_whatif",
 )

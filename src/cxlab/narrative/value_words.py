@@ -52,10 +52,13 @@ class Terms:
     def money(self, language: str) -> str:
         """Return the small print on amounts: what is counted and in which currency."""
         fields = {"margin": number(self.margin, metric="share", language=language)}
-        said = [message(language, f"value_money.{self.margin_from}", fields)]
-        if self.currency:
-            said.append(message(language, "value_money.currency", {"currency": self.currency}))
-        return small_print(language, said)
+        return small_print(
+            language, [message(language, f"value_money.{self.margin_from}", fields), self.unit(language)]
+        )
+
+    def unit(self, language: str) -> str:
+        """Return the small print on the currency; empty if it is not told."""
+        return message(language, "value_money.currency", {"currency": self.currency}) if self.currency else ""
 
 
 def terms_of(fitted: Fitted, *, settings: Value, labels: Labels, languages: Sequence[str] = LANGUAGES) -> Terms:

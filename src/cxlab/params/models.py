@@ -559,7 +559,7 @@ class Value(Strict):
     )
     contact_cost: float = F(1.0, ge=0, description="what contacting one customer once costs, in the same currency")
     contact_lift: float = F(
-        0.1, gt=0, le=1, description="assumed share by which a contact raises what an active customer spends"
+        0.05, gt=0, le=1, description="assumed share by which a contact raises what a customer is worth"
     )
     contact_winback: float = F(
         0.02, ge=0, le=1, description="assumed probability that a contact brings back a customer who had left"

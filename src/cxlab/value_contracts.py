@@ -1,0 +1,78 @@
+"""Contracts, whose end is seen: how many are kept, what a running one will still pay, and what all of them are worth.
+
+Rows for ``value_estimates``: ``retention`` (share of contracts kept for so many periods; level ``contract``, group the
+number of periods) beside ``retention_actual`` (counted, those cut off by the end of the data left out from there on),
+``lifetime`` (further payments of a running contract within the horizon, discounted: its residual lifetime in money's
+worth), ``customer_equity`` and ``ended_next`` (share of the running contracts that end in the next period).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from cxlab.estimates import summaries, summary
+from cxlab.models import value
+from cxlab.models.buying import contracts
+from cxlab.params.models import Value
+from cxlab.value_fits import Fitted
+
+DRAWS: Final = 400
+MOST: Final = 24  # periods that are shown
+LEAST: Final = 30  # contracts seen long enough to count a share of
+_PAID: Final = """
+    SELECT customer, avg(amount) AS amount FROM transactions
+    WHERE customer IS NOT NULL AND date <= $end AND kind IN ('purchase', 'booking', 'renewal') AND amount >= 0
+    GROUP BY customer"""
+Row = dict[str, Any]
+
+
+def rows(fitted: Fitted, *, settings: Value) -> list[Row]:
+    """Return the rows of a base of contracts; none for another one."""
+    found = fitted.history.contract
+    if fitted.kind != "contract" or fitted.tree is None or found is None:
+        return []
+    at = value.points(fitted.tree, DRAWS)
+    base = fitted.customers
+    n, running = len(base), base[~base["ended"].astype(bool)]
+    a_year = 365.25 / found.every
+    ahead = max(1, round(settings.horizon_years * a_year))
+    shown = np.arange(1, min(MOST, max(2, int(base["periods"].max()))) + 1)
+    kept = contracts.kept(at, shown.astype(float))
+    out: list[Row] = []
+    for k, row in zip(shown, summaries(kept).to_dict("records"), strict=True):
+        about = {"metric": "share", "level": "contract", "group": str(int(k))}
+        seen, share = _survived(base, int(k))
+        out.append({"estimand": "retention", **about, "n": n, **{str(c): v for c, v in row.items()}})
+        if seen >= LEAST:
+            out.append({"estimand": "retention_actual", **about, "n": seen, "mean": share})
+    if len(running):
+        a_period = (1 + settings.discount) ** (1 / a_year) - 1
+        after, inverse = np.unique(running["periods"].to_numpy(float), return_inverse=True)
+        each = contracts.expected_periods(at, after=after, horizon=ahead, discount=a_period)  # (draw, place)
+        size = np.bincount(inverse)
+        out.append({"estimand": "lifetime", "metric": "mean", "n": len(running),
+                    **summary(each @ size / size.sum())})  # fmt: skip
+        ending = 1 - contracts.kept(at, np.ones(len(after)), after=after) @ size / size.sum()
+        out.append({"estimand": "ended_next", "metric": "share", "n": len(running), **summary(ending)})
+        paid = fitted.history.data.sql(_PAID, params={"end": fitted.history.end}).set_index("customer")["amount"]
+        amount = paid.reindex(running["customer"]).fillna(0.0).to_numpy(float)
+        priced = amount.sum() > 0
+        weight = np.bincount(inverse, amount * fitted.contribution if priced else np.ones(len(running)))
+        out.append({"estimand": "customer_equity", "metric": "money" if priced else "count", "n": len(running),
+                    **summary(each @ weight)})  # fmt: skip
+    return [row | {"n_all": n} for row in out]
+
+
+def _survived(base: pd.DataFrame, k: int) -> tuple[int, float]:
+    """Contracts seen for at least k periods or ended before, and the share of them that was kept for k."""
+    periods, ended = base["periods"].to_numpy(int), base["ended"].to_numpy(bool)
+    share = 1.0
+    for j in range(1, k + 1):  # Kaplan and Meier: those cut off before j say nothing about j
+        at_risk = periods >= j
+        if not at_risk.any():
+            return 0, float("nan")
+        share *= 1 - (ended & (periods == j)).sum() / at_risk.sum()
+    return int((periods >= k).sum()), float(share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import numpy as np
@@ -28,8 +29,21 @@ _CONTACT = {
 }
 
 
+_EITHER = re.compile(r"\[([^\]]+)\]")
+
+
+def _chosen(text: str, u: float) -> str:
+    """Replace each ``[this|that]`` by one of its words; one number in [0, 1) decides all of them."""
+    while found := _EITHER.search(text):
+        words = found[1].split("|")
+        at = int(u * len(words))
+        u = u * len(words) - at
+        text = text[: found.start()] + words[at] + text[found.end() :]
+    return text
+
+
 def bank() -> dict[tuple[str, str, str], list[str]]:
-    """Return the sentences by (topic, tone, language)."""
+    """Return the sentences by (topic, tone, language); customers have several words for one thing: ``[this|that]``."""
     with files("cxlab.synthetic").joinpath("sentences.tsv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, sep="\t", dtype=str, keep_default_na=False)
     sentences: dict[tuple[str, str, str], list[str]] = {}
@@ -68,7 +82,7 @@ def compose(plan: pd.DataFrame, *, rng: np.random.Generator, contact_share: floa
         slots, u, parts = _SLOTS[language], draws[row], []
         for k, (topic, tone) in enumerate(topics[:4]):
             choices = sentences[topic, tone, language]
-            text = choices[int(u[5 * k] * len(choices))]
+            text = _chosen(choices[int(u[5 * k] * len(choices))], float(u[5 * k + 4]))
             if "{" in text:
                 text = text.format(
                     item=slots["item"][int(u[5 * k + 1] * len(slots["item"]))],

@@ -79,6 +79,11 @@ def chosen(frame: pd.DataFrame) -> int:
     return int(frame[good]["stability"].round(3).idxmax())
 
 
+def _tries(n: int) -> int:
+    """Return random starts of a repeat: instability should come from the texts, not from a poor start."""
+    return int(np.clip(12_000 / max(n, 1), 3, 12))
+
+
 def repeated(
     rows: np.ndarray, k: int, *, weights: np.ndarray | None = None, seeds: int = 5, seed: int = 0
 ) -> list[np.ndarray]:
@@ -88,7 +93,7 @@ def repeated(
         random = np.random.default_rng([seed, s, k])
         take = random.permutation(len(rows))[: max(int(_PART * len(rows)), k)]
         mass = None if weights is None else weights[take]
-        fits = [clusters.lloyd(rows[take], clusters.spread(rows[take], k, random), weights=mass) for _ in range(3)]
+        fits = [clusters.lloyd(rows[take], clusters.spread(rows[take], k, random), weights=mass) for _ in range(_tries(len(take)))]
         centres = max(fits, key=lambda g: g.fit).centres
         out.append((rows @ centres.T).argmax(1))
     return out

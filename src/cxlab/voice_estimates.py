@@ -5,7 +5,7 @@ Coordinates beside `vocab.ESTIMATE_COLUMNS`: ``topic``, ``situation`` (empty whe
 ======================  =========================================================================================
 estimand                a row is
 ======================  =========================================================================================
-``share``               share of the comments (that have a topic) that mention it; level total or touchpoint, each period
+``share``               of the comments that have a topic, those that mention it; total or touchpoint, each period
 ``share_change``        against the period before, in percentage points as a share; ref 0
 ``score_effect``        mean score of those who mention it, minus what it would be did they not, all else as it is
 ``effect_difference``   at a touchpoint, minus over all

@@ -19,9 +19,9 @@ The generative story, for comment i with score code y_i in 1..K::
 | told_s | ``told`` | situation | logit | normal, sd rho learnt from all situations |
 | gamma | ``covariate`` | column | logit | normal, see `Priors` |
 
-What is reported is on the scale of the codes: among the comments that mention topic t, the expected score as it is minus
-what it would be were t not mentioned, all else as it is (``score_effect``). Times the share of comments that mention t
-(`cxlab.models.mention.prevalence`) that is ``points_at_stake``: by how much the mean score of comments would differ.
+What is reported is on the scale of the codes: among the comments that mention topic t, the expected score as it is
+minus what it would be were t not mentioned, all else as it is (``score_effect``). Times the share of comments that mention
+t (`cxlab.models.mention.prevalence`) that is ``points_at_stake``: by how much the mean score of comments would differ.
 
 Rows alike in everything are counted once with their number, which is exact. Survey weights are not used: the model
 compares comments with comments, and those who write are no sample of anybody. Rows of one customer count less, as far

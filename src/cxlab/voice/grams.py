@@ -74,7 +74,7 @@ def matrix(texts: Sequence[str], words: Vocabulary) -> sparse.csr_matrix:
     from scipy import sparse
 
     parts = []
-    for size, doc, key, kind in _blocks(texts, words.language):
+    for size, doc, key, _ in _blocks(texts, words.language):
         at = np.searchsorted(words.key, key).clip(max=max(len(words.key) - 1, 0))
         known = words.key[at] == key if len(words.key) else np.zeros(len(key), bool)
         counts = sparse.csr_matrix(
@@ -91,22 +91,23 @@ def matrix(texts: Sequence[str], words: Vocabulary) -> sparse.csr_matrix:
     return sparse.vstack(parts, format="csr") if parts else sparse.csr_matrix((0, len(words.key)), dtype=np.float32)
 
 
-def plain(text: str, language: str) -> str:
+def plain(text: str) -> str:
     """Return lower-case words parted by one space, exclamation and question marks and emoji kept as words."""
-    pieces = _PIECES.findall(text.lower().translate(_WIDE))
-    return " ".join(pieces) if language != "zh" else " ".join(pieces).replace(" ! ", "! ")
+    return " ".join(_PIECES.findall(text.lower().translate(_WIDE)))
 
 
-def _blocks(texts: Sequence[str], language: str):
+def _blocks(texts: Sequence[str], language: str) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Number of texts of each block; text, hash and kind of its features."""
     start = 0
     while start < len(texts):
         stop, size = start, 0
         lines = []
         while stop < len(texts) and (size < _BLOCK or stop == start):
-            lines.append(plain(texts[stop], language))
+            lines.append(plain(texts[stop]))
             size += len(lines[-1]) + 2
             stop += 1
-        yield (stop - start, *_features(lines, language))
+        doc, key, kind = _features(lines, language)
+        yield stop - start, doc, key, kind
         start = stop
 
 
@@ -140,7 +141,8 @@ def _features(lines: list[str], language: str) -> tuple[np.ndarray, np.ndarray, 
             begin = np.arange(max(n - size + 1, 0))
             begin = begin[gaps[begin + size - 1] == gaps[begin + 1]]
             take(begin, begin + size, 256 + size)
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
+    docs, keys, kinds = (np.concatenate(part) for part in zip(*found, strict=True))
+    return docs, keys, kinds
 
 
 def _mixed(x: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
-"""Which score came with a comment: the overall answer of its questionnaire, else recommendation, else effort, else the
-number written beside the text.
+"""Which score came with a comment.
+
+The overall answer of its questionnaire, else recommendation, else effort, else the number written beside the text.
 """
 
 from __future__ import annotations
@@ -91,5 +92,6 @@ def _guessed(rows: pd.DataFrame) -> pd.DataFrame:
     place = (value - low).astype(float)
     first = 1 if codes == 2 else codes - max(1, round(0.4 * codes))
     good = labels(place.to_numpy(), codes, good_from=first)
-    told = {"item": BESIDE, "role": "", "scale": f"{low}-{high}", "place": place, "codes": codes, "good": good}
-    return rows[["comment_id", "value"]].assign(**told)
+    return rows[["comment_id", "value"]].assign(
+        item=BESIDE, role="", scale=f"{low}-{high}", place=place, codes=codes, good=good
+    )

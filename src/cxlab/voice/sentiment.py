@@ -18,6 +18,7 @@ Platt (1999), Probabilistic outputs for support vector machines.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ MOST: Final = 30_000  # scored texts that are learnt from; of more a part is dra
 LEAST: Final = 100  # scored texts from which on they are learnt from ...
 LEAST_OF_EACH: Final = 20  # ... of which good and bad ones
 GRID: Final = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # inverse strengths of the penalty
-FOLDS: Final = 5
+FOLDS: Final = (5, 3)  # of few texts, and of more than `MANY`
+MANY: Final = 10_000
 _ROOT: Final = 0.5  # power of the log ratio by which a feature counts
 
 
@@ -159,13 +161,14 @@ def fit(
     if problems:
         raise ModelError(problems)
     scored = np.flatnonzero(np.isfinite(good))
+    at = list(texts)
     counts = np.bincount(good[scored].astype(int), minlength=2)
     if len(scored) < LEAST or counts.min() < LEAST_OF_EACH:
-        return _unlearnt([texts[i] for i in scored], good[scored], language)
+        return _unlearnt([at[int(i)] for i in scored], good[scored], language)
     random = np.random.default_rng(seed)
     used = np.sort(random.choice(scored, MOST, replace=False)) if len(scored) > MOST else scored
-    said, y = [texts[i] for i in used], good[used].astype(int)
-    whose = _together(said, None if groups is None else [groups[i] for i in used], language)
+    said, y = [at[int(i)] for i in used], good[used].astype(int)
+    whose = _together(said, None if groups is None else [groups[int(i)] for i in used])
     name = cache.key("sentiment", VERSION, said, map(str, y), map(str, whose), [language, str(seed)])
     found = _load(kept, name)
     if found is None:
@@ -177,12 +180,13 @@ def fit(
 def _learnt(
     texts: list[str], y: np.ndarray, groups: np.ndarray, language: str, *, total: int, base: float, seed: int
 ) -> Sentiment:
-    words = grams.vocabulary(texts, language)
+    words = grams.vocabulary(texts, language, least=2 if len(texts) < MANY else 3)
     x = grams.matrix(texts, words)
     said = np.diff(x.indptr)
-    fold = _folds(y, groups, seed=seed)
+    folds = FOLDS[len(y) > MANY]
+    fold = _folds(y, groups, folds, seed=seed)
     best: tuple[float, float, np.ndarray] | None = None
-    parts = [(fold != f, _scale(x[fold != f], y[fold != f])) for f in range(FOLDS)]
+    parts = [(fold != f, _scale(x[fold != f], y[fold != f])) for f in range(folds)]
     sides = [(_scaled(x[train], scale), _scaled(x[~train], scale)) for train, scale in parts]
     for strength in GRID:
         margin = np.empty(len(y))
@@ -200,11 +204,11 @@ def _learnt(
     p = _judged(bent, y, fold)
     scale = _scale(x, y)
     weight, intercept = _regress(_scaled(x, scale), y, strength)
-    # Folds learn from fewer texts than the final fit, whose margins are wider by next to nothing: one curve serves both.
+    # The final fit has learnt from more texts than a fold's and is a little surer: one curve serves both.
     curve = np.append(intercept, _calibrated(bent, y))
     return Sentiment(
-        "rated", language, total, len(y), float(((p > 0.5) == y).mean()), _auc(p, y), float(((p - y) ** 2).mean()), base,
-        strength, words, scale, weight.astype(np.float32), curve,
+        "rated", language, total, len(y), float(((p > 0.5) == y).mean()), _auc(p, y), float(((p - y) ** 2).mean()),
+        base, strength, words, scale, weight.astype(np.float32), curve,
     )  # fmt: skip
 
 
@@ -227,14 +231,14 @@ def _unlearnt(texts: list[str], y: np.ndarray, language: str) -> Sentiment:
     )  # fmt: skip
 
 
-def _together(texts: list[str], groups: Sequence[Hashable] | None, language: str) -> np.ndarray:
+def _together(texts: list[str], groups: Sequence[Hashable] | None) -> np.ndarray:
     """Number the groups of texts that must stay on one side: of one customer, or the same words."""
     import pandas as pd
     from scipy import sparse
     from scipy.sparse.csgraph import connected_components
 
     n = len(texts)
-    same = pd.factorize(np.array([grams.plain(t, language) for t in texts], object))[0]
+    same = pd.factorize(np.array([grams.plain(t) for t in texts], object))[0]
     if groups is None:
         return np.asarray(same)
     who = pd.factorize(np.array([*groups, None], object)[:-1])[0]
@@ -246,13 +250,13 @@ def _together(texts: list[str], groups: Sequence[Hashable] | None, language: str
     return np.asarray(connected_components(graph, directed=False)[1][:n])
 
 
-def _folds(y: np.ndarray, groups: np.ndarray, *, seed: int) -> np.ndarray:
+def _folds(y: np.ndarray, groups: np.ndarray, folds: int, *, seed: int) -> np.ndarray:
     """Deal groups to folds, large ones first, so that folds are alike in size and in good ones."""
     n = int(groups.max()) + 1
     size, goods = np.bincount(groups, minlength=n), np.bincount(groups, weights=y, minlength=n)
     random = np.random.default_rng(seed + 1)
     order = np.lexsort((random.random(n), goods / np.maximum(size, 1), -size))
-    return np.argsort(order)[groups] % FOLDS
+    return np.argsort(order)[groups] % folds
 
 
 def _scale(x: sparse.csr_matrix, y: np.ndarray) -> np.ndarray:
@@ -278,9 +282,13 @@ def _scaled(x: sparse.csr_matrix, scale: np.ndarray) -> sparse.csr_matrix:
 
 
 def _regress(x: sparse.csr_matrix, y: np.ndarray, strength: float) -> tuple[np.ndarray, float]:
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=strength, solver="liblinear", tol=1e-3).fit(x, y)
+    model = LogisticRegression(C=strength, solver="liblinear", dual=True, tol=1e-2, max_iter=300, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a weaker penalty than is needed: another is chosen
+        model.fit(x, y)
     return np.asarray(model.coef_[0], float), float(model.intercept_[0])
 
 
@@ -307,7 +315,7 @@ def _calibrated(bent: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _judged(bent: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """Calibrated probabilities, each fold's from the curve of the others."""
     p = np.empty(len(y))
-    for f in range(FOLDS):
+    for f in range(int(fold.max()) + 1):
         out = fold == f
         p[out] = _logistic(bent[out] @ _calibrated(bent[~out], y[~out]))
     return p
@@ -340,10 +348,10 @@ def _load(folder: Path | None, name: str) -> Sentiment | None:
             read = {key: file.get_tensor(key) for key in ("key", "idf", "kind", "scale", "weight", "curve", "numbers")}
     except (OSError, SafetensorError):
         return None
-    numbers = read["numbers"]
+    n, fitted, accuracy, auc, brier, base, strength = map(float, read["numbers"])
     words = Vocabulary(read["key"].view(np.uint64), read["idf"], read["kind"], about["language"])
     return Sentiment(
-        "rated", about["language"], int(numbers[0]), int(numbers[1]), *map(float, numbers[2:7]), words, read["scale"],
+        "rated", about["language"], int(n), int(fitted), accuracy, auc, brier, base, strength, words, read["scale"],
         read["weight"], read["curve"],
     )  # fmt: skip
 

@@ -1,9 +1,10 @@
 """Draws of effects whose scales are learnt, where the rest of the density is nearly quadratic.
 
-Coefficients of a block are normal with one sd, and that sd is one of a few values, equally likely beforehand (middles of
-equal parts of a half-normal law). Given the sds and a quadratic expansion of the likelihood the coefficients are jointly
-normal, so sds are weighed and coefficients drawn without a chain; the ratio of the likelihood to its expansion then
-weights each draw, which makes the draws exact. Pareto's k-hat judges the weights; where it refuses, NUTS takes over.
+Coefficients of a block are normal with one sd, and that sd is one of a few values, equally likely beforehand (middles
+of equal parts of a half-normal law). Given the sds and a quadratic expansion of the likelihood the coefficients are
+jointly normal, so sds are weighed and coefficients drawn without a chain; the ratio of the likelihood to its expansion
+then weights each draw, which makes the draws exact. Pareto's k-hat judges the weights; where it refuses, NUTS takes
+over.
 
 References
 ----------

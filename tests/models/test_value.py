@@ -12,7 +12,7 @@ from scipy.special import hyp2f1
 
 from cxlab.errors import ModelError
 from cxlab.models import value
-from cxlab.models.buying import contracts, discrete, families, geometric, pareto, spend, worlds
+from cxlab.models.buying import contracts, dependence, discrete, families, geometric, pareto, spend, worlds
 from cxlab.models.buying.families import FAMILIES, Family
 from cxlab.models.buying.quadrature import beta_rule, time_rule
 from cxlab.models.buying.rows import Rows, unique
@@ -137,6 +137,11 @@ def test_the_density_is_that_of_the_pymc_statement(family: value.Family) -> None
         z = random.integers(0, 2, (25, 1)).astype(float)
         table, covariates = world(family, 25, z=z, buy=np.array([0.5]), leave=np.array([0.3])).customers, ("z0",)
     data = value.model_data(table, family=family, covariates=covariates)
+    if family == "pareto":  # spend joint with the rate of buying
+        assert data.rows is not None
+        assert data.spend is not None
+        joined, _ = dependence.joined("pareto", value.start(data), data.rows, data.spend)
+        data = dataclasses.replace(data, spend=joined)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = value.build_model(data)
@@ -150,7 +155,8 @@ def test_the_density_is_that_of_the_pymc_statement(family: value.Family) -> None
         at = {"point": point}
         total = ours(point)[0]
         if paid is not None:
-            at["spend_point"] = spend.START + random.normal(0, 0.3, 3)
+            coordinates = start["spend_point"].shape
+            at["spend_point"] = np.resize([*spend.START, 0.0], coordinates) + random.normal(0, 0.3, coordinates)
             total += paid(at["spend_point"])[0]
         gap.append(total - float(theirs(at)))
     assert np.ptp(gap) < 1e-6

@@ -85,6 +85,6 @@ def test_customers_to_come_are_worth_what_they_will_buy() -> None:
     assert twice.equity.mean() == pytest.approx(2 * found.equity.mean(), rel=0.03)
     later = value.newcomers(tree, data, came=520, within=52, first=30.0, weeks=52, seed=1, discount=0.5, margin=0.5)
     assert later.equity.mean() < 0.46 * found.equity.mean()
+    ended = value.model_data(pd.DataFrame({"periods": [1, 2, 3], "ended": [True, False, False]}), family="sbg")
     with pytest.raises(ModelError, match="continuous time"):
-        ended = value.model_data(pd.DataFrame({"periods": [1, 2, 3], "ended": [True, False, False]}), family="sbg")
         value.newcomers(tree, ended, came=1, within=1, first=1.0, weeks=1, seed=1)

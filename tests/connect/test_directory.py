@@ -141,7 +141,7 @@ def test_one_system_alone_needs_no_merging(tmp_path: Path) -> None:
 
 
 def test_who_brought_a_customer_is_resolved_as_a_customer(tmp_path: Path) -> None:
-    """By the same id system, through merges; strangers and oneself are nobody; the client's own number never appears."""
+    """By the same id system, through merges; strangers and oneself are nobody; the client's number never appears."""
     (tmp_path / "crm.csv").write_text(
         "nr,mail,by\n1,ann@x.org,\n2,bob@x.org,1\n3,ann@x.org,2\n4,dan@x.org,99\n5,eve@x.org,5\n6,fay@x.org,3\n"
     )
@@ -150,7 +150,8 @@ def test_who_brought_a_customer_is_resolved_as_a_customer(tmp_path: Path) -> Non
     mapping = {"from": "crm", "customer": "nr", "system": "crm", "keys": {"email": "mail"}, "referred_by": "by"}
     data = DATA | {"tables": DATA["tables"] | {"customers": mapping}}
     found = store(tmp_path, params(tmp_path, data), "store", key=b"k").table("customers")
-    by = dict(zip(found["customer"], found["referred_by"].astype(object).where(found["referred_by"].notna(), None)))
+    referrer = found["referred_by"].astype(object).where(found["referred_by"].notna(), None)
+    by = dict(zip(found["customer"], referrer, strict=True))
     ann = next(c for c in by if by[c] is not None and sum(v == c for v in by.values()) == 2)  # 1 and 3 are one person
     assert sum(v == ann for v in by.values()) == 2  # bob, and fay through the other number
     assert sum(v is not None for v in by.values()) == 3  # ann by bob, bob by ann, fay by ann

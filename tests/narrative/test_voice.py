@@ -79,7 +79,7 @@ def test_where_it_weighs(table: pd.DataFrame) -> None:
 
 def test_praise_and_complaint(table: pd.DataFrame) -> None:
     found = voice_tone.tone(table, about=world.about(), accuracy=0.91)
-    assert found.sentence("en").startswith("Customers complain most about “Delivery”: 10\u00a0%")
+    assert found.sentence("en").startswith("Customers speak worst of “Delivery”: 10\u00a0%")
     assert "of comments kept aside 91\u00a0% are told right" in found.sentence("en")
     assert "a rough guide" in voice_tone.tone(table, about=world.about(), method="lexicon").sentence("en")
 
@@ -94,7 +94,8 @@ def test_situations(table: pd.DataFrame) -> None:
 
 def test_conversations() -> None:
     rows = [("solved", "delivery", 120, 90, 0.75, 0.68, 0.81), ("solved", "price", 60, 20, 0.33, 0.24, 0.44),
-            ("slow", "delivery", 120, 30, 0.25, 0.19, 0.32), ("solved", "sizing", 4, 4, 1.0, 0.6, 1.0)]  # fmt: skip
+            ("slow", "delivery", 120, 30, 0.25, 0.19, 0.32), ("solved", "", 200, 120, 0.6, 0.5, 0.7),
+            ("solved", "sizing", 4, 4, 1.0, 0.6, 1.0)]  # fmt: skip
     outcomes = pd.DataFrame(rows, columns=["outcome", "topic", "n", "k", "mean", "ci_low", "ci_high"])
     found = voice_tone.conversations(outcomes, about=world.about(), least=30)
     assert found.sentence("en").lower().startswith("“solved”: most often in conversations on “delivery”, 75")

@@ -44,9 +44,15 @@ def leading(estimates: pd.DataFrame, about: Voice, *, most: int = 3) -> list[str
     shown = stakes[known(stakes["mean"]) & stakes["topic"].isin(real)].sort_values("mean", kind="stable")
     down = shown.loc[shown["mean"] < 0, "topic"].astype(str).tolist()
     up = shown.loc[shown["mean"] > 0, "topic"].astype(str).tolist()[::-1]
-    shares = rows_of(estimates, "share", period=about.period)
-    often = shares[known(shares["mean"])].sort_values("mean", ascending=False, kind="stable")["topic"].astype(str)
-    return (down + up)[:most] or often.tolist()[:most]
+    tones = rows_of(estimates, "sentiment", period=about.period)  # of all topics, and never withheld
+    often = tones.sort_values("n", ascending=False, kind="stable")["topic"].astype(str).tolist()
+    return (down + up)[:most] or often[:most]
+
+
+def leaning(estimates: pd.DataFrame, about: Voice) -> dict[str, float]:
+    """Return the side of each topic that is really tied to the score: below 0 complaint, above 0 praise."""
+    effects = rows_of(estimates, "score_effect", period=about.period)
+    return mean_of(effects[effects["verdict"].isin(["worse", "better"])])
 
 
 def cost(estimates: pd.DataFrame, *, about: Voice, alarms: float = float("nan"), id: str = "cost") -> Finding:

@@ -72,7 +72,8 @@ def conversations(outcomes: pd.DataFrame, *, about: Voice, least: int, id: str =
     Parameters
     ----------
     outcomes : DataFrame
-        ``outcome``, ``topic``, ``n`` conversations, ``k`` with that outcome, ``mean, ci_low, ci_high`` shares.
+        ``outcome``, ``topic`` (empty: of all conversations), ``n`` conversations, ``k`` with that outcome, ``mean``,
+        ``ci_low`` and ``ci_high`` shares; see `cxlab.voice.talks.outcomes`.
     about, id
         As in `where`.
     least : int
@@ -81,6 +82,7 @@ def conversations(outcomes: pd.DataFrame, *, about: Voice, least: int, id: str =
     if outcomes.empty:
         return build(id, [Statement("voice_talk.none")], about.languages)
     rows = outcomes[outcomes["n"] >= least].reset_index(drop=True)
+    rows = rows[rows["outcome"].isin(rows.loc[rows["topic"] != "", "outcome"])]
     if rows.empty:
         return build(id, [Statement("voice_talk.suppressed")], about.languages, verdict="suppressed")
     first, *rest = [_one_outcome(str(o), own, about, id) for o, own in rows.groupby("outcome", sort=False)]
@@ -91,8 +93,9 @@ def conversations(outcomes: pd.DataFrame, *, about: Voice, least: int, id: str =
 
 
 def _one_outcome(outcome: str, rows: pd.DataFrame, about: Voice, id: str) -> Finding:
-    ordered = rows.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
-    ordered = ordered.assign(metric="share", estimand="level", verdict="")
+    rows = rows.assign(metric="share", estimand="level", verdict="")
+    every = rows[rows["topic"] == ""]
+    ordered = rows[rows["topic"] != ""].sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
     named = about.fields(best=str(ordered["topic"].iloc[0]), worst=str(ordered["topic"].iloc[-1]))
     for lang in about.languages:
         named[lang]["outcome"] = about.labels.group("outcome", outcome, lang)
@@ -101,12 +104,18 @@ def _one_outcome(outcome: str, rows: pd.DataFrame, about: Voice, id: str) -> Fin
         numbers |= numbers_of(ordered.iloc[-1], "low")
 
     def draw(language: str) -> Figure:
-        return figures.intervals(ordered, [about.name(str(t), language) for t in ordered["topic"]], language=language)
+        names = [about.name(str(t), language) for t in ordered["topic"]]
+        usual = float(every["mean"].iloc[0]) if len(every) else None
+        return figures.intervals(ordered, names, language=language, reference=usual)
 
     def tabulate(language: str) -> Block:
         body = [
-            [about.name(str(r["topic"]), language), tables.estimate_cell(r, language=language), count(r["n"])]
-            for _, r in ordered.iterrows()
+            [
+                about.name(str(r["topic"]), language) if r["topic"] else message(language, "voice_talk.all"),
+                tables.estimate_cell(r, language=language),
+                count(r["n"]),
+            ]
+            for _, r in pd.concat([every, ordered]).iterrows()
         ]
         heads = [message(language, "voice_table.topic"), named[language]["outcome"]]
         heads.append(message(language, "voice_table.conversations"))
@@ -116,7 +125,7 @@ def _one_outcome(outcome: str, rows: pd.DataFrame, about: Voice, id: str) -> Fin
     key = "lead" if len(ordered) > 1 else "single"
     return build(f"{id}-{outcome}", [Statement(f"voice_talk.{key}", named, numbers)], about.languages, draw=draw,
                  tabulate=tabulate, note=lambda lang: message(lang, "voice_talk.note"),
-                 caption=lambda lang: message(lang, "figure.interval"))  # fmt: skip
+                 caption=lambda lang: message(lang, "voice_talk.legend"))  # fmt: skip
 
 
 def heard(account: pd.DataFrame, *, about: Voice, id: str = "heard") -> Finding:

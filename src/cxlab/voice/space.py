@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from cxlab.voice import clauses, floods, joined, sentiment
+from cxlab.voice import clauses, floods, joined, sentiment, talks
 from cxlab.voice.sentiment import Sentiment
 
 if TYPE_CHECKING:
@@ -118,6 +118,21 @@ def said(mentions: pd.DataFrame, comments: pd.DataFrame) -> pd.DataFrame:
     rows = rows.rename(columns={"text": "whole"})
     places = zip(rows["whole"], rows["start"], rows["end"], strict=True)
     return rows.assign(text=[str(text)[a:b] for text, a, b in places])
+
+
+def ended(told: pd.DataFrame, comments: pd.DataFrame, interactions: pd.DataFrame) -> pd.DataFrame:
+    """Return how conversations ended by topic (`cxlab.voice.talks.outcomes`).
+
+    Parameters
+    ----------
+    told : DataFrame
+        From `said`.
+    comments, interactions : DataFrame
+        Canonical tables a unit may see.
+    """
+    key = talks.key_of(comments, pd.Index(interactions["interaction_id"]))
+    by_id = pd.Series(key.to_numpy(), index=comments["comment_id"])
+    return talks.outcomes(told, talks.conversations(comments, interactions), by_id)
 
 
 def account(comments: pd.DataFrame, told: pd.DataFrame, rejects: pd.DataFrame, *, period: str) -> pd.DataFrame:

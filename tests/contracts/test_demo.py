@@ -151,6 +151,25 @@ def test_the_workbench_of_drivers_answers_from_the_finished_run(home: Path, repo
     assert "importance_share" in shown["table"]
 
 
+def test_the_workbench_of_topics_answers_from_the_finished_run(home: Path, report: BatchReport) -> None:
+    from papermill import execute_notebook
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXLAB_HOME", str(home))
+        done = execute_notebook(
+            home / "notebooks" / "explore_topics.ipynb",
+            home / "explored_topics.ipynb",
+            parameters={"params_file": str(home / "me" / "demo.yaml")},
+            cwd=home,
+            kernel_name="python3",
+            progress_bar=False,
+        )
+    shown = {cell["id"]: json.dumps(cell.get("outputs", [])) for cell in done.cells}
+    assert "application/vnd.jupyter.widget-view+json" in shown["explore"]
+    assert "ci_low" in shown["scenario"]
+    assert "points_at_stake" in shown["table"]
+
+
 def test_pages_are_small_and_name_no_path_of_the_machine(home: Path, report: BatchReport) -> None:
     made = sorted((home / "reports" / "demo").rglob("*.html"))
     assert len(made) >= 8

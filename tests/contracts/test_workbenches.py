@@ -46,8 +46,8 @@ def test_a_workbench_is_committed_empty(path: Path) -> None:
     assert faults(json.loads(path.read_text("utf-8"))) == []
 
 
-def test_there_is_one_for_drivers() -> None:
-    assert "explore_drivers" in {p.stem for p in PATHS}
+def test_there_is_one_for_drivers_and_one_for_topics() -> None:
+    assert {"explore_drivers", "explore_topics"} <= {p.stem for p in PATHS}
 
 
 @pytest.mark.parametrize(

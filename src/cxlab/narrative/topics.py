@@ -41,11 +41,12 @@ def quoted(names: Sequence[str], language: str) -> str:
 
 
 def language_name(code: str, language: str) -> str:
-    """Return the name of a language, or of several joined by ``+``."""
-    parts = [
-        message(language, k) if (k := f"topic_language.{c}") in catalogue(language) else c for c in code.split("+")
-    ]
-    return listed(parts, language)
+    """Return the name of a language, or of several joined by ``+``; ``other`` is all that are rare."""
+    found = []
+    for one in code.split("+"):
+        key = f"topic_language.{'rest' if one == 'other' else one}"
+        found.append(message(language, key) if key in catalogue(language) else plain(one))
+    return listed(found, language)
 
 
 def topics(
@@ -70,7 +71,7 @@ def topics(
     words = {lang: {"best": called[lang][0], "list": quoted(called[lang][1:5], lang)} for lang in languages}
     numbers = {"topics": tally(len(rows)), "value": Number(float(rows["share"].iloc[0]), "share")}
     if len(rows) == 1:
-        statements = [Statement("topic_list.one", words)]
+        statements = [Statement("topic_list.single", words)]
     else:
         statements = [Statement("topic_list.lead", words, numbers), Statement("topic_list.next", words)]
     spoken = rows["language"].astype(str)

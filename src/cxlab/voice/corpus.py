@@ -36,15 +36,15 @@ from cxlab.voice import grams, words
 if TYPE_CHECKING:
     from scipy import sparse
 
-VERSION: Final = 1  # of the recipe: enters the key of the cache
-DIMS: Final = 50  # of each view; more dims hold more noise than topics
+VERSION: Final = 2  # of the recipe: enters the key of the cache
+DIMS: Final = 50  # of each view; more hold more noise than topics
 VIEWS: Final = (1.0, 0.7, 1.0)  # words, characters, likeness of words
 COMMON: Final = 0.3  # words that more than this share of the texts have tell no topics apart
 WINDOW: Final = 5  # words on each side that count as context
 SMOOTH: Final = 0.75  # power of the contexts' frequencies
 RARE: Final = 1e-3  # a of the weights a / (a + p)
 MOST_WORDS: Final = 20_000  # that get a vector of their own
-_SPAN: Final = 2_000_000  # pairs of neighbours counted at once
+_SPAN: Final = 500_000  # pairs of neighbours counted at once
 
 
 def vectors(
@@ -60,7 +60,7 @@ def vectors(
     language : str
         ISO 639-1 code: stop words and the kind of character runs depend on it.
     dims : int
-        Directions kept of each view.
+        Directions kept of each view, at most (`directions`).
     seed : int
         Of the random start of the decompositions.
 
@@ -72,29 +72,35 @@ def vectors(
     n = len(texts)
     if n == 0:
         return np.zeros((0, 3 * dims), np.float32)
+    dims = directions(n, most=dims)
     stop = words.stop(language)
     names, ids, lengths = _numbered(tokens)
     stopped = np.fromiter((w in stop for w in names), bool, len(names))
     counts = _counts(ids, lengths, len(names))
     least = floor(n)
-    characters = grams.matrix(texts, grams.vocabulary(texts, language, least=least))
     views = [
         _directions(_log_entropy(counts, stopped, least), dims, seed),
-        _directions(characters, dims, seed),
+        _directions(grams.matrix(texts, grams.vocabulary(texts, language, least=least)), dims, seed),
         _likeness(ids, lengths, counts, stopped, dims, seed),
     ]
-    joined = np.hstack([w * _unit(v) for w, v in zip(VIEWS, views, strict=True)])
+    joined = np.hstack([np.float32(w) * _unit(v) for w, v in zip(VIEWS, views, strict=True)])
     if joined.shape[1] == 0:
-        joined = np.ones((n, 1))
+        joined = np.ones((n, 1), np.float32)
     unknown = ~joined.any(axis=1)
     if unknown.any():
-        joined[unknown] = joined.mean(axis=0) if not unknown.all() else 1.0
-    return _unit(joined).astype(np.float32)
+        middle = joined.mean(axis=0)
+        joined[unknown] = middle if middle.any() else 1.0
+    return _unit(joined)
 
 
 def floor(n: int) -> int:
     """Return in how many of `n` texts a feature must stand to be counted."""
     return 1 if n < 100 else 2 if n < 1000 else 3
+
+
+def directions(n: int, *, most: int = DIMS) -> int:
+    """Return how many directions of each view `n` texts can bear: few texts fill many with noise."""
+    return max(min(most, int(1.75 * n**0.5)), 1)
 
 
 def _numbered(tokens: Sequence[Sequence[str]]) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -148,7 +154,7 @@ def _likeness(
     place[known] = np.arange(len(known))
     word = _unit(_directions(_surprise(place[ids], lengths, len(known)), dims, seed, power=0.5))
     p = total[known] / total[known].sum()
-    weight = np.where(stopped[known], 0.0, RARE / (RARE + p))
+    weight = np.where(stopped[known], 0.0, RARE / (RARE + p)).astype(np.float32)
     said = (counts[:, known] @ sparse.diags_array(weight)).tocsr()
     found = np.asarray(said @ word) / np.maximum(np.asarray(said.sum(axis=1)), 1e-12).reshape(-1, 1)
     if min(found.shape) < 2:
@@ -190,10 +196,12 @@ def _directions(matrix: sparse.csr_matrix, dims: int, seed: int, *, power: float
     if k < 1:
         return matrix.toarray() if min(matrix.shape) == 1 else np.zeros((matrix.shape[0], 0))
     left, scale, _ = randomized_svd(matrix, k, n_iter=4, random_state=seed)
-    return left * scale**power
+    return (left * scale**power).astype(np.float32)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length one; rows without length stay as they are."""
+    """Rows of length one in single precision; rows without length stay as they are."""
+    rows = rows.astype(np.float32)
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return rows / np.where(length > 1e-12, length, 1.0)[:, None]
+    rows /= np.where(length > 1e-12, length, np.float32(1))[:, None]
+    return rows

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from model2vec import StaticModel
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from cxlab.errors import ModelError
+from cxlab.voice import embed, minilm, named
+
+WORDS = ["[UNK]", "soup", "bread", "bed", "pillow", "the"]
+ROWS = np.array([[0, 0, 0], [1, 0, 0], [0.8, 0.2, 0], [0, 0, 1], [0, 0.2, 0.8], [0.1, 0.1, 0.1]], np.float32)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A model of six words, written to a folder."""
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    StaticModel(ROWS, tokenizer).save_pretrained(str(tmp_path / "tiny"))
+    return tmp_path / "tiny"
+
+
+def test_a_model2vec_model_is_read_from_its_folder(tiny):
+    found = named.vectors("model2vec", str(tiny), ["soup", "soup bread", "bed"])
+    assert found.dtype == np.float32
+    assert np.allclose(found, [ROWS[1], (ROWS[1] + ROWS[2]) / 2, ROWS[3]], atol=1e-3)
+
+
+def test_it_is_used_by_name_of_the_method_and_kept(tiny, tmp_path, monkeypatch):
+    said = ["soup bread", "soup", "pillow bed", "nothing known", "soup"]
+    found = embed.vectors(said, "en", method=f"model2vec:{tiny}", cache=tmp_path / "kept")
+    assert found.name == f"model2vec:{tiny}"
+    assert "model2vec" in found.note
+    assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)  # the unknown text too
+    assert found.vectors[0] @ found.vectors[1] > 0.9 > 0.3 > found.vectors[0] @ found.vectors[2]
+    assert np.array_equal(found.vectors[1], found.vectors[4])
+    monkeypatch.setattr(named, "vectors", None)
+    again = embed.vectors(said, "en", method=f"model2vec:{tiny}", cache=tmp_path / "kept")
+    assert np.array_equal(again.vectors, found.vectors)
+
+
+def test_another_model_in_the_same_folder_is_another_model(tiny):
+    before = named.fingerprint(str(tiny))
+    assert before == named.fingerprint(str(tiny))
+    (tiny / "model.safetensors").write_bytes(b"changed")
+    assert named.fingerprint(str(tiny)) != before
+    assert named.fingerprint("minishlab/potion-base-8M") == "minishlab/potion-base-8M"
+
+
+def test_a_folder_without_a_model_is_told(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=r"model2vec cannot load the model.*empty.*give the folder"):
+        named.vectors("model2vec", str(tmp_path / "empty"), ["text"])
+
+
+@pytest.mark.parametrize("library", ["sentence-transformers", "fastembed"])
+def test_a_library_that_is_not_installed_is_told_with_what_to_run(library):
+    if named.find_spec(named.MODULES[library]) is not None:
+        pytest.skip(f"{library} is installed here")
+    with pytest.raises(ModelError, match=rf"{library} is not installed.*pip install {library}"):
+        embed.vectors(["text"], "en", method=f"{library}:some/model")
+
+
+def test_a_sentence_transformers_model_is_read_from_its_folder(models):
+    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed: it brings torch")
+    said = ["The room was clean, but breakfast cost too much.", "Parcel never arrived!", "ok"]
+    found = embed.vectors(said, "en", method=f"sentence-transformers:{minilm.folder()}").vectors
+    assert (found * embed.vectors(said, "en", method="minilm").vectors).sum(axis=1).min() > 0.9999

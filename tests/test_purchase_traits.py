@@ -85,6 +85,7 @@ def test_covariates_that_matter_are_kept_and_their_effects_found() -> None:
         assert not low < 0 < high
     without = purchases.holdout(history, seed=1, split=split, family="bgnbd", draws=150, covariates=())
     assert without.covariates == ()
+    assert proof.total["brier"] < proof.total["brier_base"]
     assert proof.total["correlation"] > without.total["correlation"] - 0.01
 
 

@@ -14,6 +14,7 @@ from cxlab import purchases
 from cxlab.errors import ModelError
 from cxlab.models import value
 from cxlab.models.buying import worlds
+from cxlab.purchases import choice
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +158,10 @@ def test_the_proof(world: worlds.World) -> None:
     assert proof.weeks["actual"].sum() == total["actual"]
     assert len(proof.choice.scores) == 3
     assert proof.choice.learned
+    assert total["brier"] < 0.8 * total["brier_base"]
+    assert any("seasons" in str(note) for note in proof.choice.notes)
+    rms = proof.choice.scores.set_index("family").loc[proof.family, "rms"]
+    assert proof.choice.shock == pytest.approx(rms * 2.015 / 1.645, rel=1e-3)  # Student's t with five degrees
 
 
 def test_shuffled_histories_foretell_nothing(world: worlds.World) -> None:
@@ -170,6 +175,7 @@ def test_shuffled_histories_foretell_nothing(world: worlds.World) -> None:
     proof = purchases.holdout(purchases.read(Tables(rows)), seed=1, split=split, family="bgnbd")
     assert abs(proof.total["correlation"]) < 0.15
     assert proof.total["customer_cover"] < proof.total["customer_promised"] - 0.02
+    assert proof.total["brier"] > proof.total["brier_base"]
 
 
 def test_the_choice_reads_nothing_later(world: worlds.World) -> None:
@@ -185,6 +191,13 @@ def test_the_choice_reads_nothing_later(world: worlds.World) -> None:
     pd.testing.assert_frame_equal(one.errors, other.errors)
     earlier = rows[~late].iloc[::2]  # the same check sees a change of rows that may be read
     assert purchases.choose(purchases.read(Tables(earlier)), until=split).shock != one.shock
+
+
+def test_pareto_is_not_tried_on_very_many(world: worlds.World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "LARGE", 500)
+    found = purchases.choose(purchases.read(Tables(days(world))))
+    assert set(found.scores["family"]) == {"bgnbd", "mbgnbd"}
+    assert any("Pareto/NBD" in str(note) for note in found.notes)
 
 
 def test_a_split_outside_the_history_is_refused(world: worlds.World) -> None:

@@ -82,9 +82,9 @@ def test_sequential_is_batch(family: Family) -> None:
     """The posterior of period 1, weighted by what it foretold of period 2, is the posterior of both."""
     events = past(family, 900, 2)
     before, after = (value.model_data(state(events, t), family=family) for t in (SPLIT, END))
-    first = value.fit(before, seed=1, draws=600, together="independent")
+    first = value.fit(before, seed=1, draws=400, together="independent")
     carried = value.carry(first, before, after, seed=2)
-    batch = value.fit(after, seed=3, draws=600, together="independent")
+    batch = value.fit(after, seed=3, draws=400, together="independent")
     assert carried.attrs["method"] == "carried"
     stale = []
     for name in (*families.names(family), "p", "q", "gamma"):

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from purchase_tables import Tables
 
+from cxlab import purchases
 from cxlab.models import value
 from cxlab.models.buying import families, geometric, pareto, spend
 from cxlab.models.buying.families import Family
@@ -145,25 +147,30 @@ def test_shuffled_recency_leads_elsewhere(cdnow: pd.DataFrame) -> None:
 
 
 def test_apparel_with_covariates(shared_data: Path) -> None:
-    query = """
-        WITH t AS (SELECT DISTINCT Id, "Date"::INTEGER AS day FROM read_csv($bought)),
-        last AS (SELECT max(day) AS final FROM t),
-        since AS (SELECT *, min(day) OVER (PARTITION BY Id) AS first FROM t)
-        SELECT Id, count(*) - 1 AS x, (max(day) - first) / 7 AS recency, (any_value(final) - first) / 7 AS age,
-            any_value(Gender) AS gender, any_value(Channel) AS channel
-        FROM since, last JOIN read_csv($who) USING (Id) GROUP BY Id, first ORDER BY Id"""
+    """Gender and channel: effects, and the holdout with and without them."""
     place = shared_data / "apparel_clv"
-    with duckdb.connect() as database:
-        table = database.execute(
-            query.replace("FROM since, last JOIN", "FROM since CROSS JOIN last JOIN"),
-            {"bought": str(place / "apparelTrans.csv.gz"), "who": str(place / "apparelStaticCov.csv.gz")},
-        ).df()
-    assert len(table) == 600
+    bought, who = (pd.read_csv(place / f"apparel{name}.csv.gz") for name in ("Trans", "StaticCov"))
+    day = pd.Timestamp(0) + pd.to_timedelta(bought["Date"], unit="D")
+    rows = pd.DataFrame({"customer": bought["Id"].astype(str), "date": day.dt.date, "amount": bought["Price"]})
+    known = pd.DataFrame({"customer": who["Id"].astype(str), "since": pd.NaT})
+    for name in ("Gender", "Channel"):
+        known[f"segment:{name.lower()}"] = who[name].astype(int).astype(str)
+    history = purchases.read(
+        Tables(rows, known, segments=["gender", "channel"]), covariates=["segment:gender", "segment:channel"]
+    )
+    assert history.counts["customers"] == 600
+    assert history.traits is not None
+    names = history.traits.names
+    assert len(names) == 2
     for family in ("bgnbd", "pareto"):
-        data = value.model_data(table, family=family, covariates=["gender", "channel"])  # type: ignore[arg-type]
-        tree = value.fit(data, seed=1)
-        effects = value.estimands(tree["posterior"].dataset, data)
+        kept = purchases.holdout(history, seed=1, family=family, covariates=names, draws=150)  # type: ignore[arg-type]
+        assert kept.covariates == names
+        data = value.model_data(history.customers(), family=kept.family, covariates=names)
+        effects = value.estimands(kept.tree["posterior"].dataset, data)
         assert effects["buy_ratio"].sizes["covariate"] == 2
         assert np.isfinite(effects["buy_ratio"]).all()
-        out = value.outlook(tree, data, weeks=52, seed=1).customers
-        assert (out["expected_purchases"] >= 0).all()
+        assert kept.total["covers"] == 1
+        assert kept.total["brier"] < 0.6 * kept.total["brier_base"]
+    tried = purchases.choose(history, candidates=["bgnbd"]).sets
+    assert list(tried["set"]) == ["none", "segments"]
+    assert np.isfinite(tried["gain"]).all()

@@ -38,6 +38,7 @@ LEAST_ORIGINS: Final = 4  # below which errors of the past say too little
 UNKNOWN_SHOCK: Final = 0.2  # sd of the common shock where the past cannot tell
 MOST: Final = 20_000  # customers on whom a model is chosen
 LARGE: Final = 200_000  # customers above which Pareto/NBD is left out: its integral has no short cut
+TWO_YEARS: Final = 730  # days
 GAIN: Final = 3.0  # log likelihood an origin by which covariates must foretell better
 
 
@@ -63,7 +64,7 @@ class Choice:
         One row a set of covariates tried with the chosen model: ``set`` (none, segments, events, all), ``columns``,
         ``score``, ``gain`` (log likelihood an origin over none), ``kept``. Without further covariates one row.
     notes : tuple of Problem
-        What was not tried, and why.
+        What was not tried or cannot be known, and why.
     """
 
     family: Family
@@ -111,6 +112,11 @@ def choose(
         tried.remove("pareto")
         notes.append(Problem("Pareto/NBD is not tried on so many customers", value=str(history.counts["customers"]),
                              allowed=f"up to {LARGE}", todo="name the family to have it nevertheless"))  # fmt: skip
+    if span < TWO_YEARS:
+        notes.append(
+            Problem("less than two years are seen: what recurs every year cannot be told from what changes, so no "
+                    "model here knows seasons; the common shock stands for them", value=f"{span} days")
+        )  # fmt: skip
     days = [history.first + timedelta(days=round(share * span)) for share in ORIGINS]
     days = [day for day in days if (end - day).days >= 7]
     pasts = [(day, one) for day, one in history.pasts(days, until=end, of=of) if (one["x"] > 0).sum() >= 2]

@@ -36,6 +36,10 @@ class Space:
         Which vectors each language has.
     report : DataFrame
         `rules.REPORT_COLUMNS`.
+    group : ndarray of object, shape (clauses,)
+        Fine group of each clause, blind to periods (`cxlab.voice.emerging`); None where it has none.
+    groups : DataFrame
+        ``group``, ``topic_id`` most of its clauses have (None: none), ``keywords`` (list), ``size``, ``language``.
     """
 
     topic_id: np.ndarray
@@ -44,6 +48,8 @@ class Space:
     fits: dict[str, Topics]
     embeddings: dict[str, tuple[str, str]]
     report: pd.DataFrame
+    group: np.ndarray
+    groups: pd.DataFrame
 
 
 def fit_all(
@@ -95,7 +101,33 @@ def fit_all(
         final = place[fit.assignment[back]]
         topic_id[mine] = ids[final]
         probability[mine] = np.where(final >= 0, fit.probability[back], 0.0)
-    return Space(topic_id, probability, joined.table, fits, embeddings, joined.report)
+    group, groups = _groups(topic_id, fits, where)
+    return Space(topic_id, probability, joined.table, fits, embeddings, joined.report, group, groups)
+
+
+def _groups(
+    topic_id: np.ndarray, fits: Mapping[str, Topics], where: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return the fine group of each clause and what is known of the groups."""
+    group = np.full(len(topic_id), None, object)
+    rows: list[tuple[str, str | None, list[str], int, str]] = []
+    used = {str(t) for t in topic_id if t is not None}
+    for language, (mine, back) in where.items():
+        labels, named = fits[language].groups()
+        ids: list[str | None] = []
+        for row, said in enumerate(named):
+            inside = mine[labels[back] == row]
+            if not len(inside):
+                ids.append(None)
+                continue
+            plain = "-".join(said[:3]) or f"{language}-{row + 1}"
+            name = plain if plain not in used else f"{plain}-{language}{row + 1}"
+            used.add(name)
+            parents = pd.Series(topic_id[inside]).value_counts(dropna=False)
+            ids.append(name)
+            rows.append((name, parents.index[0] or None, said, len(inside), language))
+        group[mine] = np.array([*ids, None], object)[labels[back]]
+    return group, pd.DataFrame(rows, columns=["group", "topic_id", "keywords", "size", "language"])
 
 
 def _tone(scores: np.ndarray | None, mine: np.ndarray, back: np.ndarray, n: int) -> np.ndarray | None:

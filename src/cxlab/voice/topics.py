@@ -39,6 +39,8 @@ Method = Literal["auto", "themes", "fine"]
 COLUMNS: Final = ("topic_id", "keywords", "size", "share", "stability", "npmi")
 FEW: Final = 2 * choice.SMALLEST  # clauses below which all are one topic
 WORDS: Final = 10  # keywords of a topic
+FINE: Final = 12  # clauses of a fine group on average
+MOST_GROUPS: Final = 60
 _LARGE: Final = 20_000  # clauses above which groups are found on a sample, then all are assigned
 
 
@@ -130,6 +132,27 @@ class Topics:
             ((mass * self.probability)[told], (codes[told], self.assignment[told])), shape=shape
         ).toarray()
         return pd.DataFrame({"comment": names, "topic": np.where(votes.sum(1) > 0, votes.argmax(1), -1)})
+
+    def groups(self) -> tuple[np.ndarray, list[list[str]]]:
+        """Return fine groups of all clauses, also of those without a topic: where something new may hide.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            Group of each clause, -1 without a vector.
+        list of list of str
+            Words of each group.
+        """
+        n = len(self.assignment)
+        blank = ~(np.abs(self.rows).sum(1) > 0)
+        k = min(n // FINE, MOST_GROUPS, len(np.unique(np.round(self.rows, 4), axis=0)))
+        if k < 2:
+            return np.full(n, -1), []
+        take = np.random.default_rng(5).choice(n, _LARGE, replace=False) if n > _LARGE else np.arange(n)
+        centres = clusters.best(self.rows[take], k, starts=2).centres
+        labels = np.where(blank, -1, (self.rows @ centres.T).argmax(1))
+        said = counts.by_topic(self.counts, labels, k)
+        return labels, counts.keywords(self.counts, said, self.language, top=WORDS)
 
     def bertopic(self, texts: Sequence[str], vectors: np.ndarray) -> BERTopic:
         """Return a BERTopic object that carries these topics, for its figures and tools (`cxlab.voice.bridge`)."""

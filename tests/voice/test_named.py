@@ -1,11 +1,16 @@
+import shutil
+
 import numpy as np
+import onnx
 import pytest
 from model2vec import StaticModel
+from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from cxlab.errors import ModelError
 from cxlab.voice import embed, minilm, named
 
+SAID = ["The room was clean, but breakfast cost too much.", "Parcel never arrived!", "ok"]
 WORDS = ["[UNK]", "soup", "bread", "bed", "pillow", "the"]
 ROWS = np.array([[0, 0, 0], [1, 0, 0], [0.8, 0.2, 0], [0, 0, 1], [0, 0.2, 0.8], [0.1, 0.1, 0.1]], np.float32)
 
@@ -62,6 +67,27 @@ def test_a_library_that_is_not_installed_is_told_with_what_to_run(library):
 
 def test_a_sentence_transformers_model_is_read_from_its_folder(models):
     pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed: it brings torch")
-    said = ["The room was clean, but breakfast cost too much.", "Parcel never arrived!", "ok"]
-    found = embed.vectors(said, "en", method=f"sentence-transformers:{minilm.folder()}").vectors
-    assert (found * embed.vectors(said, "en", method="minilm").vectors).sum(axis=1).min() > 0.9999
+    found = embed.vectors(SAID, "en", method=f"sentence-transformers:{minilm.folder()}").vectors
+    assert (found * embed.vectors(SAID, "en", method="minilm").vectors).sum(axis=1).min() > 0.9999
+
+
+def test_a_fastembed_model_is_read_from_its_folder(tmp_path):
+    pytest.importorskip("fastembed", reason="fastembed is not installed")
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json"):
+        shutil.copy(minilm.folder() / name, tmp_path / name)
+    rows = np.random.default_rng(0).standard_normal((30_522, 8)).astype(np.float32)
+    asked = ["input_ids", "attention_mask", "token_type_ids"]
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["rows", "input_ids"], ["last_hidden_state"])],
+        "words",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, ["text", "token"]) for name in asked],
+        [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["text", "token", 8])],
+        [numpy_helper.from_array(rows, "rows")],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "model.onnx"
+    )
+    found = embed.vectors(SAID, "en", method=f"fastembed:sentence-transformers/all-MiniLM-L6-v2@{tmp_path}").vectors
+    tokenizer = minilm.Encoder().tokenizer
+    means = np.array([rows[tokenizer.encode(text).ids].mean(axis=0) for text in SAID])
+    assert np.allclose(found, means / np.linalg.norm(means, axis=1)[:, None], atol=1e-3)

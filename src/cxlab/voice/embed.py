@@ -209,7 +209,10 @@ def _note(method: str, longest: int, missing: str) -> str:
     if method.startswith("minilm"):
         how = "whole numbers" if method == "minilm-int8" else "floating point"
         return f"The vectors are those of all-MiniLM-L6-v2 in {how}; the first {longest} tokens of a text are read."
-    return f"The vectors are those of {method.partition(':')[2]} ({method.partition(':')[0]})."
+    library, _, name = method.partition(":")
+    folder = Path(name.split("@")[-1]).expanduser()
+    shown = folder.name if folder.is_dir() else name  # a page tells no path of this machine
+    return f"The vectors are those of {shown} ({library})."
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -97,6 +97,7 @@ def estimates() -> pd.DataFrame:
             stake = (1.5 if place == "delivery" else 0.5) * now * effect
             rows.append(_row(topic, "points_at_stake", stake, 0.03, **there | {"verdict": verdict}))
             rows.append(_row(topic, "share", now, 0.03, **there | {"metric": "share"}))
+    rows.append(_row("voucher-code", "p_emerging", 0.99, 0.0, metric="probability", n=40.0))
     for name, (effect, verdict) in {"gift": (-0.4, "worse"), "evening": (0.0, "cannot_tell")}.items():
         rows += [
             _row("", "situation_effect", effect, 0.1, verdict=verdict, n=80.0) | {"situation": name},
@@ -104,6 +105,17 @@ def estimates() -> pd.DataFrame:
         ]
     extra = pd.DataFrame(rows)[["topic", "situation"]].fillna("")
     return tidy.frame(rows).join(extra)
+
+
+def news() -> pd.DataFrame:
+    """What `cxlab.voice.emerging.find` says of the same world."""
+    rows = [
+        ("sizing", "topic", None, None, 0.99, 60, 0.03, 0.001, "emerging"),
+        ("voucher-code", "group", "price", "voucher · code · refused · again · app", 0.99, 40, 0.02, 0.0, "emerging"),
+        *((t, "topic", None, None, 0.01, 500, 0.2, 0.2, "") for t in ("delivery", "staff", "price")),
+    ]
+    columns = ["topic", "kind", "parent", "keywords", "mean", "n", "share", "before", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def withheld() -> pd.DataFrame:

@@ -9,9 +9,15 @@ import pytest
 import voice_world as world
 
 from cxlab.narrative import Finding, voice, voice_news, voice_places, voice_tone
+from cxlab.narrative.voice_words import Voice
+
+
+def _emerging(rows: pd.DataFrame, *, about: Voice) -> Finding:
+    return voice_news.emerging(rows, world.news(), about=about)
+
 
 PAGE: list[Callable[..., Finding]] = [
-    voice.cost, voice.weight, voice_news.changes, voice_news.emerging, voice_places.where, voice_tone.tone,
+    voice.cost, voice.weight, voice_news.changes, _emerging, voice_places.where, voice_tone.tone,
     voice_places.situations,
 ]  # fmt: skip
 
@@ -63,10 +69,19 @@ def test_what_rose(table: pd.DataFrame) -> None:
 
 
 def test_what_is_new(table: pd.DataFrame) -> None:
-    found = voice_news.emerging(table, about=world.about(), alarms=0.05)
-    assert found.sentence("en").startswith("New: “Sizes”. Before Q3 2026 0.1")
-    old = table.assign(mean=table["mean"].where(table["estimand"] != "p_emerging", 0.2))
-    assert "No topic of Q3 2026 is new" in voice_news.emerging(old, about=world.about()).sentence("en")
+    found = voice_news.emerging(table, world.news(), about=world.about(), alarms=0.05)
+    assert "New: “Sizes”. Before Q3 2026 0.1" in found.sentence("en")
+    assert "New: “voucher · code · refused · again (in: Prices)”." in found.sentence("en")
+    assert "at most 5\u00a0%" in found.pages["en"].note
+    calm = world.news().assign(verdict="")
+    assert "Nothing that customers speak of" in voice_news.emerging(table, calm, about=world.about()).sentence("en")
+
+
+def test_a_new_topic_of_few_is_counted_not_named(table: pd.DataFrame) -> None:
+    hidden = table["topic"].isin(["sizing", "voucher-code"]) & (table["estimand"] == "p_emerging")
+    few = table.assign(mean=table["mean"].mask(hidden))
+    said = voice_news.emerging(few, world.news(), about=world.about()).sentence("en")
+    assert said == "2 more new subjects have too few comments to be shown."
 
 
 def test_where_it_weighs(table: pd.DataFrame) -> None:

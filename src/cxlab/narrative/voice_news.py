@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,9 +11,12 @@ from matplotlib.figure import Figure
 from cxlab import figures, tables
 from cxlab.blocks import Block, table
 from cxlab.catalogue import message
-from cxlab.narrative.finding import Finding, Number, Statement, build
+from cxlab.narrative.finding import Finding, Number, Statement, build, tally
 from cxlab.narrative.voice_words import CSV, SURE, Voice, by_topic, ends, numbers_of, rows_of, signed, state_of
 from cxlab.wording import count, known, number, probability
+
+_NEW = "emerging"  # verdict of what is announced
+_WORDS = 4  # of the name of a finer group
 
 
 def changes(estimates: pd.DataFrame, *, about: Voice, id: str = "changes") -> Finding:
@@ -67,46 +72,63 @@ def changes(estimates: pd.DataFrame, *, about: Voice, id: str = "changes") -> Fi
                  caption=lambda lang: message(lang, "figure.interval"))  # fmt: skip
 
 
-def emerging(estimates: pd.DataFrame, *, about: Voice, alarms: float = float("nan"), id: str = "emerging") -> Finding:
+def emerging(
+    estimates: pd.DataFrame, found: pd.DataFrame, *, about: Voice, alarms: float = float("nan"), id: str = "emerging"
+) -> Finding:
     """Say which topics are new: hardly spoken of before, and now.
 
     Parameters
     ----------
-    estimates, about, id
-        As in `cost`.
+    estimates : DataFrame
+        ``topic_estimates``, whose rows ``p_emerging`` say what may be shown.
+    found : DataFrame
+        From `cxlab.voice.emerging.find`.
+    about : Voice
     alarms : float
-        Chance that a period without anything new has a topic called new.
+        Chance that a period without anything new has something called new.
+    id : str
+        Name of the finding on its page.
     """
     rows = rows_of(estimates, "p_emerging", period=about.period)
     rows = rows.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
-    state = "first" if not about.previous else state_of(rows)
+    state = "first" if not about.previous or found.empty else state_of(rows)
     if state:
         return build(id, [Statement(f"voice_new.{state}", about.fields())], about.languages,
                      verdict=state if state in ("withheld", "suppressed") else "")  # fmt: skip
-    new = rows[rows["verdict"] == "emerging"] if (rows["verdict"] == "emerging").any() else rows[rows["mean"] >= SURE]
-    shares = [by_topic(rows_of(estimates, "share", period=p), rows["topic"]) for p in (about.previous, about.period)]
+    facts = {str(r["topic"]): r for r in found.to_dict("records")}
+    rows = rows[rows["topic"].isin(facts)].reset_index(drop=True)
+    announced = rows[[facts[str(t)]["verdict"] == _NEW for t in rows["topic"]]]
+    shown = announced[known(announced["mean"])]
+    called = {lang: {t: _name(r, about, lang) for t, r in facts.items()} for lang in about.languages}
     statements = []
-    for _, row in new.iterrows():
-        topic = str(row["topic"])
+    for _, row in shown.iterrows():
+        topic, fact = str(row["topic"]), facts[str(row["topic"])]
         numbers = {
-            "old": Number(float(shares[0][topic]["mean"]), "rate", drawn=False),
-            "new": Number(float(shares[1][topic]["mean"]), "rate", drawn=False),
+            "old": Number(float(fact["before"]), "rate", drawn=False),
+            "new": Number(float(fact["share"]), "rate", drawn=False),
             "p": Number(float(row["mean"]), "probability", drawn=False),
         }
-        statements.append(Statement("voice_new.lead", about.fields(best=topic), numbers))
+        named = about.fields()
+        for lang in about.languages:
+            named[lang]["best"] = called[lang][topic]
+        statements.append(Statement("voice_new.lead", named, numbers))
+    few = len(announced) - len(shown)
+    if few:
+        statements.append(Statement("voice_new.few", about.fields(), {"n": tally(few)}, quantity=few))
     statements = statements or [Statement("voice_new.nothing", about.fields())]
 
     def tabulate(language: str) -> Block:
         body = [
             [
-                about.name(str(r["topic"]), language),
-                *(number(s[str(r["topic"])]["mean"], metric="rate", language=language) for s in shares),
+                called[language][str(r["topic"])],
+                number(facts[str(r["topic"])]["before"], metric="rate", language=language),
+                number(facts[str(r["topic"])]["share"], metric="rate", language=language),
                 probability(r["mean"], language=language),
                 count(r["n"]),
             ]
-            for r in rows.to_dict("records")
+            for r in rows[known(rows["mean"])].to_dict("records")
         ]
-        heads = [message(language, f"voice_table.{h}") for h in ("topic", "share_before", "share", "new", "n")]
+        heads = [message(language, f"voice_table.{h}") for h in ("topic", "earlier", "share", "rose", "n")]
         columns = [(h, "left" if i == 0 else "right") for i, h in enumerate(heads)]
         return table(columns, body, caption=message(language, "voice_new.caption", about.fields()[language]),
                      open=False, csv=CSV)  # fmt: skip
@@ -116,3 +138,14 @@ def emerging(estimates: pd.DataFrame, *, about: Voice, alarms: float = float("na
         return about.note(language, message(language, "voice_new.alarms", rate) if np.isfinite(alarms) else "")
 
     return build(id, statements, about.languages, note=say, tabulate=tabulate)
+
+
+def _name(fact: Mapping[Hashable, object], about: Voice, language: str) -> str:
+    """Return the name of a topic, or the words of a finer group and the topic it lies in."""
+    if fact["kind"] == "topic":
+        return about.name(str(fact["topic"]), language)
+    words = " · ".join(str(fact["keywords"] or fact["topic"]).split(" · ")[:_WORDS])
+    parent = fact["parent"]
+    if not isinstance(parent, str) or not parent:
+        return words
+    return message(language, "voice_new.within", {"name": words, "topic": about.name(parent, language)})

@@ -27,8 +27,9 @@ TOPIC_COLUMNS: Final = (
     "topic_id", "label", "label_en", "label_zh", "keywords", "size", "share", "stability", "npmi", "language",
 )  # fmt: skip
 MENTION_COLUMNS: Final = (
-    "comment_id", "clause", "start", "end", "topic_id", "probability", "sentiment", "language",
+    "comment_id", "clause", "start", "end", "topic_id", "probability", "sentiment", "language", "group",
 )  # fmt: skip
+GROUP_COLUMNS: Final = ("group", "topic_id", "keywords", "size", "language")
 CHECK_COLUMNS: Final = ("section", "language", "name", "value", "n", "text")
 FAR: Final = "far"  # why a comment has no topic: each of its clauses is unlike all of them
 _NAN: Final = float("nan")
@@ -45,7 +46,9 @@ class Space:
         topic; ``language`` codes of its clauses joined by ``+``; ``label`` in the first language of the report.
     mentions : DataFrame
         `MENTION_COLUMNS`: a row a clause, in the order of the comments; ``topic_id`` is missing where a clause is
-        unlike every topic, ``sentiment`` (P of praise) where nothing tells it.
+        unlike every topic, ``sentiment`` (P of praise) where nothing tells it, ``group`` where it is in none.
+    groups : DataFrame
+        `GROUP_COLUMNS`: finer groups of clauses, among which `cxlab.voice.emerging` looks for what is new.
     rejected : DataFrame
         ``comment_id`` and ``reason``: `FAR`, else those of `clauses.split`.
     checks : DataFrame
@@ -56,6 +59,7 @@ class Space:
 
     topics: pd.DataFrame
     mentions: pd.DataFrame
+    groups: pd.DataFrame
     rejected: pd.DataFrame
     checks: pd.DataFrame
 
@@ -76,13 +80,16 @@ def fit(comments: pd.DataFrame, scores: pd.DataFrame, *, params: Params, seed: i
         Folder where vectors and fits are kept by their content.
     """
     flood = floods.find(comments)
-    texts = clauses.split(comments, leave_out=floods.repeats(flood))
+    texts = clauses.split(comments, unit=params.voice.unit, leave_out=floods.repeats(flood))
     good = scores.set_index("comment_id")["good"].astype(float)
     tone = {str(k): float(v) for k, v in (2 * good - 1).dropna().items()}
     found = joined.fit_all(texts, voice=params.voice, seed=seed, cache=kept, tone=tone)
     judges = _judges(comments, good, texts, seed=seed, kept=kept)
     mentions = texts.clauses.assign(
-        topic_id=found.topic_id, probability=found.probability, sentiment=_judged(texts, judges)
+        topic_id=found.topic_id,
+        probability=found.probability,
+        sentiment=_judged(texts, judges),
+        group=found.group,
     )
     told = set(mentions.loc[mentions["topic_id"].notna(), "comment_id"])
     silent = mentions.loc[~mentions["comment_id"].isin(told), "comment_id"].unique()
@@ -91,6 +98,7 @@ def fit(comments: pd.DataFrame, scores: pd.DataFrame, *, params: Params, seed: i
     return Space(
         _topics(found.table, mentions, told=len(told), first=params.languages[0]),
         mentions[list(MENTION_COLUMNS)].reset_index(drop=True),
+        found.groups.assign(keywords=_joined(found.groups["keywords"]))[list(GROUP_COLUMNS)],
         rejected,
         _checks(texts, rejected, found, judges, flood, told=len(told), seeds=params.voice.seeds),
     )
@@ -185,13 +193,17 @@ def _judged(texts: Texts, judges: Mapping[str, Sentiment]) -> np.ndarray:
     return out
 
 
+def _joined(keywords: pd.Series) -> list[str]:
+    return [" · ".join(words) for words in keywords]
+
+
 def _topics(table: pd.DataFrame, mentions: pd.DataFrame, *, told: int, first: str) -> pd.DataFrame:
     """Count comments instead of clauses, and put the first language's label in front."""
     size = mentions.dropna(subset=["topic_id"]).groupby("topic_id")["comment_id"].nunique()
     rows = table.assign(
         size=table["topic_id"].map(size).fillna(0).astype(int),
         label=table[f"label_{first}"],
-        keywords=[" · ".join(words) for words in table["keywords"]],
+        keywords=_joined(table["keywords"]),
     )
     rows = rows[rows["size"] > 0].assign(share=lambda x: x["size"] / max(told, 1))
     rows = rows.reindex(columns=list(TOPIC_COLUMNS)).sort_values("size", ascending=False, kind="stable")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cxlab.errors import ModelError, Problem, nearest
-from cxlab.purchases import traits
+from cxlab.purchases import queries, traits
 from cxlab.purchases.traits import Asked, Traits, Wanted
 
 LEAST_CUSTOMERS: Final = 30  # with fewer, a brand has no distribution of customers to speak of
@@ -25,105 +25,6 @@ RENEWED: Final = 0.2  # share of renewals among purchases from which on they are
 ENDED: Final = 0.02  # share of customers whose end is recorded from which on ends are seen
 _FEW: Final = 0.05  # share of customers below which they are no group of their own
 _LATE: Final = 1.5  # intervals without a payment after which a contract counts as ended
-
-_CUSTOMERS: Final = """
-    WITH bought AS (SELECT customer, date, sum(amount) AS amount, sum(margin) AS margin FROM transactions
-        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
-            AND (amount IS NULL OR amount >= 0)
-        GROUP BY customer, date),
-    since AS (SELECT *, min(date) OVER (PARTITION BY customer) AS first FROM bought)
-    SELECT customer, first, count(*) - 1 AS x,
-        date_diff('day', first, max(date)) / 7 AS recency,
-        date_diff('day', first, $until) / 7 AS age,
-        avg(amount) FILTER (WHERE date > first) AS spend,
-        avg(margin) FILTER (WHERE date > first) AS margin,
-        (customer IN (SELECT customer FROM customers WHERE since < $begin))::INTEGER AS before
-    FROM since WHERE first <= $known AND hash(customer) % $of = 0
-    GROUP BY customer, first ORDER BY customer"""
-_PASTS: Final = """
-    WITH bought AS (SELECT DISTINCT customer, date FROM transactions
-        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
-            AND (amount IS NULL OR amount >= 0)),
-    since AS (SELECT *, min(date) OVER (PARTITION BY customer) AS first FROM bought
-        WHERE hash(customer) % $of = 0),
-    stands AS (SELECT unnest($origins::DATE[]) AS origin)
-    SELECT origin, customer, first,
-        count(*) FILTER (WHERE date <= origin) - 1 AS x,
-        date_diff('day', first, max(date) FILTER (WHERE date <= origin)) / 7 AS recency,
-        date_diff('day', first, origin) / 7 AS age,
-        count(*) - 1 AS x_then,
-        date_diff('day', first, max(date)) / 7 AS recency_then,
-        date_diff('day', first, $until) / 7 AS age_then,
-        (customer IN (SELECT customer FROM customers WHERE since < $begin))::INTEGER AS before
-    FROM since JOIN stands ON first <= origin GROUP BY origin, customer, first ORDER BY origin, customer"""
-_NEW: Final = """
-    WITH bought AS (SELECT customer, date, sum(amount) AS amount FROM transactions
-        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
-            AND (amount IS NULL OR amount >= 0)
-        GROUP BY customer, date),
-    since AS (SELECT *, min(date) OVER (PARTITION BY customer) AS first FROM bought)
-    SELECT count(*) AS customers, avg(amount) AS amount FROM since
-    WHERE date = first AND first > $after
-        AND customer NOT IN (SELECT customer FROM customers WHERE since < $begin AND customer IS NOT NULL)"""
-_WEEKS: Final = """
-    WITH bought AS (SELECT customer, date, sum(amount) AS amount, sum(margin) AS margin FROM transactions
-        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
-            AND (amount IS NULL OR amount >= 0)
-        GROUP BY customer, date),
-    since AS (SELECT *, min(date) OVER (PARTITION BY customer) AS first FROM bought)
-    SELECT (date_diff('day', $after, date) - 1) // 7 AS week, count(*) AS purchases
-    FROM since WHERE first <= $after AND date > $after GROUP BY week ORDER BY week"""
-_READ: Final = """
-    WITH bought AS (SELECT * FROM transactions WHERE kind IN ('purchase', 'booking', 'renewal')),
-    kept AS (SELECT * FROM bought
-        WHERE customer IS NOT NULL AND date <= $until AND (amount IS NULL OR amount >= 0)),
-    each AS (SELECT customer, count(DISTINCT date) AS days, min(date) AS first FROM kept GROUP BY customer)
-    SELECT (SELECT count(*) FROM bought) AS rows,
-        (SELECT count(*) FROM kept) AS used,
-        (SELECT min(date) FROM kept) AS first,
-        (SELECT count(*) FROM each) AS customers,
-        (SELECT count(*) FROM each WHERE days > 1) AS again,
-        (SELECT count(*) FROM each WHERE first < $until) AS seen,
-        (SELECT count(*) FROM bought WHERE customer IS NULL) AS anonymous,
-        (SELECT count(*) FROM bought WHERE date IS NULL) AS undated,
-        (SELECT count(*) FROM transactions WHERE date > $until) AS later,
-        (SELECT count(*) FROM bought WHERE amount < 0) AS negative,
-        (SELECT count(*) FROM transactions WHERE kind = 'return') AS returns,
-        (SELECT sum(abs(amount)) FROM transactions
-            WHERE date <= $until AND (kind = 'return' OR (kind <> 'churn' AND amount < 0))) AS returned,
-        (SELECT sum(amount) FROM kept) AS spent,
-        (SELECT count(*) FROM kept WHERE amount IS NULL) AS unpriced,
-        (SELECT count(*) FROM kept WHERE amount = 0) AS free,
-        (SELECT sum(margin) / nullif(sum(amount), 0) FROM kept WHERE margin IS NOT NULL AND amount > 0) AS margin,
-        (SELECT count(*) FROM kept) - (SELECT count(*) FROM (SELECT DISTINCT customer, date FROM kept)) AS same_day,
-        (SELECT count(*) FROM kept) - (SELECT count(*) FROM (SELECT DISTINCT customer, date, kind, amount, margin,
-            product, channel, seller, basket, link FROM kept)) AS twice,
-        (SELECT count(*) FROM kept WHERE kind = 'renewal') AS renewals,
-        (SELECT count(DISTINCT customer) FROM transactions WHERE kind = 'churn' AND date <= $until) AS ended"""
-_INTERVALS: Final = """
-    WITH days AS (SELECT DISTINCT customer, date FROM transactions
-        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
-            AND (amount IS NULL OR amount >= 0)),
-    gaps AS (SELECT customer, date_diff('day', lag(date) OVER (PARTITION BY customer ORDER BY date), date) AS gap
-        FROM days),
-    each AS (SELECT customer, count(gap) AS n, stddev_pop(gap) / avg(gap) AS spread, median(gap) AS every
-        FROM gaps WHERE gap IS NOT NULL GROUP BY customer)
-    SELECT count(*) FILTER (WHERE n >= 3) AS n, median(spread) FILTER (WHERE n >= 3) AS spread, median(every) AS every
-    FROM each"""
-_ENDS: Final = """
-    WITH days AS (SELECT DISTINCT customer, date FROM transactions
-        WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
-            AND (amount IS NULL OR amount >= 0)),
-    ends AS (SELECT customer, max(date) AS gone FROM transactions WHERE kind = 'churn' AND date <= $until
-        GROUP BY customer)
-    SELECT customer, min(date) AS first, max(date) AS last, any_value(gone) AS gone
-    FROM days LEFT JOIN ends USING (customer) GROUP BY customer ORDER BY customer"""
-_SPAN: Final = """
-    SELECT min(date) AS first, max(date) AS last FROM transactions
-    WHERE date IS NOT NULL AND kind IN ('purchase', 'booking', 'renewal', 'return')"""
-_BEFORE: Final = """
-    SELECT count(DISTINCT t.customer) AS n FROM transactions t JOIN customers c ON t.customer = c.customer
-    WHERE c.since < $first"""
 
 
 @dataclass(frozen=True)
@@ -219,7 +120,9 @@ class History:
         if self.why_not:
             raise ModelError(self.why_not)
         day = until or self.end
-        found = self.data.sql(_CUSTOMERS, params={"until": day, "known": known or day, "of": of, "begin": self.first})
+        found = self.data.sql(
+            queries.CUSTOMERS, params={"until": day, "known": known or day, "of": of, "begin": self.first}
+        )
         return found if self.traits is None else self.traits.join(found, known or day)
 
     def pasts(self, origins: Sequence[date], *, until: date, of: int = 1) -> list[tuple[date, pd.DataFrame]]:
@@ -242,7 +145,7 @@ class History:
         if self.why_not:
             raise ModelError(self.why_not)
         asked = {"origins": [str(d) for d in origins], "until": until, "of": of, "begin": self.first}
-        found = self.data.sql(_PASTS, params=asked)
+        found = self.data.sql(queries.PASTS, params=asked)
         out = []
         for day in origins:
             one = found[pd.to_datetime(found["origin"]) == pd.Timestamp(day)].drop(columns="origin")
@@ -257,13 +160,13 @@ class History:
         of a first purchase is NaN where no amount is known.
         """
         day = max(self.end - timedelta(days=round(7 * weeks)), self.first - timedelta(days=1))
-        row = self.data.sql(_NEW, params={"until": self.end, "after": day, "begin": self.first}).iloc[0]
+        row = self.data.sql(queries.NEW, params={"until": self.end, "after": day, "begin": self.first}).iloc[0]
         amount = float("nan") if pd.isna(row["amount"]) else float(row["amount"])
         return int(row["customers"]), (self.end - day).days / 7, amount
 
     def weeks(self, after: date) -> pd.DataFrame:
         """Return purchases in each week after a day by customers known by then: ``week`` (from 0), ``purchases``."""
-        found = self.data.sql(_WEEKS, params={"until": self.end, "after": after})
+        found = self.data.sql(queries.WEEKS, params={"until": self.end, "after": after})
         whole = (self.end - after).days // 7
         return found.set_index("week")["purchases"].reindex(range(whole), fill_value=0).reset_index()
 
@@ -280,7 +183,7 @@ class History:
                 Problem("these purchases are no contracts", todo="use a model of repeat buying: bgnbd, mbgnbd, pareto")
             )
         every = self.contract.every
-        found = self.data.sql(_ENDS, params={"until": self.end})
+        found = self.data.sql(queries.ENDS, params={"until": self.end})
         first, last, gone = (pd.to_datetime(found[c]) for c in ("first", "last", "gone"))
         kept = np.rint((last - first).dt.days.to_numpy() / every)
         silent = (pd.Timestamp(self.end) - last).dt.days.to_numpy() > _LATE * every
@@ -306,11 +209,11 @@ def read(data: Asked, *, end: date | None = None, covariates: Wanted = ()) -> Hi
     ModelError
         If there is no purchase with a date at all, or no such covariate.
     """
-    span = data.sql(_SPAN).iloc[0]
+    span = data.sql(queries.SPAN).iloc[0]
     if pd.isna(span["last"]):
         raise ModelError(Problem("there is no purchase with a date", todo="map transactions: customer, date, amount"))
     until = end or pd.Timestamp(span["last"]).date()
-    row = data.sql(_READ, params={"until": until}).iloc[0]
+    row = data.sql(queries.READ, params={"until": until}).iloc[0]
     counts = {
         name: int(row[name])
         for name in (
@@ -319,11 +222,11 @@ def read(data: Asked, *, end: date | None = None, covariates: Wanted = ()) -> Hi
         )
     }  # fmt: skip
     first = until if pd.isna(row["first"]) else pd.Timestamp(row["first"]).date()
-    counts["before"] = int(data.sql(_BEFORE, params={"first": first})["n"].iloc[0])
+    counts["before"] = int(data.sql(queries.BEFORE, params={"first": first})["n"].iloc[0])
     spent = 0.0 if pd.isna(row["spent"]) else float(row["spent"])
     returned = float(row["returned"]) / spent if spent > 0 and not pd.isna(row["returned"]) else 0.0
     margin = 1.0 if pd.isna(row["margin"]) else float(row["margin"])
-    contract = _contract(counts, data.sql(_INTERVALS, params={"until": until}).iloc[0])
+    contract = _contract(counts, data.sql(queries.INTERVALS, params={"until": until}).iloc[0])
     found = traits.read(data, covariates, first=first, until=until) if len(covariates) else None
     notes = [*_notes(counts, returned, until), *(found.notes if found is not None else ())]
     return History(

@@ -85,15 +85,28 @@ def _tries(n: int) -> int:
 
 
 def repeated(
-    rows: np.ndarray, k: int, *, weights: np.ndarray | None = None, seeds: int = 5, seed: int = 0
+    rows: np.ndarray,
+    k: int,
+    *,
+    weights: np.ndarray | None = None,
+    seeds: int = 5,
+    seed: int = 0,
+    guided: np.ndarray | None = None,
 ) -> list[np.ndarray]:
-    """Return groups of all rows by fits on random four fifths of them, each from random starts."""
+    """Return groups of all rows by fits on random four fifths of them, each from random starts.
+
+    Starts hold the directions of guided topics, if there are any (`guided`, shape (g, d)).
+    """
+    fixed = np.zeros((0, rows.shape[1]), np.float32) if guided is None else guided[:k]
     out = []
     for s in range(seeds):
         random = np.random.default_rng([seed, s, k])
         take = random.permutation(len(rows))[: max(int(_PART * len(rows)), k)]
         mass = None if weights is None else weights[take]
-        fits = [clusters.lloyd(rows[take], clusters.spread(rows[take], k, random), weights=mass) for _ in range(_tries(len(take)))]
+        fits = []
+        for _ in range(_tries(len(take))):
+            start = clusters.spread(rows[take], k - len(fixed), random) if k > len(fixed) else fixed[:0]
+            fits.append(clusters.lloyd(rows[take], np.vstack([start, fixed]), weights=mass))
         centres = max(fits, key=lambda g: g.fit).centres
         out.append((rows @ centres.T).argmax(1))
     return out

@@ -225,22 +225,29 @@ def fit(
     same = len(np.unique(np.round(rows, 4), axis=0)) < 2
     if same or (n < FEW and k is None) or (k == 1 and not seeded):
         return _one(language, said, weights, blank, flat, rows, "same" if same else "few" if k is None else "")
-    labels, tried, how = _groups(rows, mass, k=k, seeds=seeds, seed=seed, method=method, anchors=seeded)
+    guides = [clusters.unit(np.average(rows[a], axis=0, weights=mass[a])[None, :]) for a in seeded]
+    guided = np.vstack(guides) if guides else np.zeros((0, rows.shape[1]), np.float32)
+    labels, tried, how = _groups(rows, mass, seeded, guided, k=k, seeds=seeds, seed=seed, method=method)
     labels = rules.divided(labels, rows, said, mass, language) if rules else labels
-    return _whole(language, vectors, rows, said, weights, mass, labels, flat, tried, how, seeds, seed)
+    return _whole(language, vectors, rows, said, weights, mass, labels, guided, flat, tried, how, seeds, seed)
 
 
 def _groups(
     rows: np.ndarray,
     mass: np.ndarray,
+    anchors: Sequence[np.ndarray],
+    guides: np.ndarray,
     *,
     k: int | None,
     seeds: int,
     seed: int,
     method: Method,
-    anchors: list[np.ndarray],
 ) -> tuple[np.ndarray, pd.DataFrame, str]:
-    """Return groups of all rows, the table of the choice and the method taken."""
+    """Return groups of all rows, the table of the choice and the method taken.
+
+    A guided topic (direction in `guides`, its clauses in `anchors`) takes the place of a group that is mostly its own,
+    or stands beside all.
+    """
     tried = pd.DataFrame(columns=list(choice.COLUMNS))
     if method == "fine":
         return _dense(rows), tried, "fine"
@@ -258,12 +265,19 @@ def _groups(
     take = np.random.default_rng(5).choice(len(rows), _LARGE, replace=False) if large else np.arange(len(rows))
     found = clusters.best(rows[take], k, weights=mass[take])
     centres = found.centres
-    for words in anchors:  # a guided topic takes the place of the nearest group, or stands beside all
-        centre = clusters.unit(np.average(rows[words], axis=0, weights=mass[words])[None, :])
-        centres = np.vstack([centres, centre])
-    if large or anchors:
+    if len(guides):
+        owned = (guides @ centres.T).argmax(1)
+        gone = np.unique(owned[_owned(found.labels, take, anchors, owned)])
+        centres = np.vstack([np.delete(centres, gone, 0), guides])
+    if large or len(guides):
         found = clusters.lloyd(rows, centres, weights=mass, rounds=10)
     return found.labels, tried, "themes"
+
+
+def _owned(labels: np.ndarray, take: np.ndarray, anchors: Sequence[np.ndarray], owned: np.ndarray) -> np.ndarray:
+    """Return which guided topics hold most clauses of the group nearest to them."""
+    inside = [np.isin(take[labels == group], words).mean() > 0.5 for words, group in zip(anchors, owned, strict=True)]
+    return np.array(inside, bool)
 
 
 def _dense(rows: np.ndarray) -> np.ndarray:
@@ -284,7 +298,7 @@ def _dense(rows: np.ndarray) -> np.ndarray:
 
 def _whole(
     language: str, vectors: np.ndarray, rows: np.ndarray, said: Counts, weights: np.ndarray, mass: np.ndarray,
-    labels: np.ndarray, flat: Plane, tried: pd.DataFrame, how: str, seeds: int, seed: int,
+    labels: np.ndarray, guides: np.ndarray, flat: Plane, tried: pd.DataFrame, how: str, seeds: int, seed: int,
 ) -> Topics:  # fmt: skip
     """Refine groups by words, repeat, name and count."""
     labels = np.unique(labels, return_inverse=True)[1]
@@ -295,8 +309,9 @@ def _whole(
         model = mixture.fit(rows, said.matrix, np.unique(post.argmax(1), return_inverse=True)[1], len(alive), mass)
         post = model.posterior(rows, said.matrix)
     k = post.shape[1]
-    mean, final, overlap, rand = _repeats(rows, said.matrix, mass, post, seeds, seed)
-    assignment = np.where(_far(rows, model, vectors), -1, final)
+    mean, final, overlap, rand = _repeats(rows, said.matrix, mass, post, guides, seeds, seed)
+    wordless = np.array([not x for x in counts.keywords(said, counts.by_topic(said, final, k, weights), language)])
+    assignment = np.where(_far(rows, model, vectors) | wordless[final], -1, final)
     size = np.bincount(assignment[assignment >= 0], weights=weights[assignment >= 0], minlength=k)
     order = np.argsort(-size, kind="stable")
     order = order[size[order] > 0]
@@ -314,7 +329,13 @@ def _whole(
 
 
 def _repeats(
-    rows: np.ndarray, matrix: sparse.csr_matrix, mass: np.ndarray, post: np.ndarray, seeds: int, seed: int
+    rows: np.ndarray,
+    matrix: sparse.csr_matrix,
+    mass: np.ndarray,
+    post: np.ndarray,
+    guides: np.ndarray,
+    seeds: int,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Repeat the fit; return mean posterior, topic of each clause, overlap of each topic, Rand index."""
     k = post.shape[1]
@@ -325,7 +346,7 @@ def _repeats(
     take = random.choice(len(rows), _LARGE, replace=False) if len(rows) > _LARGE else np.arange(len(rows))
     total, votes = post.copy(), np.zeros_like(post)
     overlap, rand = [], []
-    for start in choice.repeated(rows[take], k, weights=mass[take], seeds=seeds, seed=seed):
+    for start in choice.repeated(rows[take], k, weights=mass[take], seeds=seeds, seed=seed, guided=guides):
         again = mixture.fit(rows[take], matrix[take], start, k, mass[take])
         other = again.posterior(rows, matrix)
         theirs = other.argmax(1)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cxlab.synthetic import settings as s
 from cxlab.synthetic import words
+from cxlab.synthetic.chats import chats_file
 from cxlab.synthetic.files import ClientFile, day, strings, text
 from cxlab.synthetic.life import Life
 from cxlab.synthetic.settings import WorldSettings
@@ -25,6 +26,7 @@ def done_files(settings: WorldSettings, people: pd.DataFrame, life: Life, ids: p
         _receipts(people, orders, ids, cut),
         _deliveries(settings, orders, cut),
         _contacts(settings, people, life, ids, cut),
+        chats_file(settings, people, life, ids, cut),
         _mailings(people, life, ids),
         _crm(settings, people, ids),
         _accounts(people, life, ids),

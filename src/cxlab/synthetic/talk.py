@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cxlab.synthetic import asides, words
 from cxlab.synthetic import settings as s
-from cxlab.synthetic import words
 from cxlab.synthetic.life import Life
 from cxlab.synthetic.scales import draw_codes
 from cxlab.synthetic.settings import WorldSettings
@@ -41,7 +41,7 @@ def _topics(
 
 def _write(
     settings: WorldSettings, people: pd.DataFrame, life: Life, who: np.ndarray, q: np.ndarray, contact: pd.DataFrame,
-    rng: np.random.Generator,
+    rng: np.random.Generator, name: str,
 ) -> tuple[list[str], pd.DataFrame]:  # fmt: skip
     plan = pd.DataFrame(
         {
@@ -52,7 +52,10 @@ def _write(
             "phone": contact["phone"].to_numpy()[who],
         }
     )
-    return words.compose(plan, rng=rng, contact_share=0.025)
+    texts, topics = words.compose(plan, rng=rng, contact_share=0.025)
+    aside = settings.stream(f"asides {name}")
+    texts, topics, _ = asides.tell(texts, topics, plan["language"].tolist(), life.satisfaction[who, q], aside)
+    return texts, topics
 
 
 def comments(
@@ -64,7 +67,7 @@ def comments(
     latent = life.satisfaction[who, q]
     writes = rng.random(len(who)) < np.clip(0.30 + 0.14 * np.abs(latent - 0.3), 0, 0.8)
     rows = np.flatnonzero(writes)
-    texts, topics = _write(settings, people, life, who[rows], q[rows], contact, rng)
+    texts, topics = _write(settings, people, life, who[rows], q[rows], contact, rng, "comments")
     written = [""] * len(who)
     for row, text in zip(rows.tolist(), texts, strict=True):
         written[row] = text
@@ -83,7 +86,7 @@ def reviews(
     log_odds = -4.3 + np.where(latent < 0.3, 0.95, 0.6) * np.abs(latent - 0.3)
     chosen = orders[rng.random(len(orders)) < 1 / (1 + np.exp(-log_odds))].reset_index(drop=True)
     who, q = chosen["customer"].to_numpy(), chosen["quarter"].to_numpy()
-    texts, topics = _write(settings, people, life, who, q, contact, rng)
+    texts, topics = _write(settings, people, life, who, q, contact, rng, "reviews")
     end = s.last_day(settings.quarters[last])
     arrived = chosen["delivered"].to_numpy().astype("datetime64[D]")
     table = pd.DataFrame(

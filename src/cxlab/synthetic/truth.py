@@ -9,6 +9,7 @@ import pandas as pd
 
 from cxlab.synthetic import settings as s
 from cxlab.synthetic.answers import Answers
+from cxlab.synthetic.effects import topic_effects
 from cxlab.synthetic.expectations import PROMISED, RAISED, gaps
 from cxlab.synthetic.index import LATENTS, IndexAnswers, response_ids
 from cxlab.synthetic.life import Life
@@ -41,6 +42,9 @@ class Truth:
         ``response_id, true_id, brand, period, satisfaction, nps_expected`` of every survey answer.
     topics : DataFrame
         ``source`` (survey, reviews), ``id``, ``sentence``, ``topic``, ``tone``, ``text``.
+    topic_effects : DataFrame
+        ``brand`` ("" = both), ``item`` (overall, nps, easy), ``kind`` (topic, situation), ``topic``, ``effect`` of a
+        mention in a survey comment on the expected code, ``share`` of the comments; see `cxlab.synthetic.effects`.
     panel : DataFrame
         Customer x quarter, the future quarter included: ``true_id, brand, period, alive, satisfaction, purchase_rate,
         leave_probability, orders, spend`` (spend after returns, in whole currency).
@@ -75,6 +79,7 @@ class Truth:
     identities: pd.DataFrame
     responses: pd.DataFrame
     topics: pd.DataFrame
+    topic_effects: pd.DataFrame
     panel: pd.DataFrame
     customers: pd.DataFrame
     planted: pd.DataFrame
@@ -142,6 +147,7 @@ def tell(
             }
         ),
         topics=topics.assign(id=identity)[["source", "id", "sentence", "topic", "tone", "text"]],
+        topic_effects=topic_effects(settings, people, life, answers.invitations),
         panel=_panel(settings, people, life),
         customers=_customers(settings, people, life),
         planted=_planted(settings),

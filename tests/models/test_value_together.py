@@ -56,10 +56,11 @@ def test_what_will_be_spent_is_foretold_where_independence_is_not_true() -> None
     assert off["independent"] > off["joint"] + 0.15
 
 
-def test_independence_is_rarely_denied_and_dependence_rarely_missed() -> None:
-    """15 worlds each: the check fails where it should, and not where it should not."""
+@pytest.mark.parametrize("count", [5, pytest.param(60, marks=pytest.mark.slow)])
+def test_independence_is_rarely_denied_and_dependence_rarely_missed(count: int) -> None:
+    """The check fails where it should, and not where it should not."""
     failed = {0.0: 0, 0.3: 0}
-    for seed in range(15):
+    for seed in range(count):
         for power in failed:
             data = value.model_data(world(power, n=900, seed=seed).customers, family="bgnbd").spend
             assert data is not None
@@ -67,19 +68,19 @@ def test_independence_is_rarely_denied_and_dependence_rarely_missed() -> None:
             tree = density.sample(function, begin, draws=100, chains=2, seed=seed, many=many)
             points = tree["posterior"]["x"].to_numpy().reshape(-1, 3)
             failed[power] += dependence.check(data, points, seed=seed).fails
-    assert failed[0.0] <= 1
-    assert failed[0.3] >= 13
+    assert failed[0.0] <= max(1, 0.03 * count)
+    assert failed[0.3] >= 0.9 * count - 1
 
 
 def test_independent_worlds_keep_the_simpler_model() -> None:
     truth = world(0.0, seed=3)
     data = value.model_data(truth.customers, family="bgnbd")
-    tree = value.fit(data, seed=1)
+    tree = value.fit(data, seed=1, draws=60)
     told = value.dependence_of(tree)
     assert told is not None
     assert told.used == "independent"
     assert told.expected_low <= told.correlation <= told.expected_high
-    forced = value.fit(data, seed=1, together="joint")
+    forced = value.fit(data, seed=1, draws=60, together="joint")
     low, high = np.quantile(forced["posterior"]["together"], [0.005, 0.995])
     assert low < 0 < high
     assert (

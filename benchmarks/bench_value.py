@@ -151,7 +151,7 @@ def main() -> None:
             place = Path(folder) / "customers.parquet"
             columns = world(n, seed=n)
             pd.DataFrame(columns).to_parquet(place)
-            np.savez(place.with_suffix(".npz"), **columns)
+            np.savez(place.with_suffix(".npz"), **columns)  # type: ignore[arg-type]
             for way in WAYS:
                 if (way == "mcmc" and n > given.mcmc) or (way == "lifetimes" and not given.lifetimes):
                     print(f"  {way}: not measured at this size", flush=True)

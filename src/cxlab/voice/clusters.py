@@ -152,7 +152,7 @@ def density(rows: np.ndarray, *, least: int) -> np.ndarray:
     Parameters
     ----------
     rows : ndarray, shape (n, d)
-        Unit vectors of a few columns.
+        Unit vectors.
     least : int
         Rows a group must have.
     """

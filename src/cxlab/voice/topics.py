@@ -282,11 +282,10 @@ def _owned(labels: np.ndarray, take: np.ndarray, anchors: Sequence[np.ndarray], 
 
 def _dense(rows: np.ndarray) -> np.ndarray:
     """Return dense groups, each row that is in none given to the nearest; one group where nothing is dense."""
-    narrow = clusters.unit(rows[:, :15])
     take = np.arange(len(rows))
     if len(rows) > _LARGE:
         take = np.random.default_rng(5).choice(len(rows), _LARGE, replace=False)
-    labels = clusters.density(narrow[take], least=max(int(np.sqrt(len(take)) / 2), choice.SMALLEST))
+    labels = clusters.density(rows[take], least=max(int(np.sqrt(len(take)) / 2), choice.SMALLEST))
     k = labels.max() + 1
     if k < 2:
         return np.zeros(len(rows), int)

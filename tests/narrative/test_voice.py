@@ -86,7 +86,9 @@ def test_a_new_topic_of_few_is_counted_not_named(table: pd.DataFrame) -> None:
 
 def test_where_it_weighs(table: pd.DataFrame) -> None:
     found = voice_places.where(table, about=world.about())
-    assert found.sentence("en").startswith("“Delivery” weighs most at “Delivery desk”: \u22120.54 points")
+    assert found.sentence("en").startswith(
+        "“Delivery” weighs most at the touchpoint “Delivery desk”: \u22120.54 points"
+    )
     shares = table[~((table["estimand"] == "points_at_stake") & (table["level"] == "touchpoint"))]
     often = voice_places.where(shares, about=world.about())
     assert "customers speak most of “Delivery”: 45" in often.sentence("en")
@@ -101,19 +103,26 @@ def test_praise_and_complaint(table: pd.DataFrame) -> None:
 
 def test_situations(table: pd.DataFrame) -> None:
     found = voice_places.situations(table, about=world.about())
-    assert "as a gift give \u22120.40 points" in found.sentence("en")
+    assert "Where customers tell “as a gift”, \u22120.40 points of “Overall satisfaction” go with it" in found.sentence(
+        "en"
+    )
     assert "evening" not in found.sentence("en")
     flat = table.assign(verdict="cannot_tell")
     assert "2 situations are told of" in voice_places.situations(flat, about=world.about()).sentence("en")
 
 
 def test_conversations() -> None:
-    rows = [("solved", "delivery", 120, 90, 0.75, 0.68, 0.81), ("solved", "price", 60, 20, 0.33, 0.24, 0.44),
+    rows = [("solved", "delivery", 120, 90, 0.65, 0.58, 0.71), ("solved", "price", 60, 20, 0.33, 0.24, 0.44),
             ("slow", "delivery", 120, 30, 0.25, 0.19, 0.32), ("solved", "", 200, 120, 0.6, 0.5, 0.7),
             ("solved", "sizing", 4, 4, 1.0, 0.6, 1.0)]  # fmt: skip
     outcomes = pd.DataFrame(rows, columns=["outcome", "topic", "n", "k", "mean", "ci_low", "ci_high"])
     found = voice_tone.conversations(outcomes, about=world.about(), least=30)
-    assert found.sentence("en").lower().startswith("“solved”: most often in conversations on “delivery”, 75")
+    assert found.sentence("en").startswith("“solved”: 60")
+    assert "Clearly less often where they are about “Prices”: 33" in found.sentence("en")
+    assert "more often" not in found.sentence("en")
+    alike = outcomes.assign(ci_low=0.1, ci_high=0.9)
+    flat = voice_tone.conversations(alike, about=world.about(), least=30)
+    assert "does not clearly differ" in flat.sentence("en")
     assert "Sizes" not in found.sentence("en")
     assert "no known outcome" not in found.sentence("en")
     none = voice_tone.conversations(outcomes.head(0), about=world.about(), least=30)

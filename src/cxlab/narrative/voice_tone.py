@@ -96,17 +96,24 @@ def _one_outcome(outcome: str, rows: pd.DataFrame, about: Voice, id: str) -> Fin
     rows = rows.assign(metric="share", estimand="level", verdict="")
     every = rows[rows["topic"] == ""]
     ordered = rows[rows["topic"] != ""].sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
-    named = about.fields(best=str(ordered["topic"].iloc[0]), worst=str(ordered["topic"].iloc[-1]))
+    usual = float(every["mean"].iloc[0]) if len(every) else float("nan")
+    more, less = ordered[ordered["ci_low"] > usual], ordered[ordered["ci_high"] < usual].iloc[::-1]
+    named = about.fields()
     for lang in about.languages:
         named[lang]["outcome"] = about.labels.group("outcome", outcome, lang)
-    numbers = numbers_of(ordered.iloc[0], "high")
-    if len(ordered) > 1:
-        numbers |= numbers_of(ordered.iloc[-1], "low")
+    statements = []
+    if len(every):
+        statements.append(Statement("voice_talk.whole", named, numbers_of(every.iloc[0], "value", drawn=False)))
+    for key, field, name, own in (("more", "best", "high", more), ("less", "worst", "low", less)):
+        if len(own):
+            topic = about.fields(**{field: str(own["topic"].iloc[0])})
+            statements.append(Statement(f"voice_talk.{key}", topic, numbers_of(own.iloc[0], name)))
+    if more.empty and less.empty:
+        statements.append(Statement("voice_talk.same"))
 
     def draw(language: str) -> Figure:
         names = [about.name(str(t), language) for t in ordered["topic"]]
-        usual = float(every["mean"].iloc[0]) if len(every) else None
-        return figures.intervals(ordered, names, language=language, reference=usual)
+        return figures.intervals(ordered, names, language=language, reference=usual if np.isfinite(usual) else None)
 
     def tabulate(language: str) -> Block:
         body = [
@@ -122,8 +129,7 @@ def _one_outcome(outcome: str, rows: pd.DataFrame, about: Voice, id: str) -> Fin
         columns = list(zip(heads, ("left", "right", "right"), strict=True))
         return table(columns, body, caption=message(language, "voice_talk.caption", named[language]), open=False)
 
-    key = "lead" if len(ordered) > 1 else "single"
-    return build(f"{id}-{outcome}", [Statement(f"voice_talk.{key}", named, numbers)], about.languages, draw=draw,
+    return build(f"{id}-{outcome}", statements, about.languages, draw=draw,
                  tabulate=tabulate, note=lambda lang: message(lang, "voice_talk.note"),
                  caption=lambda lang: message(lang, "voice_talk.legend"))  # fmt: skip
 

@@ -11,7 +11,7 @@ from cxlab.vocab import Status
 from cxlab.wording import Name
 
 # Values and keys as the client sent them may name persons; what stands of single customers is nobody else's business.
-PRIVATE: Final = frozenset({"rejects", "merges", "customer_value", "comment_topics", "comment_rejects"})
+PRIVATE: Final = frozenset({"rejects", "merges", "customer_value", "comment_topics", "comment_rejects", "topic_groups"})
 
 
 @dataclass(frozen=True)

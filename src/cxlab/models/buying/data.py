@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import numpy as np
 
@@ -40,3 +40,37 @@ class ValueData:
     spend: Spend | None
     average: np.ndarray
     covariates: tuple[str, ...]
+
+
+class Beliefs(Protocol):
+    """What is believed before the data, as `cxlab.models.value.Priors` says it."""
+
+    @property
+    def shape(self) -> tuple[float, float]: ...  # noqa: D102
+
+    @property
+    def rate(self) -> tuple[float, float]: ...  # noqa: D102
+
+    @property
+    def leaving(self) -> tuple[float, float]: ...  # noqa: D102
+
+    @property
+    def share(self) -> tuple[float, float]: ...  # noqa: D102
+
+    @property
+    def alike(self) -> tuple[float, float]: ...  # noqa: D102
+
+    @property
+    def covariate(self) -> float: ...  # noqa: D102
+
+    @property
+    def amounts(self) -> tuple[float, float, float]: ...  # noqa: D102
+
+    @property
+    def amounts_sd(self) -> tuple[float, float, float]: ...  # noqa: D102
+
+    @property
+    def together(self) -> float: ...  # noqa: D102
+
+    @property
+    def strength(self) -> float: ...  # noqa: D102

@@ -27,12 +27,10 @@ from cxlab import density
 from cxlab.errors import ModelError, Problem
 from cxlab.models.buying import posterior
 from cxlab.models.buying import spend as money
-from cxlab.models.buying.data import ValueData
+from cxlab.models.buying.data import Beliefs, ValueData
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from cxlab.models.value import Priors
 
 _ENOUGH: Final = 0.1  # effective share of the draws
 
@@ -99,7 +97,7 @@ def _average(x: np.ndarray, old: np.ndarray, more: np.ndarray, new: np.ndarray) 
 
 
 def reweighed(
-    tree: xr.DataTree, before: ValueData, after: ValueData, priors: Priors, *, seed: int
+    tree: xr.DataTree, before: ValueData, after: ValueData, priors: Beliefs, *, seed: int
 ) -> xr.DataTree | None:
     """Return the draws weighted by how well they foretold the new period; None where they do not cover it."""
     import xarray as xr

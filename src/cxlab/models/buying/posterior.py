@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from cxlab.models.buying import contracts, discrete, families
 from cxlab.models.buying import spend as money
-from cxlab.models.buying.data import Family, ValueData
+from cxlab.models.buying.data import Beliefs, Family, ValueData
 from cxlab.models.buying.spend import Spend
-
-if TYPE_CHECKING:
-    from cxlab.models.value import Priors
 
 _FLAT: Final = 1e6  # sd of a prior without strength
 LogDensity = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -49,7 +46,7 @@ def likelihood(data: ValueData) -> tuple[LogDensity, Callable[[np.ndarray], floa
     return found.gradient, found.value
 
 
-def prior(data: ValueData, priors: Priors) -> tuple[np.ndarray, np.ndarray]:
+def prior(data: ValueData, priors: Beliefs) -> tuple[np.ndarray, np.ndarray]:
     """Return centre and sd of the coordinates of buying."""
     parts = {
         "pareto": [priors.shape, priors.rate, priors.shape, priors.leaving],
@@ -60,7 +57,7 @@ def prior(data: ValueData, priors: Priors) -> tuple[np.ndarray, np.ndarray]:
     return np.array([centre for centre, _ in pairs]), _sd([sd for _, sd in pairs], priors)
 
 
-def prior_of_spend(data: Spend, priors: Priors) -> tuple[np.ndarray, np.ndarray]:
+def prior_of_spend(data: Spend, priors: Beliefs) -> tuple[np.ndarray, np.ndarray]:
     """Return centre and sd of the coordinates of spend."""
     centre, sd = [*priors.amounts], [*priors.amounts_sd]
     if data.joint:
@@ -68,7 +65,7 @@ def prior_of_spend(data: Spend, priors: Priors) -> tuple[np.ndarray, np.ndarray]
     return np.array(centre), _sd(sd, priors)
 
 
-def density(data: ValueData, priors: Priors) -> tuple[LogDensity, Many, np.ndarray]:
+def density(data: ValueData, priors: Beliefs) -> tuple[LogDensity, Many, np.ndarray]:
     """Return the log density of buying with its gradient, the same of many points, and where to start."""
     centre, sd = prior(data, priors)
     gradient, value = likelihood(data)
@@ -87,7 +84,7 @@ def density(data: ValueData, priors: Priors) -> tuple[LogDensity, Many, np.ndarr
     return _with_prior(gradient, centre, sd), many, begin
 
 
-def density_of_spend(data: Spend, priors: Priors) -> tuple[LogDensity, Many, np.ndarray]:
+def density_of_spend(data: Spend, priors: Beliefs) -> tuple[LogDensity, Many, np.ndarray]:
     """Return the log density of spend with its gradient, the same of many points, and where to start."""
     centre, sd = prior_of_spend(data, priors)
 
@@ -123,5 +120,5 @@ def _with_prior(gradient: LogDensity, centre: np.ndarray, sd: np.ndarray) -> Log
     return both
 
 
-def _sd(sd: Sequence[float], priors: Priors) -> np.ndarray:
+def _sd(sd: Sequence[float], priors: Beliefs) -> np.ndarray:
     return np.asarray(sd, float) / priors.strength if priors.strength > 0 else np.full(len(sd), _FLAT)

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import expit
 
 from cxlab.models import second
-from cxlab.models.second import EDGES, SecondData
+from cxlab.models.returning.spells import EDGES, SecondData
 
 PRODUCTS = tuple(f"p{i:02d}" for i in range(10))
 CHANNELS = ("store", "web")

@@ -11,7 +11,7 @@ from scipy.stats import halfnorm
 from cxlab import diagnostics
 from cxlab.errors import ModelError
 from cxlab.models import second
-from cxlab.models.second import SecondData
+from cxlab.models.returning.spells import SecondData
 
 
 def fitted(data: SecondData, seed: int, name: str = "second_purchase_over_others") -> np.ndarray:
@@ -111,7 +111,7 @@ def test_the_density_is_the_one_of_the_model_in_pymc() -> None:
     for _ in range(4):
         sd = float(random.uniform(0.1, 1.0))
         point = np.r_[random.normal(-3, 0.3, data.steps), random.normal(0, 0.4, data.size - data.steps)]
-        ours = second.log_density(data, sd)(point)[0] + halfnorm.logpdf(sd, scale=0.5)
+        ours = second.target(data, sd).gradient(point)[0] + halfnorm.logpdf(sd, scale=0.5)
         base = point[: data.steps]
         theirs = logp({"first": base[0], "walk": np.diff(base), "sd_log__": np.log(sd), "effect": point[data.steps :]})
         off.append(float(ours - theirs))
@@ -120,7 +120,7 @@ def test_the_density_is_the_one_of_the_model_in_pymc() -> None:
 
 def test_slopes() -> None:
     data = worlds.data(worlds.draw(2, n=300))
-    function = second.log_density(data, 0.4)
+    function = second.target(data, 0.4).gradient
     point = np.random.default_rng(1).normal(-1, 0.5, data.size)
     rough = [(function(point + e)[0] - function(point - e)[0]) / 2e-5 for e in np.eye(data.size) * 1e-5]
     np.testing.assert_allclose(function(point)[1], rough, rtol=1e-4, atol=1e-4)

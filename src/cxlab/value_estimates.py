@@ -14,7 +14,8 @@ estimand               a row is
 ``holdout_class``      the same a customer, by repeat purchases before (group); ``holdout_class_actual``
 ``holdout_week``       by week (group); ``holdout_week_actual``
 ``holdout_cover``      share of customers within their interval; ``holdout_promised`` what the intervals promise
-``model_score``        log likelihood behind the best model (level model); ``model_rms`` how far totals were off
+``model_score``        log likelihood behind the best model (level model); ``model_rms`` how far totals were off,
+                       ``model_holdout`` the error of its total on the weeks held out, at its likeliest parameters
 =====================  ================================================================================================
 """
 
@@ -232,4 +233,7 @@ def _models(fitted: Fitted) -> list[Row]:
         about = {"level": "model", "group": row["family"], "n": n, "n_all": n}
         rows.append({"estimand": "model_score", "metric": "mean", "mean": row["behind"], **about})
         rows.append({"estimand": "model_rms", "metric": "rate", "mean": row["rms"], **about})
+    for row in fitted.rivals.to_dict("records"):
+        about = {"level": "model", "group": row["family"], "n": n, "n_all": n}
+        rows.append({"estimand": "model_holdout", "metric": "rate", "mean": row["error"], **about})
     return rows

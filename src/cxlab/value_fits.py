@@ -19,7 +19,9 @@ from cxlab import diagnostics, purchases
 from cxlab.diagnostics import Gate
 from cxlab.errors import ModelError, Problem
 from cxlab.models import value
+from cxlab.models.buying import families
 from cxlab.models.buying.families import FAMILIES, Family
+from cxlab.models.buying.quadrature import unit_rule
 from cxlab.models.value import WEEKS_A_YEAR, Outlook, ValueData
 from cxlab.params.models import Value
 from cxlab.params.periods import parse
@@ -64,6 +66,8 @@ class Fitted:
         Which model, by what it foretold within the past.
     proof : Holdout or None
         The forecast that was tried on the past.
+    rivals : DataFrame
+        Every model's error on the weeks held out (`tried`); empty without a proof.
     customers : DataFrame
         As `History.customers` or `History.contracts`, and ``new`` (came in this period); empty for ``none``.
     data : ValueData or None
@@ -86,6 +90,7 @@ class Fitted:
     reasons: tuple[Problem, ...]
     choice: Choice | None
     proof: Holdout | None
+    rivals: pd.DataFrame
     customers: pd.DataFrame
     data: ValueData | None
     tree: xr.DataTree | None
@@ -185,31 +190,21 @@ def fit(
     """
     begin = min(parse(period, grain).start, history.end)
     margin, origin = _margin(history, settings)
+    nothing = pd.DataFrame()
     blank = Fitted(
-        "none",
-        history,
-        begin,
-        history.why_not,
-        None,
-        None,
-        pd.DataFrame(),
-        None,
-        None,
-        None,
-        None,
-        None,
-        margin,
-        origin,
-    )
+        kind="none", history=history, begin=begin, reasons=history.why_not, choice=None, proof=None, rivals=nothing,
+        customers=nothing, data=None, tree=None, gate=None, outlook=None, near=None, margin=margin, margin_from=origin,
+    )  # fmt: skip
     if history.contract is not None:
         return _contracts(blank, seed=seed, draws=draws)
     if history.why_not:
         return blank
     family: Family | None = None if settings.model == "auto" else settings.model
-    proof = _proof(history, family, seed=seed("holdout"))
+    proof = _proof(history, family, settings.calibration_end, seed=seed("holdout"))
     choice = proof.choice if proof is not None else _choice(history, family)
     customers = _with_new(history.customers(), begin)
     kept = margin * (1 - history.returned)
+    rivals = tried(history, proof) if proof is not None else pd.DataFrame()
     chosen = choice.family if choice is not None else family or "bgnbd"
     known = choice.covariates if choice is not None else history.covariates
     differ = [c for c in known if customers[c].nunique() > 1]
@@ -240,9 +235,9 @@ def fit(
         shock=shock,
         steps=1,
     )
-    return Fitted(
-        "buying", history, begin, (), choice, proof, customers, data, tree, _gate(tree, data), future, near, margin,
-        origin,
+    return replace(
+        blank, kind="buying", reasons=(), choice=choice, proof=proof, rivals=rivals, customers=customers, data=data,
+        tree=tree, gate=_gate(tree, data), outlook=future, near=near,
     )  # fmt: skip
 
 
@@ -256,14 +251,37 @@ def _margin(history: History, settings: Value) -> tuple[float, Literal["params",
     return history.margin, "transactions" if history.margin != 1.0 else "none"
 
 
-def _proof(history: History, family: Family | None, *, seed: int) -> Holdout | None:
+def _proof(history: History, family: Family | None, split: date | None, *, seed: int) -> Holdout | None:
     """Try the model on the past, if there are weeks enough."""
     if (history.end - history.first) < timedelta(weeks=2 * LEAST_HOLDOUT):
         return None
+    legal = split is not None and history.first < split <= history.end - timedelta(weeks=1)
     try:
-        return purchases.holdout(history, seed=seed, family=family)
+        return purchases.holdout(history, seed=seed, family=family, split=split if legal else None)
     except ModelError:
         return None
+
+
+def tried(history: History, proof: Holdout) -> pd.DataFrame:
+    """Return the error of every model of buying on the held-out weeks, each at its likeliest parameters.
+
+    Returns
+    -------
+    DataFrame
+        ``family``, ``expected`` (purchases), ``error`` (expected / actual - 1).
+    """
+    before = history.customers(until=proof.split, known=proof.split)
+    weeks, actual = (proof.end - proof.split).days / 7, proof.total["actual"]
+    node, mass = unit_rule(16)
+    rows = []
+    for family in FAMILIES:
+        data = value.model_data(before.drop(columns="spend"), family=family, covariates=proof.covariates)
+        point = value.mode(data)[0][None]
+        assert data.rows is not None
+        ahead = families.intensity(family, point, data.rows, weeks * node) @ (weeks * mass)
+        expected = float((families.alive(family, point, data.rows) * ahead)[0] @ data.rows.weight)
+        rows.append({"family": family, "expected": expected, "error": expected / actual - 1 if actual else np.nan})
+    return pd.DataFrame(rows)
 
 
 def _choice(history: History, family: Family | None) -> Choice | None:

@@ -61,8 +61,7 @@ def worth(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, before: str = ""
     change = say.first(say.of(table, "equity_change"))
     verdict = "" if change is None else str(change["verdict"])
     if change is not None:
-        numbers = {"change": say.mean(change, drawn=False, signed=True),
-                   "change_span": say.span(change, drawn=False, signed=True)}  # fmt: skip
+        numbers = {"change": say.mean(change, drawn=False), "change_span": say.span(change, drawn=False)}
         statements.append(Statement(f"value_worth.change_{verdict}", fields, numbers))
     shown = rows[known(rows["mean"])].reset_index(drop=True)
     names = {lang: [_tenure(r, lang) for _, r in shown.iterrows()] for lang in terms.languages}
@@ -80,7 +79,7 @@ def worth(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, before: str = ""
         ]  # fmt: skip
         if change is not None:
             body.append([message(language, "value_worth.row_change", fields[language]), count(change["n"]),
-                         say.cell(change, language, signed=True), ""])  # fmt: skip
+                         say.cell(change, language), ""])  # fmt: skip
         if opening is not None:
             body.append([message(language, "value_worth.row_opening", fields[language]), "",
                          say.cell(opening, language), ""])  # fmt: skip
@@ -219,7 +218,7 @@ def _beside(table: pd.DataFrame, level: str) -> pd.DataFrame:
 def models(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, id: str = "models") -> Finding:
     """Say which model of buying was chosen, and by what."""
     rows = say.of(table, "model_score", level="model").sort_values("mean", kind="stable")
-    off = say.of(table, "model_rms", level="model").set_index("group")
+    off, tried = (say.of(table, f"model_{k}", level="model") for k in ("rms", "holdout"))
     rows = rows[known(rows["mean"])]
     if fitted.choice is None or rows.empty:
         return say.missing(id, "models", "short" if fitted.kind == "buying" else "no_model", terms.languages)
@@ -235,11 +234,11 @@ def models(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, id: str = "mode
         statements.append(Statement("value_models.behind", other, {"behind": behind}))
 
     def tabulate(language: str) -> Block:
-        body = [
-            [message(language, f"value_model.{r['group']}"), count(r["mean"]), say.cell(off.loc[r["group"]], language)]
-            for _, r in rows.iterrows()
-        ]
-        return say.table("value_models", ("model", "behind", "rms"), body, language)
+        body = []
+        for _, row in rows.iterrows():
+            usual, last = (say.cell(say.first(x[x["group"] == row["group"]]), language) for x in (off, tried))
+            body.append([message(language, f"value_model.{row['group']}"), count(row["mean"]), usual, last])
+        return say.table("value_models", ("model", "behind", "rms", "holdout"), body, language)
 
     return build(id, statements, terms.languages, note=say.noted(terms, "value_models.note", interval=False),
                  tabulate=tabulate)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,10 +14,10 @@ from cxlab.catalogue import message
 from cxlab.figures import value as drawing
 from cxlab.models import value as model
 from cxlab.narrative import value_words as say
-from cxlab.narrative.finding import Finding, Number, Statement, build, listed, tally
+from cxlab.narrative.finding import Finding, Number, Statement, build, tally
 from cxlab.narrative.value_words import Terms
 from cxlab.value_fits import Fitted
-from cxlab.vocab import SEGMENT
+from cxlab.vocab import SEGMENT, UNKNOWN
 from cxlab.wording import is_number, known, number, plain
 
 _EVENT: Final = "event:"
@@ -79,10 +80,16 @@ def covariates(*, fitted: Fitted, terms: Terms, id: str = "covariates") -> Findi
         statements.append(Statement("value_covariates.left", {}, numbers))
     else:
         won = sets[sets["kept"].astype(bool)].iloc[0]
-        names = {lang: {"list": listed([trait(c, terms, lang) for c in kept], lang)} for lang in terms.languages}
         gain = Number(float(won["gain"]), "mean", drawn=False, signed=True)
-        statements.append(Statement("value_covariates.kept", names, {"gain": gain}))
+        statements.append(Statement("value_covariates.kept", {}, {"gain": gain}))
     rows = _ratios(fitted)
+    clear = rows[(rows["covariate"] != "before") & ~rows["covariate"].astype(str).str.endswith(UNKNOWN)]
+    clear = clear[(clear["ci_low"] > 1) | (clear["ci_high"] < 1)]
+    if len(clear):
+        most = clear.iloc[int(np.abs(np.log(clear["mean"].to_numpy(float))).argmax())]
+        named = {lang: {"name": trait(str(most["covariate"]), terms, lang)} for lang in terms.languages}
+        numbers = {"ratio": say.mean(most), "ratio_span": say.span(most)}
+        statements.append(Statement("value_covariates.clear", named, numbers))
     before = rows[rows["covariate"] == "before"]
     if len(before):
         row = before.iloc[0]
@@ -110,7 +117,7 @@ def contract(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, id: str = "co
     """Say that the purchases are contracts, how long they are kept, and what a running one will still pay."""
     found = fitted.history.contract
     if found is None:
-        return say.missing(id, "contract", "no_contract", terms.languages)
+        return build(id, [Statement("value_contract.none")], terms.languages)
     rows = say.of(table, "retention", level="contract")
     names = {lang: {"reason": message(lang, f"value_contract.{found.reason}",
                                       {"share": number(found.share, metric="share", language=lang)}),
@@ -172,7 +179,7 @@ def _ratios(fitted: Fitted) -> pd.DataFrame:
     assert fitted.tree is not None
     assert fitted.data is not None
     if not fitted.data.covariates or fitted.gate is None or not fitted.gate.passed:
-        return pd.DataFrame(columns=["covariate", "mean"])
+        return pd.DataFrame(columns=["covariate", "metric", "mean", "ci_low", "ci_high", "verdict"])
     drawn = model.estimands(fitted.tree["posterior"].dataset, fitted.data)["buy_ratio"].to_numpy()
     numbers = summaries(drawn.reshape(-1, drawn.shape[-1]), ref=1.0)
     rows = numbers.assign(covariate=list(fitted.data.covariates), metric="mean", verdict="")

@@ -37,9 +37,9 @@ def roc(table: pd.DataFrame, *, terms: Terms, before: str, id: str = "roc") -> F
              for lang in terms.languages}  # fmt: skip
     low, high, ref = float(total["ci_low"]), float(total["ci_high"]), float(total["ref"])
     key = "above" if low > ref else "below" if high < ref else "about"
-    numbers = {"value": say.mean(total), "span": say.span(total),
-               "year": say.mean(year, drawn=False)}  # fmt: skip
+    numbers = {"value": say.mean(total), "span": say.span(total)}
     statements = [Statement(f"value_roc.{key}", names, numbers)]
+    statements.append(Statement("value_roc.year", names, {"year": say.mean(year, drawn=False)}))
     seen = {str(r["group"]): r for _, r in parts.iterrows() if is_number(r["mean"])}
     if {"existing", "new"} <= set(seen):
         numbers = {k: say.mean(seen[k], signed=True) for k in ("existing", "new")}
@@ -233,5 +233,6 @@ def _choice(row: pd.Series, terms: Terms, language: str) -> str:
     elif feature in (*_FEATURES, "experience"):
         fields["name"] = say.spoken(f"value_feature.{feature}_{group}", language, plain(group))
     else:
-        return terms.labels.group("outcome", group, language)
+        fields = {"feature": message(language, "value_feature.happened"),
+                  "name": terms.labels.group("outcome", group, language)}  # fmt: skip
     return message(language, "value_feature.both", fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PrivateAttr, model_validator
@@ -546,6 +547,10 @@ class Value(Strict):
 
     model: Literal["auto", "bgnbd", "mbgnbd", "pareto"] = F(
         "auto", description="model of buying; auto: the one that foretold past weeks best. Contracts are recognised"
+    )
+    calibration_end: date | None = F(
+        None,
+        description="last day that the forecast tried on the past may know; default: a year, at most half, back",
     )
     horizon_years: float = F(3.0, gt=0, le=30, description="years ahead that count")
     discount: float = F(0.1, ge=0, le=1, description="discount rate a year")

@@ -30,7 +30,8 @@ def account(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: s
     languages, id
         As in `topics`.
     """
-    rows = checks[(checks["section"] == "account") & (checks["n"] > 0)].reset_index(drop=True)
+    kept = (checks["n"] > 0) | (checks["name"] == "modelled")
+    rows = checks[(checks["section"] == "account") & kept].reset_index(drop=True)
     total = float(rows["n"].sum())
     if not total:
         return build(id, [Statement("topic_account.none")], languages)
@@ -42,7 +43,7 @@ def account(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: s
     }
     left = rows[rows["name"] != "modelled"]
     if left.empty:
-        statements = [Statement("topic_account.all_in", {}, {"all": numbers["all"]})]
+        statements = [Statement("topic_account.all_in", {}, {"all": tally(total)}, quantity=total)]
     else:
         why = {lang: {"list": listed([_left(r, lang) for r in left.to_dict("records")], lang)} for lang in languages}
         statements = [Statement("topic_account.lead", {}, numbers), Statement("topic_account.rest", why)]

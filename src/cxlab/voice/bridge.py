@@ -88,6 +88,7 @@ def bertopic(topics: Topics, texts: Sequence[str], vectors: np.ndarray) -> BERTo
     from sklearn.feature_extraction.text import CountVectorizer
 
     model = BERTopic(
+        language="english" if topics.language == "en" else "multilingual",  # in "english" it drops all other letters
         embedding_model=None,
         umap_model=BaseDimensionalityReduction(),
         hdbscan_model=Standing(topics.assignment, topics.probability),

@@ -53,6 +53,8 @@ def test_the_long_form_loads(write: Write) -> None:
         ("model: {", "drivers: {by: segment:regoin}\nmodel: {", "drivers.by", "no such grouping", "segment:region"),
         ("model: {", "drivers: {attributes: [ovrall]}\nmodel: {", "drivers.attributes[0]", "no such item", "overall"),
         ("model: {", "drivers: {stated: {nps: overal}}\nmodel: {", "drivers.stated.nps", "no such item", "overall"),
+        ("model: {", "voice: {embedding: minilm-in8}\nmodel: {", "voice.embedding", "no such way", "minilm-int8"),
+        ("model: {", "voice: {embedding: model2vec}\nmodel: {", "voice.embedding", "no such way", "model2vec:<name>"),
         ("first: 2024", "first: 2024Q1", "periods.first", "this is a quarter, the grain is year", ""),
         ("last: 2026", "last: 2026-02-30", "periods.last", "this is a day, the grain is year", ""),
         ("last: 2026", "last: soon", "periods.last", "this is no period", ""),

@@ -91,3 +91,12 @@ def test_a_fastembed_model_is_read_from_its_folder(tmp_path):
     tokenizer = minilm.Encoder().tokenizer
     means = np.array([rows[tokenizer.encode(text).ids].mean(axis=0) for text in SAID])
     assert np.allclose(found, means / np.linalg.norm(means, axis=1)[:, None], atol=1e-3)
+
+
+def test_a_changed_file_of_vectors_has_another_fingerprint(tmp_path):
+    path = tmp_path / "v.npy"
+    np.save(path, ROWS)
+    before = named.fingerprint(str(path))
+    assert before != str(path)
+    np.save(path, ROWS[:2])
+    assert named.fingerprint(str(path)) != before

@@ -103,3 +103,17 @@ def test_a_keyed_file_needs_the_ids_of_the_texts(tmp_path):
     table(tmp_path / "v.parquet", comment_id=IDS, x=1.0)
     with pytest.raises(DataError, match="without their ids"):
         own.vectors(tmp_path / "v.parquet", 4)
+
+
+def test_a_relative_path_is_seen_from_the_home_of_the_notebooks(tmp_path, monkeypatch):
+    (tmp_path / "home" / "notebooks").mkdir(parents=True)
+    (tmp_path / "home" / "notebooks" / "suite.yaml").write_text("")
+    (tmp_path / "home" / "mine").mkdir()
+    np.save(tmp_path / "home" / "mine" / "v.npy", ROWS)
+    monkeypatch.setenv("CXLAB_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert np.array_equal(own.vectors("mine/v.npy", 4), ROWS)
+    (tmp_path / "mine").mkdir()
+    np.save(tmp_path / "mine" / "v.npy", ROWS[::-1])
+    assert np.array_equal(own.vectors("mine/v.npy", 4), ROWS[::-1])
+    assert own.located("minishlab/potion-base-8M").as_posix() == "minishlab/potion-base-8M"

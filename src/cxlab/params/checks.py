@@ -12,7 +12,7 @@ from cxlab.errors import ParamsError, Problem, nearest
 from cxlab.params import names, periods
 from cxlab.params.models import Input, Params, RatingsMap, Source, Tables
 from cxlab.params.reader import KeyPath, dotted
-from cxlab.vocab import METRICS, SEGMENT
+from cxlab.vocab import EMBEDDING_SOURCES, EMBEDDINGS, METRICS, SEGMENT
 
 _ONE = re.compile(r"first|(min|max) \S.*")
 _NPS_CODES = list(range(11))
@@ -32,6 +32,7 @@ def check(params: Params) -> list[Problem]:
         *_reports(params),
         *_index(params),
         *_drivers(params),
+        *_voice(params),
     ]
 
 
@@ -350,6 +351,15 @@ def _drivers(params: Params) -> list[Problem]:
     if grouping not in legal:
         out.append(_unknown(params, "grouping", grouping, legal, "drivers", "by"))
     return out
+
+
+def _voice(params: Params) -> list[Problem]:
+    method = params.voice.embedding
+    kind, _, name = method.partition(":")
+    if method in EMBEDDINGS or (kind in EMBEDDING_SOURCES and name.strip()):
+        return []
+    legal = [*EMBEDDINGS, *(f"{source}:<name>" for source in EMBEDDING_SOURCES)]
+    return [_unknown(params, "way to make vectors of texts", method, legal, "voice", "embedding")]
 
 
 def _own(params: Params, *keys: str) -> bool:

@@ -26,14 +26,15 @@ from typing import Final
 
 import numpy as np
 
+from cxlab import vocab
 from cxlab.errors import ModelError, Problem, nearest
 from cxlab.voice import cache as files
 from cxlab.voice import corpus, graph, minilm, named, own, words
 
 MANY: Final = 5_000  # texts: above it speed is worth more than the last digit
 SHORT: Final = 128  # tokens read of a text above it
-PLAIN: Final = ("auto", "corpus", "minilm", "minilm-int8")
-NAMED: Final = (*named.MODULES, "file")
+PLAIN: Final = vocab.EMBEDDINGS
+NAMED: Final = vocab.EMBEDDING_SOURCES
 _TINY: Final = 1e-12
 _SLAB: Final = 50_000
 
@@ -210,7 +211,7 @@ def _note(method: str, longest: int, missing: str) -> str:
         how = "whole numbers" if method == "minilm-int8" else "floating point"
         return f"The vectors are those of all-MiniLM-L6-v2 in {how}; the first {longest} tokens of a text are read."
     library, _, name = method.partition(":")
-    folder = Path(name.split("@")[-1]).expanduser()
+    folder = own.located(name.split("@")[-1])
     shown = folder.name if folder.is_dir() else name  # a page tells no path of this machine
     return f"The vectors are those of {shown} ({library})."
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from cxlab.errors import ModelError, Problem
+from cxlab.voice import own
 
 MODULES: Final = {
     "model2vec": "model2vec",
@@ -69,17 +69,15 @@ def vectors(library: str, name: str, texts: Sequence[str], *, threads: int = 1) 
 
 
 def fingerprint(name: str) -> str:
-    """Return a text that changes when the files of a folder do; the name itself where it is no folder."""
-    folder = Path(name.split("@")[-1]).expanduser()
-    if not folder.is_dir():
-        return name
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    seen = [f"{p.relative_to(folder)} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files]
+    """Return a text that changes when the file or the files of the folder do; the name itself where it is neither."""
+    place = own.located(name.split("@")[-1])
+    files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place] if place.is_file() else []
+    seen = [f"{p.relative_to(place.parent)} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files]
     return "\n".join([name, *seen])
 
 
 def _place(name: str) -> str:
-    folder = Path(name).expanduser()
+    folder = own.located(name)
     return str(folder) if folder.is_dir() else name
 
 
@@ -104,7 +102,7 @@ def _fastembed(name: str, threads: int) -> Callable[[list[str]], np.ndarray]:
 
     known, _, folder = name.partition("@")
     if folder:
-        model = TextEmbedding(known, threads=threads, specific_model_path=str(Path(folder).expanduser()))
+        model = TextEmbedding(known, threads=threads, specific_model_path=str(own.located(folder)))
     else:
         model = TextEmbedding(known, threads=threads)
     return lambda texts: np.stack(list(model.embed(texts, batch_size=_BATCH))) if texts else np.zeros((0, 1))

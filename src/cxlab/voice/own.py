@@ -10,7 +10,8 @@ file                    how its rows find their texts
 ``.npy``                in order: one row for each text, or one for each comment as they come
 ======================  =============================================================================================
 
-A vector of a comment serves all its clauses.
+A vector of a comment serves all its clauses. A relative path is looked for from the working folder, then from the
+folder that holds ``notebooks/``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cxlab.errors import DataError, Problem, nearest
+from cxlab.errors import DataError, Problem, RunError, nearest
 
 SUFFIXES: Final = (".npy", ".safetensors", ".parquet")
 _SHOWN: Final = 3  # examples named in an error
@@ -53,7 +54,7 @@ def vectors(
     DataError
         With every problem found: no such file, no numbers, not one row for each text, rows that are not finite or zero.
     """
-    path = Path(path).expanduser()
+    path = located(path)
     if path.suffix not in SUFFIXES:
         raise _wrong(path, "is no file of vectors", value=path.suffix or "no ending", allowed=", ".join(SUFFIXES))
     if not path.is_file():
@@ -68,6 +69,20 @@ def vectors(
     _checked(path, rows)
     at = _in_order(path, len(rows), n, ids) if keys is None else _by_key(path, keys, n, ids, clauses)
     return rows[at].astype(np.float32)
+
+
+def located(path: str | Path) -> Path:
+    """Return where a file or folder lies: as named, else seen from the home of the notebooks; it need not exist."""
+    from cxlab.runs.folder import home
+
+    named = Path(path).expanduser()
+    if named.is_absolute() or named.exists():
+        return named
+    try:
+        there = home() / named
+    except RunError:
+        return named
+    return there if there.exists() or there.parent.is_dir() else named
 
 
 def _npy(path: Path) -> tuple[np.ndarray, pd.DataFrame | None]:

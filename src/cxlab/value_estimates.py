@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from cxlab import value_contracts, value_people
+from cxlab import value_contracts, value_people, value_whatif
 from cxlab.estimates import CI_PROB, summary
 from cxlab.params.models import Value
 from cxlab.value_fits import Fitted
@@ -144,15 +144,15 @@ def forecasts(fitted: Fitted, *, target: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=own)
 
 
-def draws_of(fitted: Fitted) -> xr.Dataset:
-    """Return the draws that later notebooks read.
+def draws_of(fitted: Fitted, *, settings: Value, seed: int) -> xr.Dataset:
+    """Return the draws that later notebooks read, of a fit that passed.
 
     Returns
     -------
     Dataset
-        ``equity`` (look, tenure) of a fit that passed, a row a draw of the look ahead. The points
-        of the parameters: ``point`` and ``spend_point`` (chain, draw, coordinate) with the family and the scale of
-        spend as attributes.
+        ``point`` and ``spend_point`` (chain, draw, coordinate), the parameters, with the family and the scale of spend
+        as attributes; of buyers ``equity`` (look, tenure), a row a draw of the look ahead, and what
+        `cxlab.value_whatif` needs.
     """
     import xarray as xr
 
@@ -160,14 +160,15 @@ def draws_of(fitted: Fitted) -> xr.Dataset:
         return xr.Dataset(coords={"chain": [0], "draw": [0]})
     posterior = fitted.tree["posterior"].dataset
     kept = posterior[[v for v in ("point", "spend_point") if v in posterior]].drop_vars("covariate", errors="ignore")
-    kept.attrs = {"family": fitted.data.family, "margin": fitted.contribution}
+    told: dict[str, Any] = {"family": fitted.data.family}
     if fitted.data.spend is not None:
-        kept.attrs["spend_scale"] = fitted.data.spend.scale
+        told["spend_scale"] = fitted.data.spend.scale
     if fitted.outlook is not None:
         drawn = fitted.outlook.equity
-        values = drawn if drawn.shape[1] > 1 else np.pad(drawn, ((0, 0), (0, 1)))
-        kept["equity"] = (("look", "tenure"), values)
-        kept = kept.assign_coords(tenure=list(TENURE))
+        kept["equity"] = (("look", "tenure"), drawn if drawn.shape[1] > 1 else np.pad(drawn, ((0, 0), (0, 1))))
+        more = value_whatif.keep(fitted, settings=settings, seed=seed)
+        kept, told = kept.assign_coords(tenure=list(TENURE)).merge(more), told | more.attrs
+    kept.attrs = told
     return kept
 
 

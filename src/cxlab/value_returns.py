@@ -215,9 +215,9 @@ def _first_rows(back: Back) -> list[Row]:
                           "group": drawn["level"].to_numpy().astype(str)})  # fmt: skip
     for name, variable in (("second_purchase", "second_purchase"),
                            ("second_purchase_over", "second_purchase_over_others")):  # fmt: skip
-        values = drawn[variable].to_numpy().reshape(-1, len(place))
-        if not values.shape[1]:
+        if place.empty:
             continue
+        values = drawn[variable].to_numpy().reshape(-1, len(place))
         numbers = pd.concat([place, summaries(values, ref=0.0 if name.endswith("over") else None)], axis=1)
         if name.endswith("over"):
             up = numbers["prob_gt_ref"]

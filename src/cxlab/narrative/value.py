@@ -6,6 +6,7 @@ sentence that says what is missing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
@@ -14,12 +15,14 @@ from matplotlib.figure import Figure
 from cxlab import figures, tables
 from cxlab.blocks import Block
 from cxlab.catalogue import message
+from cxlab.diagnostics import Gate
 from cxlab.figures import value as drawing
+from cxlab.narrative import model as checking
 from cxlab.narrative import value_words as say
 from cxlab.narrative.finding import Finding, Number, Statement, build, small_print, tally
 from cxlab.narrative.value_words import Terms
 from cxlab.value_fits import Fitted
-from cxlab.wording import count, is_number, known, number, period_name
+from cxlab.wording import Name, count, is_number, known, number, period_name
 
 CLOSE: Final = 0.08  # error of a total up to which a forecast is called close
 SEASONS: Final = 104  # weeks of calibration below which no season has been seen twice
@@ -95,6 +98,13 @@ def worth(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, before: str = ""
         id, statements, terms.languages, verdict=verdict, note=say.noted(terms, "value_worth.note", money=True),
         caption=legend, draw=draw, tabulate=tabulate,
     )  # fmt: skip
+
+
+def checks(*, passed: bool, reasons: Sequence[Name], gates: Sequence[Gate], terms: Terms) -> Finding:
+    """Say whether the models passed their checks, or that none was fitted."""
+    if not gates:
+        return build("checks", [Statement("value_none.unchecked")], terms.languages)
+    return checking.checks(passed=passed, reasons=reasons, languages=terms.languages)
 
 
 def no_model(fitted: Fitted, *, terms: Terms, id: str) -> Finding:

@@ -15,6 +15,7 @@ from cxlab.voice.words import tokens
 
 LANGUAGES: Final = ("en", "zh")
 _REACH: Final = 3  # words after a negation that it turns
+_JOINED: Final = "不没"
 _STEEP: Final = 1.2  # log-odds of a text whose every judging word praises, per square root of their number
 
 
@@ -39,6 +40,8 @@ def score(texts: Iterable[str], language: str) -> np.ndarray:
             if word in turn:
                 turned = _REACH + 1
             side = 1 if good.fullmatch(word) else -1 if bad.fullmatch(word) else 0
+            if not side and word[0] in _JOINED:  # a negation and what it turns cut as one word: 不好
+                side = -1 if good.fullmatch(word[1:]) else 1 if bad.fullmatch(word[1:]) else 0
             if side:
                 total += -0.8 * side if turned else side
                 count += 1

@@ -346,6 +346,15 @@ def test_the_language_of_a_comment(tmp_path: Path, text: str, language: str) -> 
     assert list(store(tmp_path, params(tmp_path, tables=tables)).table("comments").language) == [language]
 
 
+def test_a_language_in_doubt_is_that_of_most_others(tmp_path: Path) -> None:
+    said = ["Gostei muito", "chegou antes do prazo", "Recomendo", "good and the best", "好", "5"]
+    rows = "".join(f"{k},north,2026-01-05,{text}\n" for k, text in enumerate(said))
+    (tmp_path / "s.csv").write_text("id,brand,day,words\n" + rows, encoding="utf-8")
+    tables = {"comments": {"from": "s", "comment_id": "id", "brand": "brand", "date": "day", "text": "words"}}
+    found = store(tmp_path, params(tmp_path, tables=tables)).table("comments").sort_values("comment_id").language
+    assert list(found) == ["pt", "pt", "pt", "en", "zh", "pt"]
+
+
 def test_ids_are_unique_over_folders_and_stay_when_a_file_comes(tmp_path: Path) -> None:
     tables = {
         "responses": {"from": "s", "brand": "brand", "date": "day"},

@@ -30,8 +30,8 @@ _SMALL_WORDS = {
 def _language() -> str:
     """Return the SQL that guesses the language of ``text``: by its script; Latin letters by small words.
 
-    English is the language of doubt: another one is guessed only from two of its words, and more than English has.
-    One kana does not make a Chinese text Japanese.
+    Another language than English is guessed only from two of its words, and more than English has; "" is doubt, which
+    `_settle` ends. One kana does not make a Chinese text Japanese.
     """
     counts = ", ".join(
         rf"len(list_distinct(regexp_extract_all(lower(text), '\b({words})\b'))) AS {code}"
@@ -41,7 +41,8 @@ def _language() -> str:
     arms = " ".join(f"WHEN {code} THEN {literal(code)}" for code in others)
     return rf"""(SELECT CASE WHEN signs * 5 >= length(text) AND signs > 0
             THEN CASE WHEN kana > 1 THEN 'ja' WHEN hangul THEN 'ko' ELSE 'zh' END
-            WHEN most > 1 AND most > en THEN CASE most {arms} END ELSE 'en' END
+            WHEN most > 1 AND most > en THEN CASE most {arms} END
+            WHEN en > 0 THEN 'en' ELSE '' END
         FROM (SELECT *, greatest({", ".join(others)}) AS most FROM (SELECT text, {counts},
             length(regexp_replace(text, '[^\p{{Han}}\p{{Hiragana}}\p{{Katakana}}\p{{Hangul}}]', '', 'g')) AS signs,
             len(list_distinct(regexp_extract_all(text, '[\p{{Hiragana}}\p{{Katakana}}]'))) AS kana,
@@ -145,6 +146,19 @@ def _insert(context: Context, rows: Rows) -> None:
     context.con.execute(
         f"""INSERT INTO t_{rows.table} ({", ".join(map(identifier, names))})
         SELECT {", ".join(values[n] for n in names)} FROM {rows.name} m {joins} WHERE {condition} ORDER BY m._row"""
+    )
+    if rows.table == "comments":
+        _settle(context, rows)
+
+
+def _settle(context: Context, rows: Rows) -> None:
+    """Texts whose language is in doubt are in that of most others of their source in Latin letters, else English."""
+    source = literal(rows.staged.name)
+    context.con.execute(
+        f"""UPDATE t_comments SET language = coalesce((SELECT language FROM t_comments
+                WHERE source = {source} AND language NOT IN ('', 'zh', 'ja', 'ko')
+                GROUP BY language ORDER BY count(*) DESC, language LIMIT 1), 'en')
+            WHERE source = {source} AND language = ''"""
     )
 
 

@@ -35,6 +35,7 @@ AGENT: Final = "agent"
 
 _UNIT = re.compile(rf"[{HAN}\u3040-\u30ff\uac00-\ud7af\u0e00-\u0eff]|[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLOSE = r"[\s\"'”’)）】」』]*"
+_TWO_SIGNS = re.compile(f"[{HAN}]{{2}}")
 _SENTENCE = re.compile(
     rf"[。！？!?；;…।॥۔؟\n\r]+{_CLOSE}|\.+{_CLOSE}(?=\s|$|[{HAN}])|(?<=[a-z]{{2}})\.(?=[A-Z][a-z])|(?<=\s)[-–—•*](?=\s)"
 )
@@ -210,7 +211,7 @@ def _families(frame: pd.DataFrame, least: int) -> list[str]:
     han = rf"[{HAN}]"
     out = []
     for text, language in zip(frame["text"], frame["language"], strict=True):
-        signs = len(re.findall(han, text))
+        signs = 0 if text.isascii() else len(re.findall(han, text))
         if language in ("ja", "ko"):
             out.append(language)
         elif signs * 3 >= len(text) or (signs and language == "zh"):
@@ -274,7 +275,7 @@ def _sentences(text: str) -> list[int]:
 
 def _inside(text: str, start: int, end: int, language: str) -> list[int]:
     """Return where a sentence is cut into clauses."""
-    chinese = bool(re.search(rf"[{HAN}]{{2}}", text[start:end]))
+    chinese = not text.isascii() and bool(_TWO_SIGNS.search(text, start, end))
     marks: list[tuple[int, bool]] = []
     if chinese:
         marks += [(m.start(), True) for m in _STRONG_ZH.finditer(text, start, end)]

@@ -35,7 +35,7 @@ def turns(text: str) -> list[tuple[str, int, int]]:
 
     Empty unless both sides are marked: a text with a colon is no chat.
     """
-    marks = list(_MARK.finditer(text))
+    marks = list(_MARK.finditer(text)) if ":" in text or "：" in text else []
     sides = ["agent" if m.group("agent") else "customer" for m in marks]
     if len(set(sides)) < 2:
         return []

@@ -10,6 +10,11 @@ def vectors_of(texts):
     return np.array([[len(t), sum(map(ord, t)), 1.0] for t in texts], np.float32)
 
 
+def recall(*given, **more):
+    rows, at = cache.recall(*given, **more)
+    return rows[at]
+
+
 def test_models_lie_in_the_users_cache_folder_and_nowhere_else(monkeypatch, tmp_path):
     monkeypatch.setenv("CXLAB_CACHE", str(tmp_path / "mine"))
     assert cache.home() == tmp_path / "mine"
@@ -49,14 +54,14 @@ def test_a_damaged_file_counts_as_none(tmp_path, damage):
     cache.store(tmp_path, "a", np.ones((2, 2), np.float32))
     (tmp_path / "a.safetensors").write_bytes(damage)
     assert cache.load(tmp_path, "a") is None
-    found = cache.recall(tmp_path, "a", ["x", "yy"], vectors_of)
+    found = recall(tmp_path, "a", ["x", "yy"], vectors_of)
     assert found[:, 0].tolist() == [1, 2]
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     cache.store(tmp_path / "file", "a", np.ones((2, 2), np.float32))
-    assert cache.recall(tmp_path / "file", "a", ["x"], vectors_of).shape == (1, 3)
+    assert recall(tmp_path / "file", "a", ["x"], vectors_of).shape == (1, 3)
 
 
 def test_the_vectors_not_used_for_longest_go_first(tmp_path):
@@ -79,15 +84,15 @@ def test_only_new_texts_are_computed(tmp_path):
         asked.append(sorted(texts))
         return vectors_of(texts)
 
-    first = cache.recall(tmp_path, "m", ["one", "three", "no"], compute)
-    again = cache.recall(tmp_path, "m", ["no", "one", "three"], compute)
-    more = cache.recall(tmp_path, "m", ["three", "seven", "no"], compute)
+    first = recall(tmp_path, "m", ["one", "three", "no"], compute)
+    again = recall(tmp_path, "m", ["no", "one", "three"], compute)
+    more = recall(tmp_path, "m", ["three", "seven", "no"], compute)
     assert asked == [["no", "one", "three"], ["seven"]]
     assert np.array_equal(again, first[[2, 0, 1]])
     assert np.array_equal(more, vectors_of(["three", "seven", "no"]).astype(np.float16))
-    assert cache.recall(tmp_path, "m", ["one", "seven"], compute).shape == (2, 3)
+    assert recall(tmp_path, "m", ["one", "seven"], compute).shape == (2, 3)
     assert len(asked) == 2
-    assert cache.recall(tmp_path, "other", ["one"], compute).shape == (1, 3)
+    assert recall(tmp_path, "other", ["one"], compute).shape == (1, 3)
     assert len(asked) == 3  # of another method
 
 
@@ -97,22 +102,22 @@ def test_kept_and_computed_vectors_are_the_same_to_the_last_digit(tmp_path):
     def compute(some):
         return np.array([np.random.default_rng(sum(map(ord, t))).standard_normal(5) for t in some], np.float32)
 
-    plain = cache.recall(None, "m", texts, compute)
-    cache.recall(tmp_path, "m", texts[:20], compute)
-    assert np.array_equal(cache.recall(tmp_path, "m", texts, compute), plain)
-    assert np.array_equal(cache.recall(tmp_path, "m", texts, compute), plain)
+    plain = recall(None, "m", texts, compute)
+    recall(tmp_path, "m", texts[:20], compute)
+    assert np.array_equal(recall(tmp_path, "m", texts, compute), plain)
+    assert np.array_equal(recall(tmp_path, "m", texts, compute), plain)
 
 
 def test_texts_not_asked_for_are_forgotten_when_there_would_be_too_many(tmp_path):
-    cache.recall(tmp_path, "m", [f"old {i}" for i in range(100)], vectors_of)
-    cache.recall(tmp_path, "m", ["new"], vectors_of, most=1000)
+    recall(tmp_path, "m", [f"old {i}" for i in range(100)], vectors_of)
+    recall(tmp_path, "m", ["new"], vectors_of, most=1000)
     asked = []
 
     def compute(texts):
         asked.extend(texts)
         return vectors_of(texts)
 
-    cache.recall(tmp_path, "m", ["new", "old 1"], compute)
+    recall(tmp_path, "m", ["new", "old 1"], compute)
     assert asked == ["old 1"]
 
 
@@ -120,5 +125,5 @@ def test_no_texts_give_no_vectors(tmp_path):
     def compute(texts):
         return np.zeros((len(texts), 4), np.float32)
 
-    assert cache.recall(None, "m", [], compute).shape == (0, 4)
-    assert cache.recall(tmp_path, "m", [], compute).shape == (0, 4)
+    assert recall(None, "m", [], compute).shape == (0, 4)
+    assert recall(tmp_path, "m", [], compute).shape == (0, 4)

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from cxlab import params
+from cxlab.batch import keys
 from cxlab.errors import ModelError
 from cxlab.voice import corpus, embed, minilm
 
@@ -107,3 +109,13 @@ def test_a_method_that_is_none_is_told_with_the_nearest(method, wanted):
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_texts_give_no_vectors(models, tmp_path, language):
     assert len(embed.vectors([], language, cache=tmp_path).vectors) == 0
+
+
+def test_other_files_behind_the_same_name_make_a_page_stale(tmp_path):
+    (tmp_path / "v.npy").write_bytes(b"one")
+    spec = {"client": "me", "brands": ["a"], "periods": {"grain": "year", "first": "2024", "last": "2025"}}
+    own = params.from_dict({**spec, "voice": {"embedding": f"file:{tmp_path / 'v.npy'}"}})
+    before = keys.of_params(own, brand="a", period="")
+    assert before == keys.of_params(own, brand="a", period="")
+    (tmp_path / "v.npy").write_bytes(b"another")
+    assert before != keys.of_params(own, brand="a", period="")

@@ -80,7 +80,7 @@ def recall(
     compute: Callable[[list[str]], np.ndarray],
     *,
     most: int = MOST_BYTES,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Return a vector for each text, the kept ones as they are kept, the others computed and kept.
 
     Numbers are rounded to half precision with or without a folder, so that both give the same.
@@ -100,7 +100,10 @@ def recall(
 
     Returns
     -------
-    array of float16, shape (n, d)
+    vectors : array of float16, shape (n, d)
+        In an order of their own: a million of them are not held twice.
+    at : array of int, shape (n,)
+        Row of each text.
     """
     wanted = _digests(texts)
     order = np.argsort(wanted)
@@ -128,13 +131,18 @@ def recall(
         _write(folder, name, {"texts": names, "vectors": rows}, most)
     back = np.empty(len(order), np.int64)
     back[order] = np.arange(len(order))
-    return found[back]
+    return found, back
 
 
 def _computed(compute: Callable[[list[str]], np.ndarray], texts: list[str]) -> np.ndarray:
     """Slab by slab, so that single precision is never held for all."""
-    slabs = [compute(texts[begin : begin + _SLAB]).astype(np.float16) for begin in range(0, max(len(texts), 1), _SLAB)]
-    return slabs[0] if len(slabs) == 1 else np.concatenate(slabs)
+    found = np.zeros((0, 0), np.float16)
+    for begin in range(0, max(len(texts), 1), _SLAB):
+        slab = compute(texts[begin : begin + _SLAB])
+        if begin == 0:
+            found = np.empty((len(texts), slab.shape[1]), np.float16)
+        found[begin : begin + _SLAB] = slab
+    return found
 
 
 def _digests(texts: Sequence[str]) -> np.ndarray:

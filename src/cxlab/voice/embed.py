@@ -159,8 +159,8 @@ def vectors(
 
     each = sorted(set(texts))
     longest = SHORT if len(texts) > MANY else minilm.LONGEST
-    found = _model(chosen, each, longest, threads or _allowed(), cache)
-    place = {text: i for i, text in enumerate(each)}
+    found, at = _model(chosen, each, longest, threads or _allowed(), cache)
+    place = dict(zip(each, at.tolist(), strict=True))
     rows = np.empty((len(texts), found.shape[1]), np.float32)
     for begin in range(0, len(texts), _SLAB):  # single precision only once: a million clauses have 1.5 GB of it
         slab = found[[place[text] for text in texts[begin : begin + _SLAB]]]
@@ -181,7 +181,9 @@ def _corpus(
     return found
 
 
-def _model(method: str, texts: Sequence[str], longest: int, threads: int, cache: Path | None) -> np.ndarray:
+def _model(
+    method: str, texts: Sequence[str], longest: int, threads: int, cache: Path | None
+) -> tuple[np.ndarray, np.ndarray]:
     kind, _, name = method.partition(":")
     encode: Callable[[list[str]], np.ndarray]
     if kind in PLAIN:

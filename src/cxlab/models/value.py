@@ -27,9 +27,13 @@ Customers who look the same are one row with a weight: the posterior is that of 
 `cxlab.density` (importance sampling around the mode accepted on k-hat, else NUTS); `build_model` states the same
 posterior with the distributions of pymc-marketing.
 
+Amounts are checked for going with the rate of buying (`dependence_of`); `outlook` foretells every customer and all of
+them, `newcomers` those to come, `return_on_customer` compares two days, `carry` takes a posterior into a new period.
+
 What it cannot say: why somebody buys; anything of seasons, campaigns or prices, unless the same will happen again
 (hence the common shock in forecasts of totals, learned from past forecasts); who left, only how likely. It is wrong for
-contracts, whose customers buy at regular intervals: those are for `sbg`.
+contracts, whose customers buy at regular intervals: those are for `sbg`. A life event counts as having had it: what it
+did before it came is averaged with what it does since.
 
 References
 ----------

@@ -142,3 +142,16 @@ def test_a_posterior_that_foretold_badly_is_fitted_anew() -> None:
     assert found.attrs["method"] != "carried"
     with pytest.raises(ModelError, match="same model"):
         value.carry(tree, before, value.model_data(other, family="pareto"), seed=1)
+
+
+def test_a_posterior_of_contracts_is_carried_too() -> None:
+    random = np.random.default_rng(11)
+    ends = random.geometric(random.beta(0.8, 1.6, 1500))
+    seen = [pd.DataFrame({"periods": np.minimum(ends, t), "ended": ends <= t}) for t in (5, 6)]
+    before, after = (value.model_data(table, family="sbg") for table in seen)
+    carried = value.carry(value.fit(before, seed=1, draws=500), before, after, seed=2)
+    batch = value.fit(after, seed=3, draws=500)
+    assert carried.attrs["method"] == "carried"
+    for name in ("a", "b"):
+        one, two = (t["posterior"][name] for t in (carried, batch))
+        assert float(one.mean()) == pytest.approx(float(two.mean()), abs=0.2 * float(two.std()))

@@ -113,7 +113,7 @@ def reweighed(
         return None
     picked: dict[str, np.ndarray] = {"": chosen}
     noted: dict[str, object] = {"method": "carried", "khat": khat}
-    of_spend = {"spend_point", *money.NAMES} - set(posterior.names(after.family))
+    of_spend = {"spend_point", "spend_gamma", *money.NAMES} - set(posterior.names(after.family))
     shifted = np.empty(0)
     if before.spend is not None and after.spend is not None:
         paid = inside["spend_point"].to_numpy().reshape(chains * draws, -1)

@@ -20,15 +20,17 @@ The generative story, for comment i with score code y_i in 1..K::
 | gamma | ``covariate`` | column | logit | normal, see `Priors` |
 
 What is reported is on the scale of the codes: among the comments that mention topic t, the expected score as it is
-minus what it would be were t not mentioned, all else as it is (``score_effect``). Times the share of comments that mention
-t (`cxlab.models.mention.prevalence`) that is ``points_at_stake``: by how much the mean score of comments would differ.
+minus what it would be were t not mentioned, all else as it is (``score_effect``). Times the share of comments that
+mention t (`cxlab.models.mention.prevalence`) that is ``points_at_stake``: by how much the mean score of comments would
+differ.
 
 Rows alike in everything are counted once with their number, which is exact. Survey weights are not used: the model
 compares comments with comments, and those who write are no sample of anybody. Rows of one customer count less, as far
 as they agree (`clustering` of `ordinal.regression`).
 
 Assumptions: given the columns comments are exchangeable; effects add up on the logit scale; a topic mentioned in praise
-and one mentioned in blame are the same column, so an effect is the balance of both. What it cannot say: whether the
+and one mentioned in blame are the same column, so an effect is the balance of both; the effect of a topic that stands
+out from all others is drawn in to them and told too small rather than too large. What it cannot say: whether the
 topic is the cause. Where every comment has exactly one topic, an effect is one against the average of the others.
 
 References

@@ -115,9 +115,9 @@ class ValueExplorer(widgets.VBox):
             "span": span(float(row["clv_low"]), float(row["clv_high"]), metric="money", language=language),
         }
         if customer not in set(at.customer):
-            return blocks.finding(message(language, "value_explore.one", fields))
+            return blocks.finding(message(language, "value_explore.who", fields))
         fields["now"] = self._number(float(value_whatif.worth(at, customer, self.terms).mean()), metric)
-        return blocks.finding(message(language, "value_explore.one_now", fields))
+        return blocks.finding(message(language, "value_explore.who_now", fields))
 
     def _said(self, key: str, values: np.ndarray, metric: str, more: dict[str, str]) -> blocks.Block:
         low, high = np.quantile(values, _ENDS)

@@ -243,6 +243,9 @@ def models(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, id: str = "mode
         behind = Number(float(second["mean"]), "count", tabled=False, drawn=False)
         statements.append(Statement("value_models.behind", other, {"behind": behind}))
 
+    if len(rows) > 1 and "pareto" not in set(rows["group"]):
+        statements.append(Statement("value_models.large"))
+
     def tabulate(language: str) -> Block:
         body = []
         for _, row in rows.iterrows():

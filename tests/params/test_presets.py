@@ -14,7 +14,7 @@ from cxlab.params.models import Scale
 from cxlab.params.reader import read
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted((ROOT / "params").rglob("*.yaml"))
+FILES = sorted(p for p in (ROOT / "params").rglob("*.yaml") if not p.name.endswith(".topics.yaml"))
 PROFILES = ("customer", "product", "employee", "brand")
 INDUSTRIES = ("airport", "automotive", "banking", "ecommerce", "food", "hospitality", "retail", "telecom")
 

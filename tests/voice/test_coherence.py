@@ -46,7 +46,17 @@ def test_words_are_counted_without_stop_words_and_banned_ones():
     assert found.of([["parcel", "parcel", "new"]]).toarray().tolist() == [[0, 2]]
 
 
-def test_ctfidf_is_share_times_rareness():
-    value = counts.ctfidf(np.array([[3.0, 1.0], [0.0, 4.0]]))
-    assert value[0, 0] == pytest.approx(0.75 * math.log1p(4 / 3))
-    assert value[1, 1] == pytest.approx(1 * math.log1p(4 / 5))
+def test_a_word_tells_a_topic_by_its_share_there_against_everywhere():
+    value = counts.telling(np.array([[3.0, 1.0], [0.0, 4.0]]))
+    assert value[0, 0] == pytest.approx(0.75 * math.log(0.75 / (3 / 8)))
+    assert value[0, 1] < 0 == value[1, 0]
+    assert value[1, 1] == pytest.approx(math.log(1 / (5 / 8)))
+
+
+def test_repeated_words_count_once_a_clause_and_praise_names_a_topic_only_alone():
+    said = [["parcel", "parcel", "parcel", "great"], ["parcel", "late"], ["great"], ["great", "good"]]
+    found = counts.count(said, "en")
+    by = counts.by_topic(found, np.array([0, 0, 1, 1]), 2)
+    assert by[0, found.words.index("parcel")] == 2
+    assert counts.keywords(found, by, "en")[0] == ["parcel", "late"]
+    assert set(counts.keywords(found, by, "en")[1]) == {"great", "good"}

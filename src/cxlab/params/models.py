@@ -524,13 +524,19 @@ class TopicRules(Strict):
     name: dict[Text, Label] = F(default_factory=dict, description="topic (id or keyword) -> its label")
 
 
+def _rules(value: Any) -> Any:
+    if isinstance(value, str):  # a file beside a params file was put in its place before
+        raise ValueError("a file of topics is named in a params file; here write its content")
+    return value
+
+
 class Voice(Strict):
     """How topics of comments are found."""
 
     embedding: Text = F(
         "auto", description="vectors: auto, corpus, minilm, model2vec:<name or folder>, file:<path>, ... (voice/embed)"
     )
-    topics: Annotated[TopicRules | None, F(json_schema_extra={"type": ["object", "string", "null"]})] = F(
+    topics: Annotated[TopicRules | None, BeforeValidator(_rules, json_schema_input_type=str | TopicRules | None)] = F(
         None,
         description="names, merges, splits, bans, seeds of topics: a YAML file beside this one, or written here",
     )

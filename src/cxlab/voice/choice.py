@@ -26,6 +26,7 @@ STABLE: Final = 0.9
 SMALLEST: Final = 8  # clauses a topic has on average, at least
 SAMPLE: Final = 4_000
 _PART: Final = 0.8
+_IN_VAIN: Final = 4  # numbers in a row that neither come back nor are told apart better: no more are tried
 
 
 def table(
@@ -64,6 +65,10 @@ def table(
         again = repeated(rows, k, weights=weights, seeds=seeds, seed=seed)
         stability = float(np.mean([clusters.agreement(groups.labels, other) for other in again]))
         found.append((k, value, error, stability))
+        last = found[-_IN_VAIN:]
+        top = max(f[1] for f in found)
+        if len(last) == _IN_VAIN and all(f[3] < STABLE and f[1] < top for f in last):
+            break
     frame = pd.DataFrame(found, columns=list(COLUMNS[:4]))
     frame["chosen"] = False
     if len(frame):

@@ -17,7 +17,9 @@ Campello et al. (2015), HDBSCAN, https://doi.org/10.1145/2733381.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -25,6 +27,7 @@ from scipy import sparse
 
 STARTS: Final = 8  # random starts beside the one by principal components; the best fit is kept
 ROUNDS: Final = 60  # of Lloyd's algorithm at most
+_STILL: Final = 0.001  # share of rows whose moving no longer matters
 _SAMPLE: Final = 2_000  # rows a silhouette looks at
 
 
@@ -74,18 +77,21 @@ def best(rows: np.ndarray, k: int, *, weights: np.ndarray | None = None, starts:
 
 
 def lloyd(rows: np.ndarray, centres: np.ndarray, *, weights: np.ndarray | None = None, rounds: int = ROUNDS) -> Groups:
-    """Move centres to the middle of their rows until no row changes its group."""
+    """Move centres to the middle of their rows until next to no row changes its group."""
     weights = np.ones(len(rows), np.float32) if weights is None else weights.astype(np.float32)
-    old: np.ndarray | None = None
-    near = rows @ centres.T
-    labels = near.argmax(1)
+    labels = (rows @ centres.T).argmax(1)
     for _ in range(rounds):
-        if old is not None and np.array_equal(old, labels):
+        centres = centres_of(rows, labels, len(centres), weights, worst=partial(_worst, rows, centres))
+        old, labels = labels, (rows @ centres.T).argmax(1)
+        if np.count_nonzero(old != labels) <= len(rows) * _STILL:
             break
-        centres = centres_of(rows, labels, len(centres), weights, fallback=near.max(1))
-        old, near = labels, rows @ centres.T
-        labels = near.argmax(1)
-    return Groups(labels, centres, float(np.average(near.max(1), weights=weights)))
+    own = np.einsum("ij,ij->i", rows, centres[labels])
+    return Groups(labels, centres, float(np.average(own, weights=weights)))
+
+
+def _worst(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return rows in the order of how badly they fit, the worst first."""
+    return np.argsort((rows @ centres.T).max(1), kind="stable")
 
 
 def centres_of(
@@ -94,16 +100,16 @@ def centres_of(
     k: int,
     weights: np.ndarray | None = None,
     *,
-    fallback: np.ndarray | None = None,
+    worst: Callable[[], np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Return the directions of the groups; an empty one takes a row that fits worst (by `fallback`)."""
+    """Return the directions of the groups; an empty one takes a row that fits worst (`worst`: their order)."""
     weights = np.ones(len(rows), np.float32) if weights is None else weights.astype(np.float32)
     member = sparse.csr_matrix((weights, labels, np.arange(len(labels) + 1)), shape=(len(labels), k))
     sums = np.asarray(member.T @ rows)
     empty = np.flatnonzero(np.linalg.norm(sums, axis=1) < 1e-9)
     if len(empty):
-        worst = np.argsort(fallback, kind="stable") if fallback is not None else np.arange(len(rows))
-        sums[empty] = rows[np.resize(worst, len(empty))]
+        order = worst() if worst is not None else np.arange(len(rows))
+        sums[empty] = rows[np.resize(order, len(empty))]
     return unit(sums)
 
 

@@ -1,15 +1,17 @@
 r"""Words of clauses as counts, the words that name a topic, how coherent they are.
 
-A word names a topic by its class-based TF-IDF, its share of the topic's words times how rare it is elsewhere:
+A word names a topic by its part of how the topic's words differ from all words (Kullback-Leibler), where a word counts
+once a clause,
 
-.. math:: W_{kt} = \frac{f_{kt}}{\sum_t f_{kt}} \log\Bigl(1 + \frac{A}{f_t}\Bigr)
+.. math:: W_{kt} = s_{kt} \log\frac{s_{kt}}{s_t}, \qquad s_{kt} = \frac{d_{kt}}{\sum_t d_{kt}}, \quad
+          s_t = \frac{d_t}{\sum_t d_t}
 
-with :math:`A` the mean number of words of a topic. Words that are as frequent elsewhere, words of praise and blame and
-negations name no topic.
+with :math:`d_{kt}` the clauses of topic :math:`k` that have word :math:`t`: frequent there and rarer elsewhere. Words
+of praise and blame and negations name no topic.
 
 References
 ----------
-Grootendorst (2022), c-TF-IDF, https://doi.org/10.48550/arXiv.2203.05794.
+Kullback and Leibler (1951), https://doi.org/10.1214/aoms/1177729694.
 """
 
 from __future__ import annotations
@@ -88,18 +90,21 @@ def _matrix(tokens: Sequence[Sequence[str]], place: dict[str, int]) -> sparse.cs
 
 
 def by_topic(counts: Counts, assignment: np.ndarray, k: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """Return how often each topic has each word, array of shape (k, v); clauses of topic -1 do not count."""
+    """Return how many clauses of each topic have each word, shape (k, v); clauses of topic -1 do not count."""
     rows = np.flatnonzero(assignment >= 0)
     mass = np.ones(len(assignment)) if weights is None else weights
     member = sparse.csr_matrix((mass[rows], (assignment[rows], rows)), shape=(k, len(assignment)))
-    return np.asarray((member @ counts.matrix).todense())
+    has = counts.matrix.copy()
+    has.data = np.ones_like(has.data)
+    return np.asarray((member @ has).todense())
 
 
-def ctfidf(said: np.ndarray) -> np.ndarray:
-    """Return the class-based TF-IDF of counts by topic, shape (k, v)."""
-    total = said.sum(0)
-    share = said / np.maximum(said.sum(1, keepdims=True), 1)
-    return np.asarray(share * np.log1p(said.sum() / max(len(said), 1) / np.maximum(total, 1)))
+def telling(said: np.ndarray) -> np.ndarray:
+    """Return how much each word tells a topic from all others, shape (k, v); above 0 where it has more of it."""
+    own = said / np.maximum(said.sum(1, keepdims=True), 1e-9)
+    usual = said.sum(0) / max(said.sum(), 1e-9)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(np.where(said > 0, own * np.log(own / usual), 0.0))
 
 
 def keywords(counts: Counts, said: np.ndarray, language: str, *, top: int = 10) -> list[list[str]]:
@@ -115,19 +120,17 @@ def keywords(counts: Counts, said: np.ndarray, language: str, *, top: int = 10) 
     top : int
         Words a topic; fewer where it has no more.
     """
-    weight = ctfidf(said)
-    usual = said.sum(0) / max(said.sum(), 1)
-    own = said / np.maximum(said.sum(1, keepdims=True), 1) > usual  # more of it here than elsewhere
+    weight = said / max(said.sum(), 1e-9) if len(said) == 1 else telling(said)
     seen = np.asarray((counts.matrix > 0).sum(0)).ravel()
     least = 1 if counts.matrix.shape[0] < 500 else 5
     judging = words.tone(language)
-    names = np.array([w not in judging and (len(w) > 1 or language != "zh") for w in counts.words], bool)
+    naming = np.array([w not in judging and (len(w) > 1 or language != "zh") for w in counts.words], bool)
     found = []
-    for k in range(len(said)):
-        legal = (said[k] > 0) & (own[k] | (len(said) == 1)) & (seen >= least)
-        order = np.argsort(-(weight[k] * (legal & names) if names.size else weight[k]), kind="stable")[:top]
-        words_of = [counts.words[i] for i in order if legal[i] and names[i]]
-        if not words_of:  # a topic of praise alone is named by it
-            words_of = [counts.words[i] for i in np.argsort(-weight[k] * legal, kind="stable")[:top] if legal[i]]
-        found.append(words_of)
+    for value in weight:
+        legal = (value > 0) & (seen >= least)
+        for allowed in (legal & naming, legal):  # a topic of praise alone is named by it
+            order = np.argsort(-np.where(allowed, value, 0), kind="stable")[:top]
+            if allowed[order].any():
+                break
+        found.append([counts.words[i] for i in order if allowed[i]])
     return found

@@ -37,11 +37,24 @@ def test_probabilities_of_membership_hold(family: Family) -> None:
         few = 4 * np.sqrt(0.25 / some.sum())  # the stage is certain here, since the parameters are known
         assert right[some].mean() == pytest.approx(told["p_segment"][some].mean(), abs=few)
     for stage, (low, high) in zip(STAGES, ((0.8, 1.0), (0.3, 0.8), (0.0, 0.3)), strict=True):
-        alive = one.world.truth["alive"][(told["stage"] == stage).to_numpy()]
+        again = (one.world.customers["x"] > 0).to_numpy() | (family != "bgnbd")  # see `latent.still_there`
+        alive = one.world.truth["alive"][(told["stage"] == stage).to_numpy() & again]
         assert low - 0.03 <= alive.mean() <= high + 0.03
     by = told.assign(right=right).groupby(pd.cut(told["p_segment"], [0.3, 0.5, 0.7, 0.9, 1.0]), observed=True)
     table = by[["right", "p_segment"]].mean()
     np.testing.assert_allclose(table["right"], table["p_segment"], atol=0.06)
+
+
+def test_whoever_bought_once_long_ago_is_not_active_for_ever() -> None:
+    """bgnbd alone would say so; a second purchase, or the other models, tell the stage by the silence."""
+    one = known(2000, "bgnbd", 3, weeks=104, arrivals=8)
+    told = found(one).customers
+    once = (one.world.customers["x"] == 0).to_numpy()
+    assert (told["p_alive"][once] < 0.7).all()
+    assert told["stage"][once].eq("active").sum() == 0
+    kept = value.outlook(one.tree, one.data, weeks=52, seed=1, draws=40).customers["p_alive"]
+    assert (kept[once] == 1).all()  # what they are worth stays what the model says
+    np.testing.assert_allclose(told["p_alive"][~once], kept[~once], atol=1e-9)
 
 
 def test_amounts_of_others_break_the_probabilities() -> None:

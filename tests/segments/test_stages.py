@@ -18,6 +18,7 @@ from cxlab.models.buying.families import FAMILIES, Family
 from cxlab.models.buying.rows import unique
 from cxlab.models.value import ValueData
 from cxlab.segments import STAGES
+from cxlab.segments.latent import still_there
 
 END = BEGIN + timedelta(weeks=78)
 
@@ -49,7 +50,7 @@ def test_who_will_buy_and_of_what_stage_they_will_be(family: Family) -> None:
     last = one.world.customers["recency"].to_numpy().copy()
     np.maximum.at(last, later["customer"].to_numpy(), (since + age[events["customer"]])[(since > 0) & (since <= 13)])
     rows = unique(x, last, age + 13)
-    then = CUTS.stage(families.alive(family, families.coordinates(family, PARAMETERS[family])[None], rows)[0])
+    then = CUTS.stage(still_there(family, families.coordinates(family, PARAMETERS[family])[None], rows)[0])
     came = np.bincount(then[rows.inverse], minlength=3) / 8000
     np.testing.assert_allclose(told[[f"p_{s}" for s in STAGES]].mean(), came, atol=0.015)
 

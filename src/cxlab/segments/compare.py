@@ -28,6 +28,7 @@ from cxlab.models.buying import spend as money
 from cxlab.models.value import WEEKS_A_YEAR, ValueData
 from cxlab.purchases import History
 from cxlab.segments.cuts import Cuts
+from cxlab.segments.latent import still_there
 from cxlab.segments.members import buying, rows_of
 
 WAYS: Final = ("none", "rfm", "value_aliveness", "with_experience")
@@ -130,7 +131,7 @@ def _cells(
     _, family = buying(fitted)
     rows = rows_of(then, covariates)
     at = point[None]
-    alive = families.alive(family, at, rows)[0][rows.inverse]
+    alive = still_there(family, at, rows)[0][rows.inverse]
     rate = families.intensity(family, at, rows, np.zeros(1))[0, :, 0][rows.inverse]
     amount = np.ones(len(then))
     if paid is not None and fitted.spend is not None:

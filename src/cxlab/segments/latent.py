@@ -15,10 +15,24 @@ from typing import Final
 
 import numpy as np
 
+from cxlab.models.buying import families
 from cxlab.models.buying.families import Family
 from cxlab.models.buying.rows import Rows
 
 _NODES: Final = 12  # moments at which a customer may have left
+
+
+def still_there(family: Family, points: np.ndarray, rows: Rows) -> np.ndarray:
+    """Return the probability of not having left by which stages are told, (draw, row).
+
+    bgnbd lets nobody leave before the second purchase, however long ago the first one was: with it, whoever bought once
+    would be active for ever. Of them the stage is told as if the first purchase were one after which customers may
+    leave like any other, as mbgnbd has it, with the same parameters. What they are worth stays what bgnbd says.
+    """
+    found = families.alive(family, points, rows)
+    if family != "bgnbd" or (rows.x > 0).all():
+        return found
+    return np.asarray(np.where(rows.x > 0, found, families.alive("mbgnbd", points, rows)))
 
 
 def rate_of_gone(family: Family, points: np.ndarray, rows: Rows, random: np.random.Generator) -> np.ndarray:

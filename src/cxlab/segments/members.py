@@ -25,7 +25,7 @@ from cxlab.models.buying.rows import Rows, unique
 from cxlab.models.value import WEEKS_A_YEAR, ValueData
 from cxlab.purchases import History
 from cxlab.segments.cuts import KEYS, STAGES, VALUES, Cuts
-from cxlab.segments.latent import rate_of_gone
+from cxlab.segments.latent import rate_of_gone, still_there
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,7 +43,8 @@ class Members:
     ----------
     customers : DataFrame
         One row a customer in the order of the model's data: ``segment`` (most probable of `KEYS`), ``p_segment`` (its
-        probability), ``value_class``, ``stage``, ``yearly`` (expected spend a year while a customer), ``p_alive``.
+        probability), ``value_class``, ``stage``, ``yearly`` (expected spend a year while a customer), ``p_alive`` (by
+        which the stage is told, see `cxlab.segments.latent.still_there`).
     size : array (draw, segment)
         Customers in each segment.
     worth : array (draw, segment)
@@ -250,8 +251,8 @@ def _like(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw what customers are like, each (draw, customer): P(alive), rate, average purchase, value ahead."""
     alone, at_row = _alone(own)
-    living = families.alive(family, at, alone)[:, at_row]
-    lives = random.random(living.shape) < living
+    lives = random.random((len(at), len(own))) < families.alive(family, at, alone)[:, at_row]
+    living = still_there(family, at, alone)[:, at_row]
     rate, leave = families.simulate(family, at, own, random)
     spend = np.ones(living.shape)
     if spent is not None and data.spend is not None:

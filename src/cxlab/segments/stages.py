@@ -26,6 +26,7 @@ from cxlab.models.buying.rows import Rows
 from cxlab.models.value import Priors, ValueData
 from cxlab.purchases import History
 from cxlab.segments.cuts import STAGES, Cuts
+from cxlab.segments.latent import still_there
 from cxlab.segments.members import buying, rows_of
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def next_stage(
     told = _ahead(family, np.repeat(point, _FUTURES, axis=0), known, cuts, weeks=weeks, seed=seed)
     now = history.customers(until=history.end, known=origin, of=of)
     rows = rows_of(now, covariates)
-    came = cuts.stage(families.alive(family, point, rows)[0])[rows.inverse]
+    came = cuts.stage(still_there(family, point, rows)[0])[rows.inverse]
     bought = (now["x"].to_numpy() > then["x"].to_numpy()).astype(float)
     base = _base(history, family, point, cuts, covariates, origin=origin, weeks=weeks, of=of)
     return _scored(told, came, bought, base, origin=origin, end=history.end)
@@ -148,7 +149,7 @@ def _ahead(family: Family, points: np.ndarray, rows: Rows, cuts: Cuts, *, weeks:
     centre = points.mean(axis=0, keepdims=True)
     n, d = len(rows.inverse), len(points)
     stage, buys = np.zeros((n, len(STAGES))), np.zeros(n)
-    today = cuts.stage(families.alive(family, centre, rows)[0])[rows.inverse]
+    today = cuts.stage(still_there(family, centre, rows)[0])[rows.inverse]
     alive = families.alive(family, points, rows)
     step = max(1, _BLOCK // d)
     for begin in range(0, n, step):
@@ -159,7 +160,7 @@ def _ahead(family: Family, points: np.ndarray, rows: Rows, cuts: Cuts, *, weeks:
         count, last = _purchases(family, rate, leave, weeks, random)
         count = count * lives
         later = _later(own, count, last, weeks)
-        then = cuts.stage(families.alive(family, centre, later)[0]).reshape(d, -1)
+        then = cuts.stage(still_there(family, centre, later)[0]).reshape(d, -1)
         here = slice(begin, begin + len(who))
         stage[here] = np.stack([(then == i).mean(axis=0) for i in range(len(STAGES))], axis=1)
         buys[here] = (count > 0).mean(axis=0)
@@ -211,7 +212,7 @@ def _base(
     known = start if len(then) >= _LEAST else origin
     now = history.customers(until=origin, known=known, of=of)
     rows = rows_of(now, covariates)
-    stage = cuts.stage(families.alive(family, point, rows)[0])[rows.inverse]
+    stage = cuts.stage(still_there(family, point, rows)[0])[rows.inverse]
     shares = np.bincount(stage, minlength=len(STAGES)) / len(stage)
     if known == origin:
         return shares, float("nan")

@@ -60,6 +60,10 @@ def test_the_way_of_comparing_is_said_for_each_language() -> None:
     said = topic_checks.meaning(world.checks()).sentence("en")
     assert "in English by a language model that runs on this machine (MiniLM)" in said
     assert "in Chinese by the company their words keep" in said
+    assert "not installed" not in said
+    lacking = world.checks().replace({"name": {"minilm-int8": "corpus:onnxruntime", "minilm": "corpus:onnxruntime"}})
+    assert "onnxruntime is not installed" in topic_checks.meaning(lacking).sentence("en")
+    assert "未安装 onnxruntime" in topic_checks.meaning(lacking).sentence("zh")
 
 
 def test_tone_prints_its_accuracy() -> None:

@@ -53,7 +53,7 @@ def test_without_the_model_english_is_learnt_from_the_texts_and_the_page_says_so
     there = minilm.find_spec
     monkeypatch.setattr(minilm, "find_spec", lambda name: None if name == lost else there(name))
     found = embed.vectors(SAID, "en")
-    assert found.name == "corpus"
+    assert found.name == f"corpus:{found.missing}"
     assert found.missing == lost.replace("_", "-")
     assert found.missing in found.note
     assert np.array_equal(found.vectors, embed.vectors(SAID, "en", method="corpus").vectors)
@@ -85,6 +85,7 @@ def test_the_users_own_vectors_get_length_one(tmp_path):
     np.save(tmp_path / "mine.npy", rows)
     found = embed.vectors(SAID[:3], "en", method=f"file:{tmp_path / 'mine.npy'}")
     assert np.allclose(found.vectors, rows / np.linalg.norm(rows, axis=1)[:, None], atol=1e-6)
+    assert found.name == "file:mine.npy"
     assert "mine.npy" in found.note
     assert str(tmp_path) not in found.note
 

@@ -90,7 +90,10 @@ def meaning(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: s
         return build(id, [Statement("topic_meaning.none")], languages)
 
     def way(name: str, language: str) -> str:
-        kind = name.partition(":")[0].partition("-")[0]
+        method, _, detail = name.partition(":")
+        kind = method.partition("-")[0]
+        if kind == "corpus" and detail:  # what the better choice lacked
+            return message(language, "topic_meaning.instead", {"name": plain(detail)})
         key = kind if kind in ("minilm", "corpus") else "own"
         return message(language, f"topic_meaning.{key}", {"name": plain(name)})
 

@@ -48,7 +48,8 @@ class Embedding:
     vectors : array of float32, shape (n, d)
         Rows of length one.
     name : str
-        ``corpus``, ``minilm``, ``minilm-int8``, or the method as asked for.
+        ``corpus``, ``minilm``, ``minilm-int8``, or the method as asked for, of a path its last part only;
+        ``corpus:PACKAGE`` where `auto` lacked a package.
     note : str
         One English sentence for the page.
     missing : str
@@ -151,11 +152,12 @@ def vectors(
     kind, _, name = chosen.partition(":")
     if kind == "file":
         found = _unit(own.vectors(name, len(texts), ids=ids, clauses=clauses))
-        return Embedding(found, chosen, f"The vectors are the client's own, from {Path(name).name}.")
+        file = Path(name).name
+        return Embedding(found, f"{kind}:{file}", f"The vectors are the client's own, from {file}.")
     if kind == "corpus":
         said = tokens if tokens is not None else words.tokens(texts, language)
         found = _corpus(texts, said, language, seed, cache)
-        return Embedding(found, chosen, _note(kind, 0, missing), missing)
+        return Embedding(found, f"{kind}:{missing}" if missing else kind, _note(kind, 0, missing), missing)
 
     each = sorted(set(texts))
     longest = SHORT if len(texts) > MANY else minilm.LONGEST
@@ -165,7 +167,8 @@ def vectors(
     for begin in range(0, len(texts), _SLAB):  # single precision only once: a million clauses have 1.5 GB of it
         slab = found[[place[text] for text in texts[begin : begin + _SLAB]]]
         rows[begin : begin + _SLAB] = _unit(slab)
-    return Embedding(rows, chosen, _note(chosen, longest, ""), "", longest if kind in PLAIN else 0)
+    shown = chosen if kind in PLAIN else f"{kind}:{_shown(name)}"
+    return Embedding(rows, shown, _note(shown, longest, ""), "", longest if kind in PLAIN else 0)
 
 
 def _corpus(
@@ -213,9 +216,14 @@ def _note(method: str, longest: int, missing: str) -> str:
         how = "whole numbers" if method == "minilm-int8" else "floating point"
         return f"The vectors are those of all-MiniLM-L6-v2 in {how}; the first {longest} tokens of a text are read."
     library, _, name = method.partition(":")
-    folder = own.located(name.split("@")[-1])
-    shown = folder.name if folder.is_dir() else name  # a page tells no path of this machine
-    return f"The vectors are those of {shown} ({library})."
+    return f"The vectors are those of {name} ({library})."
+
+
+def _shown(name: str) -> str:
+    """Return the name of a model for a page, which tells no path of this machine."""
+    known, _, folder = name.rpartition("@")
+    place = own.located(folder)
+    return known or (place.name if place.is_dir() else name)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

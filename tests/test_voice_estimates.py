@@ -141,9 +141,23 @@ def test_too_few_scores_leave_shares_and_failed_fits_no_numbers() -> None:
     assert np.isnan(voice_estimates.draws_of(found, fits, period=PERIODS[-1])["effect"]).all()
     failed = replace(fits, gate=Gate(False, 1.2, 50.0, 50.0, 3, ({"en": "no", "zh": "否"},)))
     table = voice_estimates.table(found, failed, params=PARAMS, period=PERIODS[-1])
-    assert table.loc[table["estimand"] == "share", "mean"].isna().all()
-    assert (table.loc[table["estimand"] == "share", "verdict"] == "withheld").all()
+    assert table.loc[table["estimand"] == "share", "mean"].notna().all()  # of fits of their own
     assert not voice_estimates.draws_of(found, failed, period=PERIODS[-1]).data_vars
+
+
+def test_a_failed_fit_is_withheld_alone() -> None:
+    found, fits, _ = example()
+    failed = replace(fits, gate=Gate(False, 1.2, 50.0, 50.0, 3, ({"en": "no", "zh": "否"},)))
+    table = voice_estimates.table(found, failed, params=PARAMS, period=PERIODS[-1])
+    assert (table.loc[table["estimand"].isin(["score_effect", "points_at_stake"]), "verdict"] == "withheld").all()
+    assert table.loc[table["estimand"] == "score_effect", "mean"].isna().all()
+    one = replace(fits, withheld=frozenset({"web"}))
+    table = voice_estimates.table(found, one, params=PARAMS, period=PERIODS[-1])
+    share, stake, effect = (rows(table, e, period=PERIODS[-1]) for e in ("share", "points_at_stake", "score_effect"))
+    for own in (share, stake):
+        assert np.isnan(own.loc["web", "mean"])
+        assert np.isfinite(own.loc["delivery", "mean"])
+    assert np.isfinite(effect.loc["web", "mean"])
 
 
 def test_nothing_said_is_an_empty_table() -> None:

@@ -60,8 +60,10 @@ class Fits:
         From `mentions.estimands`.
     shares : dict of str to Shares
         By topic.
+    withheld : frozenset of str
+        Topics whose shares cannot be believed: those alone are withheld.
     gate : Gate
-        Whether the draws may be believed.
+        Whether the draws of effects may be believed.
     weight : float
         What one comment counts among those of its customer.
     draws, chains : int
@@ -70,6 +72,7 @@ class Fits:
     tree: xr.DataTree | None
     reported: xr.Dataset | None
     shares: dict[str, Shares]
+    withheld: frozenset[str]
     gate: Gate
     weight: float
     draws: int
@@ -80,19 +83,18 @@ def fit(heard: Heard, *, seed: int, draws: int = 500, chains: int = 4) -> Fits:
     """Fit effects and shares; the same comments and seed give the same draws."""
     comments = heard.counts(np.ones(len(heard.comments), bool))
     shares = {}
-    judged = []
     for i, topic in enumerate(heard.topics):
         own = heard.counts(heard.mention[topic].to_numpy())
         shares[topic] = prevalence.fit(own, comments, draws=draws, chains=chains, seed=seed + i)
-        if shares[topic].tree.attrs["method"] == "nuts":
-            judged.append(gate(shares[topic].tree, names=("x",)))
+    failed = frozenset(t for t, one in shares.items() if not gate(one.tree).passed)
     tree = reported = None
     weight = 1.0
+    verdict = Gate(True, 1.0, float(draws * chains), float(draws * chains), 0)
     if heard.scored is not None:
         tree, weight = mentions.fit(heard.scored, draws=draws, chains=chains, seed=seed)
         reported = mentions.estimands(tree["posterior"].dataset, heard.scored)
-        judged.append(gate(tree, reported))
-    return Fits(tree, reported, shares, _all(judged, draws * chains), weight, draws, chains)
+        verdict = gate(tree, reported)
+    return Fits(tree, reported, shares, failed, verdict, weight, draws, chains)
 
 
 def table(
@@ -136,10 +138,12 @@ def table(
         if column not in whole:
             whole[column] = np.nan
     whole["n_eff"] = whole["n_eff"].astype(float).fillna(whole["n"].astype(float))
+    kind, topic = whole["estimand"], whole["topic"]
+    failed = topic.isin(fits.withheld) & kind.isin(["share", "share_change", "points_at_stake", "p_rank_worst"])
     if not fits.gate.passed:
-        failed = ~whole["estimand"].isin(["sentiment", "p_emerging", "situation_share"])
-        whole.loc[failed, list(ESTIMATE_NUMBERS)] = np.nan
-        whole.loc[failed, "verdict"] = "withheld"
+        failed |= ~kind.isin(["share", "share_change", "sentiment", "p_emerging", "situation_share"])
+    whole.loc[failed, list(ESTIMATE_NUMBERS)] = np.nan
+    whole.loc[failed, "verdict"] = "withheld"
     return whole.assign(model=MODEL)[[*(c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand")), *COORDS]]
 
 
@@ -159,8 +163,9 @@ def draws_of(heard: Heard, fits: Fits, *, period: str) -> xr.Dataset:
     at = heard.periods.index(period)
     shape = (fits.chains, fits.draws)
     size = fits.chains * fits.draws
-    share = np.column_stack([fits.shares[t].total[:, at] for t in heard.topics])
-    place_share = np.stack([fits.shares[t].cell[:, :, at] for t in heard.topics], axis=1)
+    believed = np.array([np.nan if t in fits.withheld else 1.0 for t in heard.topics])
+    share = np.column_stack([fits.shares[t].total[:, at] for t in heard.topics]) * believed
+    place_share = np.stack([fits.shares[t].cell[:, :, at] for t in heard.topics], axis=1) * believed[:, None]
     effect, place_effect = np.full_like(share, np.nan), np.full_like(place_share, np.nan)
     if fits.reported is not None:
         drawn = fits.reported
@@ -184,20 +189,6 @@ def expected_false(estimates: pd.DataFrame) -> float:
     rows = estimates[(estimates["estimand"] == "score_effect") & (estimates["level"] == "total")]
     called = rows[rows["verdict"].isin(["better", "worse"])]["prob_gt_ref"].to_numpy(float)
     return float(np.minimum(called, 1 - called).sum())
-
-
-def _all(judged: list[Gate], draws: int) -> Gate:
-    """One verdict on all fits: passed if all passed, with the worst of their numbers."""
-    if not judged:
-        return Gate(True, 1.0, float(draws), float(draws), 0)
-    return Gate(
-        all(g.passed for g in judged),
-        max(g.rhat for g in judged),
-        min(g.ess_bulk for g in judged),
-        min(g.ess_tail for g in judged),
-        sum(g.divergences for g in judged),
-        tuple(r for g in judged for r in g.reasons),
-    )
 
 
 def _shares(heard: Heard, fits: Fits, params: Params) -> list[pd.DataFrame]:

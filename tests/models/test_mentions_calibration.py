@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from models.mention_worlds import counts, draw
 
 from cxlab.models import mentions
 from cxlab.models.mention import prevalence
+from cxlab.synthetic import WorldSettings, generate
 
 WORLDS = 200
 pytestmark = pytest.mark.slow
@@ -57,3 +61,35 @@ def test_shares_are_covered_as_often_as_promised() -> None:
     print(f"shares covered: {np.mean(totals):.3f}; those of another period: {np.mean(others):.3f}")
     assert 0.87 <= np.mean(totals) <= 0.93
     assert np.mean(others) < 0.8
+
+
+def test_effects_of_the_demo_world_are_covered() -> None:
+    own, others = [], []
+    for seed in range(1, 9):
+        world = generate(replace(WorldSettings(), seed=seed))
+        truth = world.truth
+        said = truth.topics[truth.topics["source"] == "survey"]
+        mention = pd.crosstab(said["id"], said["topic"]) > 0
+        told = truth.responses.reset_index(drop=True)
+        given = world.answers.responses.reset_index(drop=True)[["overall", "touchpoint"]]
+        for brand in told["brand"].unique():
+            here = told["brand"].eq(brand) & told["response_id"].isin(mention.index) & given["overall"].between(1, 5)
+            rows, score = told[here], given[here]
+            data = mentions.model_data(
+                mention.loc[rows["response_id"]].reset_index(drop=True),
+                score["overall"].to_numpy() - 1,
+                values=range(1, 6),
+                touchpoint=score["touchpoint"].to_numpy(),
+                covariates=rows[["period"]].reset_index(drop=True),
+                customer=rows["true_id"].to_numpy(),
+            )
+            tree, _ = mentions.fit(data, draws=250, chains=4, seed=seed)
+            effect = mentions.estimands(tree["posterior"].dataset, data)["score_effect"].to_numpy()
+            low, high = np.quantile(effect.reshape(1000, -1), [0.05, 0.95], axis=0)
+            table = truth.topic_effects.query("brand == @brand and item == 'overall' and kind == 'topic'")
+            true = table.set_index("topic")["effect"].loc[list(data.topics)].to_numpy()
+            own += list((low <= true) & (true <= high))
+            others += list((low <= np.roll(true, 1)) & (np.roll(true, 1) <= high))
+    print(f"effects of demo worlds covered: {np.mean(own):.3f} of {len(own)}; of other topics: {np.mean(others):.3f}")
+    assert 0.84 <= np.mean(own) <= 0.96  # one hundred and seventy intervals
+    assert np.mean(others) < 0.7

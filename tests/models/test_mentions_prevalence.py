@@ -67,6 +67,17 @@ def test_a_thin_cell_leans_on_the_others() -> None:
     assert 0.15 < drawn.cell[:, 3, 3].mean() < 0.35  # 3 of 4, and 1 of 5 everywhere else
 
 
+def test_topics_that_are_hardly_told_are_drawn_by_weight() -> None:
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        n = random.poisson(random.uniform(2, 60, 7)[:, None], (7, 7)) + 1
+        share = 0.01 * np.exp(random.normal(0, 1.2, 7))[:, None] * (1 if seed % 4 else np.arange(7)[:, None] == 2)
+        tree = prevalence.fit(random.binomial(n, np.clip(share, 0, 1)), n, draws=250, chains=4, seed=seed).tree
+        assert tree.attrs["method"] == "nested"
+        assert tree.attrs["khat"] < 0.7
+        assert tree.attrs["ess"] >= 400
+
+
 def test_empty_cells_one_cell_and_no_comments() -> None:
     y, n = np.array([[3, 0], [0, 0]]), np.array([[20, 0], [10, 0]])
     drawn = prevalence.fit(y, n, draws=100, chains=4, seed=1)

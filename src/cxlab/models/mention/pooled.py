@@ -27,11 +27,13 @@ from cxlab import density
 if TYPE_CHECKING:
     import xarray as xr
 
-LEAST_ESS: Final = 0.1  # effective share of the proposals below which NUTS is the better way
+LEAST_ESS: Final = 0.1  # effective proposals, of twice the draws wanted, below which NUTS is the better way
 _ROUNDS: Final = 4  # of the expansion, each about the centre found by the one before
 _NEAR: Final = 0.01  # squared distance, in sds, from which on the centre has been found
 _TAILED: Final = 25  # parameters up to which proposals have the tails of a Student t; with more these would cost draws
 _DEGREES: Final = 8.0  # of freedom of that t
+_FAR, _WIDE = 0.25, 1.5  # share of these proposals that are drawn wider still, and by how much
+_TRIES: Final = (2, 8)  # proposals a draw wanted, the second where the first do not suffice
 _LIGHT: Final = 12.0  # log of how much less a combination of sds may weigh and still be drawn from
 
 
@@ -90,7 +92,9 @@ def peak(base: Base, blocks: list[Block]) -> tuple[np.ndarray, np.ndarray]:
     return point, np.diag(precision) - base.hessian(point)
 
 
-def sample(bases: Sequence[Base], blocks: list[Block], *, draws: int, chains: int, seed: int) -> xr.DataTree:
+def sample(
+    bases: Sequence[Base], blocks: list[Block], *, draws: int, chains: int, seed: int, nuts: bool = True
+) -> xr.DataTree:
     """Draw from ``exp(base) x prior of the blocks``; the same input and seed give the same draws.
 
     Parameters
@@ -102,6 +106,8 @@ def sample(bases: Sequence[Base], blocks: list[Block], *, draws: int, chains: in
     draws, chains : int
         Weighted draws are independent; they are dealt out to as many chains.
     seed : int
+    nuts : bool
+        Whether NUTS takes over where the weights cannot be trusted; else they are taken, and k-hat says so.
 
     Returns
     -------
@@ -110,53 +116,66 @@ def sample(bases: Sequence[Base], blocks: list[Block], *, draws: int, chains: in
         ``sample_stats`` with ``diverging``; attributes ``method`` (nested or nuts), ``khat``, ``ess`` (effective number
         of draws) and ``seed``.
     """
-    import xarray as xr
-    from arviz_stats.base import array_stats
-
     blocks = [b for b in blocks if len(b.columns)]
     random = np.random.default_rng(seed)
     wanted = draws * chains
     found = _expanded(bases, blocks)
-    khat, ess, taken = float("nan"), 0.0, "nuts"
-    diverging = np.zeros((chains, draws), bool)
-    values: np.ndarray = np.empty(0)
-    which: np.ndarray = np.empty(0, int)
+    khat, ess = float("nan"), 0.0
     if found:
-        points, which, about = _proposed(found, 2 * wanted, random)
-        raw = np.full(len(points), -np.inf)
-        for k in np.unique(which):
-            raw[which == k] = bases[k].many(points[which == k])
-        raw = np.where(np.isfinite(raw), raw - about, -np.inf)
-        raw -= raw.max()
-        smooth, khat = array_stats._psislw(-np.maximum(raw, -700.0), 1.0)
-        weight = np.exp(smooth - smooth.max())
-        weight /= weight.sum()
-        ess = float(1 / (weight**2).sum())
-        if khat < density.KHAT and ess > LEAST_ESS * len(points):
-            places = (np.arange(wanted) + random.random()) / wanted
-            chosen = random.permutation(np.searchsorted(np.cumsum(weight), places).clip(max=len(points) - 1))
-            values = points[chosen].reshape(draws, chains, -1).swapaxes(0, 1)
-            which = which[chosen].reshape(draws, chains).T
-            taken = "nested"
-    attrs = {"method": taken, "khat": float(khat), "ess": min(ess, float(wanted)), "seed": seed}
-    if taken == "nuts":
-        begin = found[0].centre if found else bases[0].start()
-        tree = density.sample(
-            lambda v: _whole(bases, blocks, v), begin, draws=draws, chains=chains, seed=seed, method="nuts"
-        )
-        values, diverging = tree["posterior"]["x"].to_numpy(), tree["sample_stats"]["diverging"].to_numpy()
-        chance = np.array([b.many(values.reshape(draws * chains, -1)) for b in bases])
-        gumbel = random.gumbel(size=chance.shape)  # the largest of logs so perturbed is a draw by their shares
-        which = (chance + gumbel).argmax(axis=0).reshape(chains, draws)
-    dims = ("chain", "draw")
-    out = xr.DataTree.from_dict(
-        {
-            "posterior": xr.Dataset({"x": ((*dims, "parameter"), values), "base": (dims, which)}),
-            "sample_stats": xr.Dataset({"diverging": (dims, diverging)}),
-        }
+        for times in _TRIES:
+            points, which, khat, ess, trusted = _weighted(bases, found, times * wanted, wanted, random)
+            if trusted:
+                break
+        if trusted or not nuts:
+            attrs = {"method": "nested", "khat": khat, "ess": min(ess, float(wanted)), "seed": seed}
+            shape = (draws, chains)
+            return _tree(points.reshape(*shape, -1).swapaxes(0, 1), which.reshape(shape).T, attrs)
+    begin = found[0].centre if found else bases[0].start()
+    tree = density.sample(
+        lambda v: _whole(bases, blocks, v), begin, draws=draws, chains=chains, seed=seed, method="nuts"
     )
-    out.attrs.update(attrs)
-    return out
+    values = tree["posterior"]["x"].to_numpy()
+    chance = np.array([b.many(values.reshape(wanted, -1)) for b in bases])
+    gumbel = random.gumbel(size=chance.shape)  # the largest of logs so perturbed is a draw by their shares
+    which = (chance + gumbel).argmax(axis=0).reshape(chains, draws)
+    attrs = {"method": "nuts", "khat": khat, "ess": ess, "seed": seed}
+    return _tree(values, which, attrs, tree["sample_stats"]["diverging"].to_numpy())
+
+
+def _tree(
+    values: np.ndarray, which: np.ndarray, attrs: dict[str, float | str], diverging: np.ndarray | None = None
+) -> xr.DataTree:
+    import xarray as xr
+
+    dims = ("chain", "draw")
+    lost = np.zeros(which.shape, bool) if diverging is None else diverging
+    posterior = xr.Dataset({"x": ((*dims, "parameter"), values), "base": (dims, which)})
+    tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": xr.Dataset({"diverging": (dims, lost)})})
+    tree.attrs.update(attrs)
+    return tree
+
+
+def _weighted(
+    bases: Sequence[Base], found: list[_Expansion], m: int, wanted: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, float, float, bool]:
+    """Points chosen by weight among m proposals, their bases, k-hat, effective number, whether they can be trusted."""
+    from arviz_stats.base import array_stats
+
+    points, which, about = _proposed(found, m, random)
+    raw = np.full(len(points), -np.inf)
+    for k in np.unique(which):
+        raw[which == k] = bases[k].many(points[which == k])
+    raw = np.where(np.isfinite(raw), raw - about, -np.inf)
+    raw -= raw.max()
+    # `_psislw` negates its argument (it was written for leave-one-out), so the log weights go in negated.
+    smooth, khat = array_stats._psislw(-np.maximum(raw, -700.0), 1.0)
+    weight = np.exp(smooth - smooth.max())
+    weight /= weight.sum()
+    ess = float(1 / (weight**2).sum())
+    trusted = bool(khat < density.KHAT and ess > LEAST_ESS * 2 * wanted)
+    places = (np.arange(wanted) + random.random()) / wanted
+    chosen = random.permutation(np.searchsorted(np.cumsum(weight), places).clip(max=m - 1))
+    return points[chosen], which[chosen], float(khat), ess, trusted
 
 
 @dataclass(frozen=True)
@@ -184,9 +203,13 @@ class _Expansion:
         points = random.standard_normal((len(node), len(self.centre)))
         tail = np.zeros(len(node))
         if points.shape[1] <= _TAILED:
+            d = points.shape[1]
+            points *= np.where(random.random((len(node), 1)) < _FAR, _WIDE, 1.0)
             points /= np.sqrt(random.chisquare(_DEGREES, (len(node), 1)) / _DEGREES)
             square = (points**2).sum(axis=1)
-            tail = 0.5 * square - 0.5 * (_DEGREES + points.shape[1]) * np.log1p(square / _DEGREES)
+            near = np.log1p(-_FAR) - 0.5 * (_DEGREES + d) * np.log1p(square / _DEGREES)
+            far = np.log(_FAR / _WIDE**d) - 0.5 * (_DEGREES + d) * np.log1p(square / _WIDE**2 / _DEGREES)
+            tail = 0.5 * square + np.logaddexp(near, far)
         for k in np.unique(node):
             own = node == k
             points[own] = self.means[k] + solve_triangular(self.factors[k], points[own].T, lower=True, trans="T").T

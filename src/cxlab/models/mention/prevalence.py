@@ -156,7 +156,7 @@ def fit(mentions: np.ndarray, comments: np.ndarray, *, draws: int, chains: int, 
         Draws of all chains, one after another.
     """
     bases, blocks, heard = cells(mentions, comments)
-    tree = pooled.sample(bases, blocks, draws=draws, chains=chains, seed=seed)
+    tree = pooled.sample(bases, blocks, draws=draws, chains=chains, seed=seed, nuts=False)
     points = tree["posterior"]["x"].to_numpy().reshape(draws * chains, -1)
     one = bases[0]
     mu = _logistic(points @ one.design.T)

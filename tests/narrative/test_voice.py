@@ -33,7 +33,7 @@ def test_what_weighs_most(table: pd.DataFrame) -> None:
     assert lead.startswith("What customers say about “Delivery” weighs most: 45\u00a0% of their comments speak of it")
     assert "go \u22120.80 points of “Overall satisfaction” (likely \u22120.90 to \u22120.70)" in lead
     said = found.sentence("en")
-    assert "almost certain (P = .97)" in said
+    assert "is very probable (P = .97)" in said
     assert "Also with a lower score: “Sizes”." in said
     assert "With a higher score: “Staff”." in said
     assert "Of 1 further topic we cannot tell" in said

@@ -28,7 +28,7 @@ from cxlab.narrative.voice_words import (
     signed,
     state_of,
 )  # fmt: skip
-from cxlab.wording import count, known, number, probability
+from cxlab.wording import certainty, count, known, number, probability
 
 TIES = ("worse", "better", "no_real_change", "cannot_tell", "withheld", "suppressed")
 
@@ -93,6 +93,8 @@ def cost(estimates: pd.DataFrame, *, about: Voice, alarms: float = float("nan"),
         if down[0] in firsts and len(stakes) > 1:
             sure = {"p": Number(firsts[down[0]], "probability", drawn=False)}
             key = "first" if firsts[down[0]] >= SURE else "first_open"
+            for lang in about.languages:
+                named[lang]["sure"] = certainty(firsts[down[0]], language=lang)
             statements.append(Statement(f"voice_cost.{key}", named, sure))
     else:
         statements.append(Statement("voice_cost.nothing", about.fields()))

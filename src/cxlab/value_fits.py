@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cxlab.runs import UnitData
 
 LEAST_HOLDOUT: Final = 8  # weeks of holdout below which nothing is proved
+RARE: Final = 0.02  # share of customers who bought on a second day below which nothing is fitted
 DRAWS: Final = 300  # of the look ahead: the ends of an interval are good to a tenth of its width
 ASSUMED: Final = 0.2  # sd of the common shock where the past cannot tell
 POSTERIOR: Final = 250  # draws a chain of the parameters
@@ -197,7 +198,7 @@ def fit(
     )  # fmt: skip
     if history.contract is not None:
         return _contracts(blank, seed=seed, draws=draws)
-    if history.why_not:
+    if history.why_not or rare(history):
         return blank
     family: Family | None = None if settings.model == "auto" else settings.model
     proof = _proof(history, family, settings.calibration_end, seed=seed("holdout"))
@@ -239,6 +240,14 @@ def fit(
         blank, kind="buying", reasons=(), choice=choice, proof=proof, rivals=rivals, customers=customers, data=data,
         tree=tree, gate=_gate(tree, data), outlook=future, near=near,
     )  # fmt: skip
+
+
+def rare(history: History) -> bool:
+    """Whether so few bought again that who has left cannot be told from who never buys twice.
+
+    Every model of buying then fits, and they differ by multiples in what they make of the rest.
+    """
+    return history.counts["again"] < RARE * history.counts["customers"]
 
 
 def _with_new(customers: pd.DataFrame, begin: date) -> pd.DataFrame:

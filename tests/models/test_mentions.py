@@ -148,7 +148,7 @@ def test_comments_of_one_customer_count_less() -> None:
 def test_nuts_takes_over_and_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     data = draw(6, n=150, topics=3, places=1).data
     by_weight = reported(data, draws=500)
-    monkeypatch.setattr(pooled, "LEAST_ESS", 2.0)
+    monkeypatch.setattr(pooled, "LEAST_ESS", 9.0)
     tree, _ = mentions.fit(data, draws=300, chains=4, seed=1)
     assert tree.attrs["method"] == "nuts"
     told = mentions.estimands(tree["posterior"].dataset, data)["score_effect"]

@@ -27,7 +27,7 @@ from cxlab import density
 if TYPE_CHECKING:
     import xarray as xr
 
-LEAST_ESS: Final = 0.1  # effective proposals, of twice the draws wanted, below which NUTS is the better way
+LEAST_ESS: Final = 0.4  # effective draws, as a share of those wanted, below which more proposals are made, then NUTS
 _ROUNDS: Final = 4  # of the expansion, each about the centre found by the one before
 _NEAR: Final = 0.01  # squared distance, in sds, from which on the centre has been found
 _TAILED: Final = 25  # parameters up to which proposals have the tails of a Student t; with more these would cost draws
@@ -172,7 +172,7 @@ def _weighted(
     weight = np.exp(smooth - smooth.max())
     weight /= weight.sum()
     ess = float(1 / (weight**2).sum())
-    trusted = bool(khat < density.KHAT and ess > LEAST_ESS * 2 * wanted)
+    trusted = bool(khat < density.KHAT and ess > LEAST_ESS * wanted)
     places = (np.arange(wanted) + random.random()) / wanted
     chosen = random.permutation(np.searchsorted(np.cumsum(weight), places).clip(max=m - 1))
     return points[chosen], which[chosen], float(khat), ess, trusted

@@ -85,26 +85,32 @@ def test_sizes_and_worth_of_segments_are_the_true_ones(family: Family) -> None:
 
 
 def covered(seed: int, *, fit: bool, n: int = 400) -> np.ndarray:
-    """Whether the 90 % interval of the size of each class of value holds the true number."""
+    """Whether the 90 % intervals of size and worth of each class of value hold the true ones."""
     one = known(n, "bgnbd", seed)
     tree = value.fit(one.data, seed=seed, draws=100, together="independent") if fit else one.tree
-    size = segments.members(tree, one.data, CUTS, weeks=52.0, seed=seed, draws=400).size
-    by = size.reshape(len(size), 3, 3).sum(axis=2)
-    low, high = np.quantile(by, [0.05, 0.95], axis=0)
-    truth = np.bincount(CUTS.value(one.yearly), minlength=3)
-    return (truth >= low) & (truth <= high)
+    drawn = segments.members(tree, one.data, CUTS, weeks=52.0, seed=seed, draws=400, discount=0.1)
+    place, truth = CUTS.value(one.yearly), one.world.truth
+    gone = truth["leaving"] + np.log(1.1) / value.WEEKS_A_YEAR
+    worth = truth["alive"] * truth["rate"] * -np.expm1(-gone * 52) / gone * truth["amount"]
+    hits = []
+    for values, true in ((drawn.size, None), (drawn.worth, worth.to_numpy())):
+        by = values.reshape(len(values), 3, 3).sum(axis=2)
+        low, high = np.quantile(by, [0.05, 0.95], axis=0)
+        told = np.bincount(place, true, 3)
+        hits.append((told >= low) & (told <= high))
+    return np.concatenate(hits)
 
 
-def test_intervals_of_sizes_cover() -> None:
+def test_intervals_of_size_and_worth_cover() -> None:
     hits = np.concatenate([covered(seed, fit=False) for seed in range(60)])
     assert 0.84 <= hits.mean() <= 0.97
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_intervals_of_sizes_cover_as_often_as_they_say() -> None:
+def test_intervals_of_size_and_worth_cover_as_often_as_they_say() -> None:
     hits = np.concatenate([covered(seed, fit=True) for seed in range(200)])
-    print(f"sizes of classes of value: covered {hits.mean():.3f} of {len(hits)}")
+    print(f"size and worth of classes of value: covered {hits.mean():.3f} of {len(hits)}")
     assert 0.87 <= hits.mean() <= 0.94
 
 

@@ -10,11 +10,13 @@ import xarray as xr
 import yaml
 
 from cxlab.explore_topics import Topics, explore
+from cxlab.params.models import TopicRules
 
 
 @pytest.fixture
 def widget() -> Topics:
-    return explore(world.said(), world.draws(), about=world.about())
+    words = world.topics().set_index("topic_id")["keywords"].str.replace(", ", " · ")
+    return explore(world.said(), world.draws(), about=world.about(), keywords=words.to_dict())
 
 
 def test_it_opens_on_the_topic_spoken_of_most(widget: Topics) -> None:
@@ -48,9 +50,10 @@ def test_what_says_otherwise_is_marked(widget: Topics) -> None:
 
 def test_the_lines_are_a_topic_file(widget: Topics) -> None:
     found = yaml.safe_load(widget.rules.value)
-    assert found["name"] == {"delivery": {"en": "Delivery", "zh": "配送"}}
-    assert found["merge"] == [["delivery", "staff"]]
+    assert found["name"] == {"courier": {"en": "Delivery", "zh": "配送"}}
+    assert found["merge"] == [["courier", "staff"]]
     assert found["ban"] == ["delivery"]
+    assert TopicRules.model_validate(found).split == {"courier": 2}
 
 
 def test_without_effects_nothing_is_promised() -> None:

@@ -41,6 +41,8 @@ class Topics(widgets.VBox):
         ``posterior/voice`` of a finished run: ``effect`` and ``share`` (chain, draw, topic).
     about : Voice
         Names and the score.
+    keywords : mapping of topic -> str, optional
+        Typical words of each topic, joined by " · ": the topic file tells a topic by one of them.
     language : str
         Language of the words.
 
@@ -56,8 +58,17 @@ class Topics(widgets.VBox):
         Change of the mean score shown now; empty where it cannot be told.
     """
 
-    def __init__(self, said: pd.DataFrame, draws: xr.Dataset, *, about: Voice, language: str = "en") -> None:
+    def __init__(
+        self,
+        said: pd.DataFrame,
+        draws: xr.Dataset,
+        *,
+        about: Voice,
+        keywords: Mapping[str, str] | None = None,
+        language: str = "en",
+    ) -> None:
         self._said, self._draws, self._about, self._language = said, draws, about, language
+        self._keywords = dict(keywords or {})
         self.answer = np.empty(0)
         say = {k: message(language, f"topic_explore.{k}") for k in ("topic", "touchpoint", "period", "language", "cut")}
         order = said["topic"].value_counts().index.astype(str).tolist()
@@ -98,8 +109,13 @@ class Topics(widgets.VBox):
             self._show([blocks.note(message(language, "topic_explore.idle"))])
             self.rules.value = ""
             return
-        self.rules.value = lines_for(str(self.topic.value), self._about, self.topic.options)
+        self.rules.value = lines_for(str(self.topic.value), self._about, self._told())
         self._show([*self._outlook(), *self._quotes()])
+
+    def _told(self) -> dict[str, str]:
+        """Return the word by which the topic file tells each topic: its first one, its id where it has none."""
+        every = [str(v) for _, v in self.topic.options]
+        return {topic: self._keywords.get(topic, "").split(" · ")[0] or topic for topic in every}
 
     def _outlook(self) -> list[blocks.Block]:
         language, topic = self._language, str(self.topic.value)
@@ -162,7 +178,7 @@ def _otherwise(rows: pd.DataFrame, kept: pd.DataFrame) -> pd.Series | None:
     return found
 
 
-def lines_for(topic: str, about: Voice, others: Sequence[tuple[str, str]]) -> str:
+def lines_for(topic: str, about: Voice, told: Mapping[str, str]) -> str:
     """Return lines for the topic file that rename, merge, split or ban a topic, ready to be copied.
 
     Parameters
@@ -171,21 +187,25 @@ def lines_for(topic: str, about: Voice, others: Sequence[tuple[str, str]]) -> st
         Id of the topic.
     about : Voice
         Its names.
-    others : sequence of (name, id)
-        Topics it may be merged with; the first other one stands in the example.
+    told : mapping of topic -> str
+        The word by which the topic file tells each topic; the first other one stands in the example of a merge.
     """
     names: Mapping[str, str] = about.topics.get(topic, {})
-    called = {lang: names.get(lang, topic) for lang in about.languages}
-    other = next((ident for _, ident in others if ident != topic), topic)
+    called = {lang: names.get(lang) or next(iter(names.values()), topic) for lang in about.languages}
+    mine = json.dumps(told.get(topic, topic), ensure_ascii=False)
+    other = json.dumps(next((word for t, word in told.items() if t != topic), topic), ensure_ascii=False)
     said = ", ".join(f"{lang}: {json.dumps(text, ensure_ascii=False)}" for lang, text in called.items())
-    return (
-        f"name:\n  {json.dumps(topic, ensure_ascii=False)}: {{{said}}}\n"
-        f"merge:\n  - [{json.dumps(topic, ensure_ascii=False)}, {json.dumps(other, ensure_ascii=False)}]\n"
-        f"split:\n  {json.dumps(topic, ensure_ascii=False)}: 2\n"
-        f"ban: [{json.dumps(topic, ensure_ascii=False)}]\n"
-    )
+    ident = json.dumps(topic, ensure_ascii=False)
+    return f"name:\n  {mine}: {{{said}}}\nmerge:\n  - [{mine}, {other}]\nsplit:\n  {mine}: 2\nban: [{ident}]\n"
 
 
-def explore(said: pd.DataFrame, draws: xr.Dataset, *, about: Voice, language: str = "en") -> Topics:
+def explore(
+    said: pd.DataFrame,
+    draws: xr.Dataset,
+    *,
+    about: Voice,
+    keywords: Mapping[str, str] | None = None,
+    language: str = "en",
+) -> Topics:
     """Return the widget; the last line of a notebook cell shows it. Arguments as in `Topics`."""
-    return Topics(said, draws, about=about, language=language)
+    return Topics(said, draws, about=about, keywords=keywords, language=language)

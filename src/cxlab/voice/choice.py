@@ -22,7 +22,7 @@ from cxlab.voice import clusters
 
 COLUMNS: Final = ("k", "silhouette", "error", "stability", "chosen")
 TRIED: Final = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 25, 30)
-STABLE: Final = 0.9
+STABLE: Final = 0.85
 SMALLEST: Final = 8  # clauses a topic has on average, at least
 SAMPLE: Final = 4_000
 _PART: Final = 0.8

@@ -45,6 +45,27 @@ def test_tones_are_learnt_and_the_promise_is_kept(language: str) -> None:
     assert abs(p.mean() - good[500:].mean()) < 0.07
 
 
+def test_a_complaint_of_the_content_is_a_complaint() -> None:
+    random = np.random.default_rng(7)
+    lines = {
+        tone: [s for (_, t, code), found in bank().items() if t == tone and code == "en" for s in found if "{" not in s]
+        for tone in ("good", "bad")
+    }
+    texts, good = [], []
+    for _ in range(900):
+        content = random.random() < 0.88
+        tones = random.random(random.integers(1, 4)) < (0.65 if content else 0.2)  # the content complain, too
+        texts.append(" ".join(random.choice(lines["good" if t else "bad"]) for t in tones))
+        good.append(float(content))
+    one = sentiment.fit(texts, np.array(good), "en", seed=1)
+    clauses = lines["good"] + lines["bad"]
+    praise = np.arange(len(clauses)) < len(lines["good"])
+    tone, plain = one.tone(clauses), one.predict(clauses)
+    assert ((tone > 0.5) == praise).mean() > 0.8
+    assert plain[~praise].mean() > 0.5  # of a comment that complains, the writer is still likelier content
+    assert tone[praise].mean() - tone[~praise].mean() > 0.2
+
+
 def test_of_scores_that_say_nothing_nothing_is_learnt() -> None:
     texts, good = comments("en", 500, 2)
     shuffled = np.random.default_rng(0).permutation(good)

@@ -189,7 +189,7 @@ def _judged(texts: Texts, judges: Mapping[str, Sentiment]) -> np.ndarray:
     for code, judge in judges.items():
         distinct, back = texts.of_language(code)
         here = (texts.clauses["language"] == code).to_numpy()
-        out[here] = judge.predict(distinct["text"].tolist())[back]
+        out[here] = judge.tone(distinct["text"].tolist())[back]
     return out
 
 

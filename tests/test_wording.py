@@ -25,6 +25,11 @@ from cxlab.wording import Labels
         (0.0002, "rate", False, "<\u00a00.1\u00a0%", "<\u00a00.1%"),
         (0.0, "rate", False, "0.0\u00a0%", "0.0%"),
         (1234567, "count", False, "1,234,567", "1,234,567"),
+        (302_456.7, "money", False, "302,000", "302,000"),
+        (-1234.5, "money", True, "−1,230", "−1,230"),
+        (412.6, "money", False, "413", "413"),
+        (23.184, "money", False, "23.18", "23.18"),
+        (0.0, "money", False, "0", "0"),
         (math.nan, "nps", False, "—", "—"),
     ],
 )

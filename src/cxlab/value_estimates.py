@@ -7,7 +7,8 @@ Coordinates beside `vocab.ESTIMATE_COLUMNS`: ``from`` and ``to`` (segments of a 
 estimand               a row is
 =====================  ================================================================================================
 ``customer_equity``    discounted contribution of the known customers until the horizon; level ``tenure``: new, existing
-``revenue``, ``buyers``, ``purchases``  of known customers in the period: counted, no interval
+``revenue``, ``buyers``, ``purchases``: of known customers in the period, counted, no interval; level ``tenure``,
+                       existing: of those known before it, which the forecasts of the period before were about
 ``active``             expected number of customers who have not left, and as a share (metric)
 ``holdout_total``      purchases foretold for the past that was held out; ``holdout_actual`` what came
 ``holdout_error``      foretold over actual, less one
@@ -42,11 +43,14 @@ TENURE: Final = ("existing", "new")
 UNITS: Final = {"money": "currency", "share": "share", "rate": "share", "count": "customers", "mean": "number"}
 Row = dict[str, Any]
 _PERIOD: Final = """
-    SELECT coalesce(sum(CASE WHEN kind IN ('purchase', 'booking', 'renewal', 'return') THEN amount END), 0) AS revenue,
-        count(DISTINCT customer) FILTER (WHERE kind IN ('purchase', 'booking', 'renewal') AND amount >= 0) AS buyers,
-        count(DISTINCT (customer, date)) FILTER (WHERE kind IN ('purchase', 'booking', 'renewal')
-            AND (amount IS NULL OR amount >= 0)) AS purchases
-    FROM transactions WHERE customer IS NOT NULL AND date >= $begin AND date <= $end"""
+    WITH bought AS (SELECT *, kind IN ('purchase', 'booking', 'renewal') AND (amount IS NULL OR amount >= 0) AS visit
+        FROM transactions WHERE customer IS NOT NULL AND date <= $end),
+    came AS (SELECT customer, min(date) AS first FROM bought WHERE visit GROUP BY customer)
+    SELECT coalesce(came.first < $begin, false) AS known,
+        coalesce(sum(amount) FILTER (WHERE kind IN ('purchase', 'booking', 'renewal', 'return')), 0) AS revenue,
+        count(DISTINCT customer) FILTER (WHERE visit) AS buyers,
+        count(DISTINCT (customer, date)) FILTER (WHERE visit) AS purchases
+    FROM bought LEFT JOIN came USING (customer) WHERE date >= $begin GROUP BY known"""
 
 
 def table(
@@ -175,11 +179,15 @@ def draws_of(fitted: Fitted, *, settings: Value, seed: int) -> xr.Dataset:
 def _counted(fitted: Fitted) -> list[Row]:
     """What was bought in the period: no model, no interval."""
     history = fitted.history
-    found = history.data.sql(_PERIOD, params={"begin": fitted.begin, "end": history.end}).iloc[0]
+    found = history.data.sql(_PERIOD, params={"begin": fitted.begin, "end": history.end})
     n = history.counts["customers"]
     metrics = {"revenue": "money", "buyers": "count", "purchases": "count"}
+    places: list[tuple[Row, pd.DataFrame]] = [
+        ({}, found), ({"level": "tenure", "group": "existing"}, found[found["known"].astype(bool)])
+    ]  # fmt: skip
     return [
-        {"estimand": name, "metric": metric, "mean": float(found[name]), "n": n, "n_all": n}
+        {"estimand": name, "metric": metric, "mean": float(rows[name].sum()), "n": n, "n_all": n, **place}
+        for place, rows in places
         for name, metric in metrics.items()
     ]
 

@@ -32,6 +32,7 @@ def check(params: Params) -> list[Problem]:
         *_reports(params),
         *_index(params),
         *_drivers(params),
+        *_value(params),
         *_voice(params),
     ]
 
@@ -351,6 +352,16 @@ def _drivers(params: Params) -> list[Problem]:
     if grouping not in legal:
         out.append(_unknown(params, "grouping", grouping, legal, "drivers", "by"))
     return out
+
+
+def _value(params: Params) -> list[Problem]:
+    """Segments are known from the mapping; which life events there are, only the data can tell."""
+    legal = ["auto", *(f"{SEGMENT}{name}" for table in params.tables.customers for name in table.segments)]
+    return [
+        _unknown(params, "segment of customers or event:<name>", name, legal, "value", "covariates", place)
+        for place, name in enumerate(params.value.covariates)
+        if name not in legal and not name.startswith("event:")
+    ]
 
 
 def _voice(params: Params) -> list[Problem]:

@@ -138,6 +138,12 @@ def test_the_file_beside_the_params_is_read_with_them_and_enters_the_content_key
         ("ban: [a]\nmerg: [[a, b]]\n", ("small.topics.yaml:2", "merg", "merge")),
         ("split: {a: 1}\n", ("small.topics.yaml:1", "voice.topics.split.a", "2")),
         ("topics:\n  - {keywords: [a]}\n", ("small.topics.yaml:2", "label", "")),
+        ("merge: [[a]]\n", ("small.topics.yaml:1", "nothing to merge", "two topics")),
+        ("ban: [B]\ntopics: [{label: x, keywords: b}]\n", ("small.topics.yaml:2", "banned", "'b'")),
+        (
+            "topics:\n  - {label: x, keywords: [b]}\n  - {label: y, keywords: [B]}\n",
+            ("small.topics.yaml:3", "another topic has this keyword too", "'b'"),
+        ),
         ("name: {a: {fr: x}}\n", ("small.topics.yaml:1", "voice.topics.name.a", "")),
     ],
 )

@@ -34,6 +34,7 @@ def check(params: Params) -> list[Problem]:
         *_drivers(params),
         *_value(params),
         *_voice(params),
+        *_topics(params),
     ]
 
 
@@ -371,6 +372,32 @@ def _voice(params: Params) -> list[Problem]:
         return []
     legal = [*EMBEDDINGS, *(f"{source}:<name>" for source in EMBEDDING_SOURCES)]
     return [_unknown(params, "way to make vectors of texts", method, legal, "voice", "embedding")]
+
+
+def _topics(params: Params) -> list[Problem]:
+    """Rules of topics that cannot all be obeyed."""
+    rules = params.voice.topics
+    if rules is None:
+        return []
+    out = []
+    at = ("voice", "topics")
+    owner: dict[str, int] = {}
+    banned = {word.casefold() for word in rules.ban}
+    for index, entry in enumerate(rules.topics):
+        for word in dict.fromkeys(w.casefold() for w in entry.keywords):
+            here = (*at, "topics", index, "keywords")
+            if word in owner:
+                what, todo = "another topic has this keyword too", "leave it to one of them"
+                out.append(_problem(params, what, *here, value=repr(word), todo=todo))
+            elif word in banned:
+                what, todo = "this keyword is banned below", "take it from one of the two lists"
+                out.append(_problem(params, what, *here, value=repr(word), todo=todo))
+            owner.setdefault(word, index)
+    for index, group in enumerate(rules.merge):
+        if len({name.casefold() for name in group}) < 2:
+            what, todo = "there is nothing to merge", "name two topics or more, each by its id or a keyword"
+            out.append(_problem(params, what, *at, "merge", index, value=", ".join(group), todo=todo))
+    return out
 
 
 def _own(params: Params, *keys: str) -> bool:

@@ -171,6 +171,20 @@ def test_what_cannot_be_fitted_is_told_at_once() -> None:
         mentions.model_data(pd.DataFrame({"t": [True, False]}), np.array([0, 7]), values=range(1, 6), touchpoint=["a"])
 
 
+def test_codes_that_nobody_gave_have_no_cut() -> None:
+    random = np.random.default_rng(8)
+    said = pd.DataFrame({"t": random.random(200) < 0.4})
+    y = np.where(random.random(200) < np.where(said["t"], 0.3, 0.7), 10, 6)
+    data = mentions.model_data(said, y, values=range(11))
+    assert data.values.tolist() == [6, 10]
+    tree, _ = mentions.fit(data, draws=250, chains=4, seed=1)
+    assert tree.attrs["method"] == "nested"
+    effect = mentions.estimands(tree["posterior"].dataset, data)["score_effect"]
+    assert -2.6 < float(effect.mean()) < -0.9
+    with pytest.raises(ModelError, match="all scores are the same"):
+        mentions.model_data(said, np.full(200, 3), values=range(11))
+
+
 def test_rare_topics_and_one_touchpoint_have_no_coefficient() -> None:
     said = pd.DataFrame({"rare": [True] * 4 + [False] * 96, "often": [True, False] * 50, "always": [True] * 100})
     data = mentions.model_data(said, np.arange(100) % 5, values=range(1, 6), touchpoint=["a"] * 100)

@@ -91,7 +91,7 @@ class MentionsData:
     y : array of int, shape (row,)
         Place of the score among the codes, 0 the worst.
     values : array of float, shape (code,)
-        What a code counts in a mean.
+        What a code counts in a mean; codes that nobody gave are left out.
     place : array of int, shape (row,)
     cluster : array of int, shape (row,)
         The customer.
@@ -146,7 +146,7 @@ def model_data(
     Raises
     ------
     ModelError
-        No rows, scores out of range, lengths that differ: all at once.
+        No rows, scores out of range or all the same, lengths that differ: all at once.
     """
     from scipy import sparse
 
@@ -166,10 +166,13 @@ def model_data(
     elif not np.isfinite(y.astype(float)).all() or y.min() < 0 or y.max() >= codes:
         found = f"{y.min()} to {y.max()}"
         problems.append(Problem("scores out of range", where="y", value=found, allowed=f"0 to {codes - 1}"))
-    if codes < 2:
-        problems.append(Problem("a score needs two codes at least", where="values", value=str(codes)))
+    elif len(np.unique(y)) < 2:
+        problems.append(
+            Problem("all scores are the same", where="y", value=str(y[0]), todo="nothing can differ by topic")
+        )
     if problems:
         raise ModelError(problems)
+    used, y = np.unique(y.astype(int), return_inverse=True)  # a code that nobody gave has no cut
     said, also = mention.to_numpy(bool), told.to_numpy(bool)
     said, also = said[:, heard_t := _both(said)], also[:, heard_s := _both(also)]
     topics = tuple(map(str, mention.columns[heard_t]))
@@ -188,7 +191,7 @@ def model_data(
     who = np.where(who < 0, who.max(initial=0) + 1 + np.arange(n), who)
     return MentionsData(
         topics, tuple(map(str, told.columns[heard_s])), tuple(map(str, names)), pairs, sparse.csr_matrix(x),
-        y.astype(int), np.asarray(values, float), np.asarray(place), pd.factorize(who)[0],
+        y, np.asarray(values, float)[used], np.asarray(place), pd.factorize(who)[0],
     )  # fmt: skip
 
 

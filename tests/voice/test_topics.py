@@ -114,7 +114,7 @@ def test_small_and_odd_input_gives_a_reason(n, same, blank, reason, k):
     assert found.reason == reason
     assert len(found.assignment) == n
     assert k is None or found.k == k
-    assert len(found.groups()[0]) == n
+    assert len(found.fine()[0]) == n
 
 
 def test_an_asked_number_is_given_and_one_too_large_is_what_there_is():

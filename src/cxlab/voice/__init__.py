@@ -9,6 +9,9 @@ module           what it answers
 `talks`          chats and tickets: whose turn, what became of the conversation
 `embed`          clauses -> vectors: of the corpus itself, of a small English model, or the user's own
 `topics`         vectors -> topics that stay the same from seed to seed
+`rules`          what analysts named, merged, split, banned or looked for
+`joined`         all of it for every language, as one list of topics
+`emerging`       what is new in a period
 `sentiment`      how good or bad a clause is, learnt from the scores that came with the texts
 `situations`     when, where, with whom and what for, where a text tells it
 `quotes`         two or three texts that stand for a topic, and one that speaks against it

@@ -113,7 +113,7 @@ def _groups(
     rows: list[tuple[str, str | None, list[str], int, str]] = []
     used = {str(t) for t in topic_id if t is not None}
     for language, (mine, back) in where.items():
-        labels, named = fits[language].groups()
+        labels, named = fits[language].fine()
         ids: list[str | None] = []
         for row, said in enumerate(named):
             inside = mine[labels[back] == row]

@@ -22,7 +22,7 @@ from cxlab.voice.clusters import unit
 
 DIMS: Final = 40  # leading directions: more hold what single clauses say
 _FEW: Final = 30  # clauses each side needs before its middle says what tone is
-_SAMPLE: Final = 50_000  # rows the leading directions are found on
+_SAMPLE: Final = 50_000  # rows the plane is found on, and rows worked on at once
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,11 @@ class Plane:
 
     def rows(self, vectors: np.ndarray) -> np.ndarray:
         """Return unit rows of shape (n, dims)."""
-        return unit(_without(unit(vectors) - self.middle, self.tone) @ self.basis)
+        found = np.empty((len(vectors), self.basis.shape[1]), np.float32)
+        for begin in range(0, len(vectors), _SAMPLE):  # a million vectors have 1.5 GB: no second copy of all
+            slab = unit(vectors[begin : begin + _SAMPLE]) - self.middle
+            found[begin : begin + _SAMPLE] = unit(_without(slab, self.tone) @ self.basis)
+        return found
 
 
 def fit(vectors: np.ndarray, tones: Sequence[np.ndarray], weights: np.ndarray | None = None) -> Plane:
@@ -58,6 +62,9 @@ def fit(vectors: np.ndarray, tones: Sequence[np.ndarray], weights: np.ndarray | 
     weights : ndarray, shape (n,), optional
     """
     weights = np.ones(len(vectors), np.float32) if weights is None else weights.astype(np.float32)
+    if len(vectors) > _SAMPLE:
+        take = np.sort(np.random.default_rng(11).choice(len(vectors), _SAMPLE, replace=False))
+        vectors, weights, tones = vectors[take], weights[take], [tone[take] for tone in tones]
     rows = unit(vectors)
     middle = np.average(rows, axis=0, weights=weights).astype(np.float32) if len(rows) > 1 else np.zeros_like(rows[0])
     rows = rows - middle
@@ -74,9 +81,6 @@ def fit(vectors: np.ndarray, tones: Sequence[np.ndarray], weights: np.ndarray | 
             away.append(direction / length)
     taken = np.asarray(away, np.float32).reshape(len(away), rows.shape[1])
     rows = unit(_without(rows, taken))
-    if len(rows) > _SAMPLE:
-        take = np.random.default_rng(11).choice(len(rows), _SAMPLE, replace=False)
-        rows, weights = rows[take], weights[take]
     values, vectors_of = np.linalg.eigh(np.asarray((rows * weights[:, None]).T @ rows, float))
     leading = np.argsort(-values, kind="stable")[: min(DIMS, max(len(rows) - 1, 1))]
     leading = leading[values[leading] > 1e-9 * max(values.max(), 1e-300)]

@@ -18,15 +18,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
-from cxlab.voice import choice, clusters, coherence, counts, mixture, plane
+from cxlab.voice import choice, clusters, coherence, counts, groups, mixture, plane
 from cxlab.voice.counts import Counts
+from cxlab.voice.groups import Method
 from cxlab.voice.mixture import Mixture
 from cxlab.voice.plane import Plane
 
@@ -35,13 +36,11 @@ if TYPE_CHECKING:
 
     from cxlab.voice.rules import Rules
 
-Method = Literal["auto", "themes", "fine"]
 COLUMNS: Final = ("topic_id", "keywords", "size", "share", "stability", "npmi")
 FEW: Final = 2 * choice.SMALLEST  # clauses below which all are one topic
 WORDS: Final = 10  # keywords of a topic
 FINE: Final = 12  # clauses of a fine group on average
 MOST_GROUPS: Final = 60
-_LARGE: Final = 20_000  # clauses above which groups are found on a sample, then all are assigned
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ class Topics:
         ).toarray()
         return pd.DataFrame({"comment": names, "topic": np.where(votes.sum(1) > 0, votes.argmax(1), -1)})
 
-    def groups(self) -> tuple[np.ndarray, list[list[str]]]:
+    def fine(self) -> tuple[np.ndarray, list[list[str]]]:
         """Return fine groups of all clauses, also of those without a topic: where something new may hide.
 
         Returns
@@ -148,7 +147,7 @@ class Topics:
         k = min(n // FINE, MOST_GROUPS, len(np.unique(np.round(self.rows, 4), axis=0)))
         if k < 2:
             return np.full(n, -1), []
-        take = np.random.default_rng(5).choice(n, _LARGE, replace=False) if n > _LARGE else np.arange(n)
+        take = np.random.default_rng(5).choice(n, groups.LARGE, replace=False) if n > groups.LARGE else np.arange(n)
         centres = clusters.best(self.rows[take], k, starts=2).centres
         labels = np.where(blank, -1, (self.rows @ centres.T).argmax(1))
         said = counts.by_topic(self.counts, labels, k)
@@ -212,7 +211,7 @@ def fit(
             f"{len(vectors)} vectors, {n} lists of words and {len(weights)} weights: give one each a clause"
         )
     said = counts.count(tokens, language, leave_out=rules.banned_words(language) if rules else ())
-    blank = ~(np.abs(vectors).sum(1) > 0) if n else np.zeros(0, bool)
+    blank = np.asarray(~vectors.any(axis=1)) if n else np.zeros(0, bool)
     if not n or blank.all() or not any(len(t) for t in tokens):
         return _none(language, n, said, "few" if not n else "no_words")
     mass = 1 + np.log(np.maximum(weights, 1))
@@ -227,72 +226,9 @@ def fit(
         return _one(language, said, weights, blank, flat, rows, "same" if same else "few" if k is None else "")
     guides = [clusters.unit(np.average(rows[a], axis=0, weights=mass[a])[None, :]) for a in seeded]
     guided = np.vstack(guides) if guides else np.zeros((0, rows.shape[1]), np.float32)
-    labels, tried, how = _groups(rows, mass, seeded, guided, k=k, seeds=seeds, seed=seed, method=method)
+    labels, tried, how = groups.find(rows, mass, seeded, guided, k=k, seeds=seeds, seed=seed, method=method)
     labels = rules.divided(labels, rows, said, mass, language) if rules else labels
     return _whole(language, vectors, rows, said, weights, mass, labels, guided, flat, tried, how, seeds, seed)
-
-
-def _groups(
-    rows: np.ndarray,
-    mass: np.ndarray,
-    anchors: Sequence[np.ndarray],
-    guides: np.ndarray,
-    *,
-    k: int | None,
-    seeds: int,
-    seed: int,
-    method: Method,
-) -> tuple[np.ndarray, pd.DataFrame, str]:
-    """Return groups of all rows, the table of the choice and the method taken.
-
-    A guided topic (direction in `guides`, its clauses in `anchors`) takes the place of a group that is mostly its own,
-    or stands beside all.
-    """
-    tried = pd.DataFrame(columns=list(choice.COLUMNS))
-    if method == "fine":
-        return _dense(rows), tried, "fine"
-    if k is None:
-        tried = choice.table(rows, weights=mass, seeds=seeds, seed=seed)
-        if not len(tried):
-            return np.zeros(len(rows), int), tried, "themes"
-        k = int(tried.loc[tried["chosen"], "k"].iloc[0])
-        if method == "auto" and k == tried["k"].max() and len(tried) == len(choice.TRIED):
-            dense = _dense(rows)
-            if clusters.silhouette(rows, dense)[0] > tried["silhouette"].max():
-                return dense, tried, "fine"
-    k = min(k, len(np.unique(np.round(rows, 4), axis=0)))
-    large = len(rows) > _LARGE
-    take = np.random.default_rng(5).choice(len(rows), _LARGE, replace=False) if large else np.arange(len(rows))
-    found = clusters.best(rows[take], k, weights=mass[take])
-    centres = found.centres
-    if len(guides):
-        owned = (guides @ centres.T).argmax(1)
-        gone = np.unique(owned[_owned(found.labels, take, anchors, owned)])
-        centres = np.vstack([np.delete(centres, gone, 0), guides])
-    if large or len(guides):
-        found = clusters.lloyd(rows, centres, weights=mass, rounds=10)
-    return found.labels, tried, "themes"
-
-
-def _owned(labels: np.ndarray, take: np.ndarray, anchors: Sequence[np.ndarray], owned: np.ndarray) -> np.ndarray:
-    """Return which guided topics hold most clauses of the group nearest to them."""
-    inside = [np.isin(take[labels == group], words).mean() > 0.5 for words, group in zip(anchors, owned, strict=True)]
-    return np.array(inside, bool)
-
-
-def _dense(rows: np.ndarray) -> np.ndarray:
-    """Return dense groups, each row that is in none given to the nearest; one group where nothing is dense."""
-    take = np.arange(len(rows))
-    if len(rows) > _LARGE:
-        take = np.random.default_rng(5).choice(len(rows), _LARGE, replace=False)
-    labels = clusters.density(rows[take], least=max(int(np.sqrt(len(take)) / 2), choice.SMALLEST))
-    k = labels.max() + 1
-    if k < 2:
-        return np.zeros(len(rows), int)
-    centres = clusters.centres_of(rows[take][labels >= 0], labels[labels >= 0], k)
-    near = (rows @ centres.T).argmax(1)
-    near[take[labels >= 0]] = labels[labels >= 0]
-    return near
 
 
 def _whole(
@@ -342,7 +278,7 @@ def _repeats(
     if k < 2 or not seeds:
         return post, labels, np.full(k, np.nan), float("nan")
     random = np.random.default_rng([seed, 17])
-    take = random.choice(len(rows), _LARGE, replace=False) if len(rows) > _LARGE else np.arange(len(rows))
+    take = random.choice(len(rows), groups.LARGE, replace=False) if len(rows) > groups.LARGE else np.arange(len(rows))
     total, votes = post.copy(), np.zeros_like(post)
     overlap, rand = [], []
     for start in choice.repeated(rows[take], k, weights=mass[take], seeds=seeds, seed=seed, guided=guides):
@@ -365,7 +301,7 @@ def _far(rows: np.ndarray, model: Mixture, vectors: np.ndarray) -> np.ndarray:
     """Return which clauses are no nearer to any topic than half of all random directions are, or have no vector."""
     k, d = model.centres.shape
     usual = NormalDist().inv_cdf(0.5 ** (1 / k)) / np.sqrt(d) if k > 1 and d > 2 else -1.0
-    return ((rows @ model.centres.T).max(1) < usual) | ~(np.abs(vectors).sum(1) > 0)
+    return ((rows @ model.centres.T).max(1) < usual) | ~vectors.any(axis=1)
 
 
 def _named(

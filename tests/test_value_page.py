@@ -113,6 +113,8 @@ def test_subscriptions_are_recognised_and_kept_by_the_share_that_is_true(
     assert "refused here" in told["contract"]
     kept = shown.row("retention", level="contract", group="1")
     assert kept["ci_low"] < 0.9 < kept["ci_high"]
+    assert "Tried on the past: of " in told["contract"]
+    assert abs(shown.row("holdout_error")["mean"]) < 0.15  # those who differ are foretold by a model of those who do
     assert "cannot be told" in told["segments"]
     assert shown.row("customer_equity")["n"] < 400  # those who have ended are worth nothing
     assert shown.names["customers"].empty

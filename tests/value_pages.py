@@ -97,14 +97,15 @@ def buyers(n: int, *, seed: int, weeks: float = 52.0) -> pd.DataFrame:
 
 
 def subscribers(n: int, *, share: float, months: int, seed: int) -> pd.DataFrame:
-    """Return monthly payments of subscribers, each of whom ends with the same chance after each of them."""
+    """Return monthly payments of subscribers, each of whom ends with a chance of their own, `share` on average."""
     random = np.random.default_rng(seed)
+    ending = random.beta(1, 1 / share - 1, n)
     rows = []
     for customer in range(n):
         begin = int(random.integers(0, months // 2))
         for month in range(begin, months):
             day = BEGIN + timedelta(days=int(30.4375 * month) + customer % 5)
             rows.append({"customer": f"s{customer}", "date": str(day), "amount": 10.0})
-            if random.random() < share:
+            if random.random() < ending[customer]:
                 break
     return pd.DataFrame(rows)

@@ -2,17 +2,22 @@
 
 Rows for ``value_estimates``: ``retention`` (share of contracts kept for so many periods; level ``contract``, group the
 number of periods) beside ``retention_actual`` (counted, those cut off by the end of the data left out from there on),
+``holdout_total`` and ``holdout_actual`` (contracts that ran on an earlier day and were foretold to be kept, and were),
 ``lifetime`` (further payments of a running contract within the horizon, discounted: its residual lifetime in money's
 worth), ``customer_equity`` and ``ended_next`` (share of the running contracts that end in the next period).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from cxlab import purchases
+from cxlab.errors import ModelError
 from cxlab.estimates import summaries, summary
 from cxlab.models import value
 from cxlab.models.buying import contracts
@@ -21,6 +26,7 @@ from cxlab.value_fits import Fitted
 
 DRAWS: Final = 400
 MOST: Final = 24  # periods that are shown
+LEAST_ENDED: Final = 10  # ends that a fit needs
 LEAST: Final = 30  # contracts seen long enough to count a share of
 _PAID: Final = """
     SELECT customer, avg(amount) AS amount FROM transactions
@@ -63,7 +69,45 @@ def rows(fitted: Fitted, *, settings: Value) -> list[Row]:
         weight = np.bincount(inverse, amount * fitted.contribution if priced else np.ones(len(running)))
         out.append({"estimand": "customer_equity", "metric": "money" if priced else "count", "n": len(running),
                     **summary(each @ weight)})  # fmt: skip
+    out += _holdout(fitted)
     return [row | {"n_all": n} for row in out]
+
+
+def split_of(fitted: Fitted) -> date:
+    """Return the day on which the forecast that is tried on the past was made: half the time, at most a year back."""
+    history = fitted.history
+    return history.end - timedelta(days=min(365, (history.end - history.first).days // 2))
+
+
+def _holdout(fitted: Fitted) -> list[Row]:
+    """Fit what was known on an earlier day, and foretell how many of the contracts running then are kept until now."""
+    history, day = fitted.history, split_of(fitted)
+    assert history.contract is not None
+    try:
+        past = purchases.read(history.data, end=day)
+        before = replace(past, contract=history.contract).contracts()
+        data = value.model_data(before, family="sbg")
+    except ModelError:
+        return []
+    running = before[~before["ended"].astype(bool)]
+    ahead = (history.end - day).days // history.contract.every
+    if len(running) < LEAST or ahead < 1 or before["ended"].sum() < LEAST_ENDED:
+        return []
+    at = value.points(value.fit(data, seed=DRAWS), DRAWS)
+    after, inverse = np.unique(running["periods"].to_numpy(float), return_inverse=True)
+    share = contracts.kept(at, np.full(len(after), float(ahead)), after=after)
+    random = np.random.default_rng(DRAWS)
+    drawn = random.binomial(np.bincount(inverse), np.clip(share, 0.0, 1.0)).sum(axis=1).astype(float)
+    now = fitted.customers.set_index("customer").reindex(running["customer"])
+    kept = ~now["ended"].astype(bool) | (now["periods"].to_numpy() > running["periods"].to_numpy() + ahead)
+    n = len(running)
+    rows: list[Row] = [
+        {"estimand": "holdout_total", "metric": "count", "n": n, **summary(drawn)},
+        {"estimand": "holdout_actual", "metric": "count", "n": n, "mean": float(kept.sum())},
+    ]
+    if kept.sum():
+        rows.append({"estimand": "holdout_error", "metric": "rate", "n": n, **summary(drawn / kept.sum() - 1)})
+    return rows
 
 
 def _survived(base: pd.DataFrame, k: int) -> tuple[int, float]:

@@ -128,8 +128,9 @@ def trust(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, id: str = "trust
     """Say how a forecast that was tried on the past compares with what came; the figure shows it week by week."""
     rows = say.of(table, "holdout_total")
     proof = fitted.proof
-    if proof is None or rows.empty:
-        return say.missing(id, "trust", "short" if fitted.kind != "none" else "no_model", terms.languages)
+    if proof is None or fitted.kind != "buying" or rows.empty:
+        reason = {"buying": "short", "contract": "contract", "none": "no_model"}[fitted.kind]
+        return say.missing(id, "trust", reason, terms.languages)
     total, actual, error = (say.first(say.of(table, f"holdout_{k}")) for k in ("total", "actual", "error"))
     if total is None or actual is None or error is None:
         return say.stopped(id, "suppressed", terms.languages)
@@ -231,7 +232,8 @@ def models(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, id: str = "mode
     off, tried = (say.of(table, f"model_{k}", level="model") for k in ("rms", "holdout"))
     rows = rows[known(rows["mean"])]
     if fitted.choice is None or rows.empty:
-        return say.missing(id, "models", "short" if fitted.kind == "buying" else "no_model", terms.languages)
+        reason = {"buying": "short", "contract": "contract", "none": "no_model"}[fitted.kind]
+        return say.missing(id, "models", reason, terms.languages)
     chosen = fitted.choice.family
     names = {lang: {"name": message(lang, f"value_model.{chosen}")} for lang in terms.languages}
     key = "chosen" if len(rows) > 1 else "given"

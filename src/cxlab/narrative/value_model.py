@@ -16,9 +16,10 @@ from cxlab.models import value as model
 from cxlab.narrative import value_words as say
 from cxlab.narrative.finding import Finding, Number, Statement, build, tally
 from cxlab.narrative.value_words import Terms
+from cxlab.value_contracts import split_of
 from cxlab.value_fits import Fitted
 from cxlab.vocab import SEGMENT, UNKNOWN
-from cxlab.wording import is_number, known, number, plain
+from cxlab.wording import count, is_number, known, number, period_name, plain
 
 _EVENT: Final = "event:"
 
@@ -132,6 +133,15 @@ def contract(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, id: str = "co
     numbers = {"first": say.mean(one), "first_span": say.span(one), "later": say.mean(last),
                "later_span": say.span(last), "periods": tally(float(last["at"]))}  # fmt: skip
     statements.append(Statement("value_contract.kept", names, numbers))
+    total, actual = (say.first(say.of(table, f"holdout_{k}")) for k in ("total", "actual"))
+    if total is not None and actual is not None:
+        days = {lang: {"split": period_name(split_of(fitted).isoformat(), language=lang),
+                       "end": period_name(fitted.history.end.isoformat(), language=lang)}
+                for lang in terms.languages}  # fmt: skip
+        inside = float(total["ci_low"]) <= float(actual["mean"]) <= float(total["ci_high"])
+        numbers = {"n": tally(total["n"]), "value": say.mean(total, drawn=False), "span": say.span(total, drawn=False),
+                   "came": say.mean(actual, drawn=False)}  # fmt: skip
+        statements.append(Statement(f"value_contract.{'inside' if inside else 'outside'}", days, numbers))
     still, worth = say.first(say.of(table, "lifetime")), say.first(say.of(table, "customer_equity"))
     if still is not None:
         years = {
@@ -147,6 +157,9 @@ def contract(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, id: str = "co
     def tabulate(language: str) -> Block:
         body = [[message(language, "value_contract.row", {"n": str(int(r["at"]))}), say.cell(r, language),
                  number(r["actual"], metric="share", language=language)] for _, r in rows.iterrows()]  # fmt: skip
+        if total is not None and actual is not None:
+            told = message(language, "value_contract.row_holdout")
+            body.append([told, say.cell(total, language), count(actual["mean"])])
         for row, key in ((still, "lifetime"), (worth, "equity")):
             if row is not None:
                 body.append([message(language, f"value_contract.row_{key}"), say.cell(row, language), ""])

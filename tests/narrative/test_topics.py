@@ -29,6 +29,15 @@ def test_what_is_talked_about() -> None:
     assert table["rows"][0][:3] == ["Delivery", "courier, late, parcel", "English, Chinese"]
 
 
+def test_languages_of_topics_are_told() -> None:
+    assert "Each topic gathers comments of several" in topics.topics(world.topics().assign(language="en+zh")).sentence(
+        "en"
+    )
+    mixed = world.topics().assign(language=["en", "zh", "en", "zh"])
+    assert "a topic file joins them" in topics.topics(mixed).sentence("en")
+    assert "languages" not in topics.topics(world.topics().assign(language="en")).sentence("en")
+
+
 def test_topics_without_a_label_bear_their_words() -> None:
     bare = world.topics().assign(label_zh=None)
     assert "“Delivery”" in topics.topics(bare).sentence("zh")

@@ -77,10 +77,11 @@ def topics(
     spoken = rows["language"].astype(str)
     if len({c for code in spoken for c in code.split("+")}) > 1:
         both = int(spoken.str.contains("+", regex=False).sum())
-        count_of = {"both": tally(both), "topics": tally(len(rows))}
-        statements.append(
-            Statement("topic_list.bilingual" if both else "topic_list.apart", {}, count_of if both else {})
-        )
+        if 0 < both < len(rows):
+            count_of = {"both": tally(both), "topics": tally(len(rows))}
+            statements.append(Statement("topic_list.bilingual", {}, count_of))
+        else:
+            statements.append(Statement("topic_list.together" if both else "topic_list.apart"))
 
     def draw(language: str) -> Figure:
         shown = rows.head(_MOST)

@@ -89,7 +89,7 @@ def effect_map(
     x, x_low, x_high, y, y_low, y_high = (
         rows[c].astype(float).to_numpy() for c in ("x", "x_low", "x_high", "y", "y_low", "y_high")
     )
-    labels = [fit(f"{i}  {name}", width=WIDTH / 2 - 8, size=SMALL) for i, name in enumerate(names, 1)]
+    labels = [fit(f"{i} {name}", width=WIDTH / 2 - 8, size=SMALL) for i, name in enumerate(names, 1)]
     below = 20 * ((len(labels) + 1) // 2) + 8
     with figure_style():
         figure = sheet(280 + below, left=50, right=12, top=28, bottom=50 + below)

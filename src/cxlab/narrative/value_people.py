@@ -75,7 +75,8 @@ def moves(table: pd.DataFrame, *, before: str, terms: Terms, id: str = "moves") 
     rows = say.of(table, "migration", level="stage")
     fine = say.of(table, "migration", level="segment")
     if rows.empty:
-        return say.missing(id, "moves", "first", terms.languages)
+        fitted = len(say.of(table, "segment_value", level="segment")) > 0
+        return say.missing(id, "moves", "first" if fitted else "no_model", terms.languages)
     if why := say.blocked(rows):
         return say.stopped(id, why, terms.languages)
     names = {lang: {"before": period_name(before, language=lang)} for lang in terms.languages}

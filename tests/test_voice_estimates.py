@@ -142,7 +142,9 @@ def test_too_few_scores_leave_shares_and_failed_fits_no_numbers() -> None:
     failed = replace(fits, gate=Gate(False, 1.2, 50.0, 50.0, 3, ({"en": "no", "zh": "否"},)))
     table = voice_estimates.table(found, failed, params=PARAMS, period=PERIODS[-1])
     assert table.loc[table["estimand"] == "share", "mean"].notna().all()  # of fits of their own
-    assert not voice_estimates.draws_of(found, failed, period=PERIODS[-1]).data_vars
+    drawn = voice_estimates.draws_of(found, failed, period=PERIODS[-1])
+    assert dict(drawn["place_effect"].sizes) == {"chain": 4, "draw": 500, "topic": 0, "touchpoint": 0}
+    assert dict(drawn["stake"].sizes) == {"chain": 4, "draw": 500, "topic": 0}
 
 
 def test_a_failed_fit_is_withheld_alone() -> None:

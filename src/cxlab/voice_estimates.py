@@ -154,14 +154,23 @@ def draws_of(heard: Heard, fits: Fits, *, period: str) -> xr.Dataset:
     -------
     Dataset
         ``effect``, ``share``, ``stake`` (chain, draw, topic) and ``place_effect``, ``place_share`` (chain, draw, topic,
-        touchpoint), of the period, float32; NaN where nothing is known. Attributes ``item``, ``metric``.
+        touchpoint), of the period, float32; NaN where nothing is known, no topic where the fit failed.
+        Attributes ``item``, ``metric``.
     """
     import xarray as xr
 
-    if not fits.gate.passed or not fits.shares:
-        return xr.Dataset(coords={"chain": [0], "draw": [0]})
-    at = heard.periods.index(period)
     shape = (fits.chains, fits.draws)
+    if not fits.gate.passed or not fits.shares:
+        dims, none = ("chain", "draw", "topic", "touchpoint"), np.zeros(0, "<U1")
+        flat, placed = np.empty((*shape, 0), "float32"), np.empty((*shape, 0, 0), "float32")
+        nothing: dict[str, Any] = dict.fromkeys(("effect", "share", "stake"), (dims[:3], flat))
+        nothing |= dict.fromkeys(("place_effect", "place_share"), (dims, placed))
+        return xr.Dataset(
+            nothing,
+            coords={"topic": none, "touchpoint": none},
+            attrs={"item": heard.item, "metric": heard.metric},
+        )
+    at = heard.periods.index(period)
     size = fits.chains * fits.draws
     believed = np.array([np.nan if t in fits.withheld else 1.0 for t in heard.topics])
     share = np.column_stack([fits.shares[t].total[:, at] for t in heard.topics]) * believed

@@ -19,20 +19,16 @@ Platt (1999), Probabilistic outputs for support vector machines.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
 from cxlab.errors import ModelError, Problem
-from cxlab.voice import cache, grams, lexicon
+from cxlab.voice import cache, grams, learner, lexicon
 from cxlab.voice.grams import Vocabulary
-
-if TYPE_CHECKING:
-    from scipy import sparse
 
 Method = Literal["rated", "lexicon", "none"]
 VERSION: Final = "1"  # of what is kept: a change of the method changes it
@@ -42,7 +38,6 @@ LEAST_OF_EACH: Final = 20  # ... of which good and bad ones
 GRID: Final = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # inverse strengths of the penalty
 FOLDS: Final = (5, 3)  # of few texts, and of more than `MANY`
 MANY: Final = 10_000
-_ROOT: Final = 0.5  # power of the log ratio by which a feature counts
 
 
 @dataclass(frozen=True)
@@ -93,9 +88,8 @@ class Sentiment:
             return lexicon.score(texts, self.language)
         x = grams.matrix(texts, self.words)
         said = np.diff(x.indptr)
-        margin = _scaled(x, self.scale) @ self.weight + self.curve[0]
-        return _logistic(_bent(margin, said) @ self.curve[1:])
-
+        margin = learner.scaled(x, self.scale) @ self.weight + self.curve[0]
+        return learner.logistic(learner.bent(margin, said) @ self.curve[1:])
 
     def tone(self, texts: Sequence[str]) -> np.ndarray:
         """Return P(positive) of each clause, shape (text,): that it is of a good comment, were good and bad as many.
@@ -182,7 +176,7 @@ def fit(
     random = np.random.default_rng(seed)
     used = np.sort(random.choice(scored, MOST, replace=False)) if len(scored) > MOST else scored
     said, y = [at[int(i)] for i in used], good[used].astype(int)
-    whose = _together(said, None if groups is None else [groups[int(i)] for i in used])
+    whose = learner.together(said, None if groups is None else [groups[int(i)] for i in used])
     name = cache.key("sentiment", VERSION, said, map(str, y), map(str, whose), [language, str(seed)])
     found = _load(kept, name)
     if found is None:
@@ -198,31 +192,31 @@ def _learnt(
     x = grams.matrix(texts, words)
     said = np.diff(x.indptr)
     folds = FOLDS[len(y) > MANY]
-    fold = _folds(y, groups, folds, seed=seed)
+    fold = learner.folds(y, groups, folds, seed=seed)
     best: tuple[float, float, np.ndarray] | None = None
-    parts = [(fold != f, _scale(x[fold != f], y[fold != f])) for f in range(folds)]
-    sides = [(_scaled(x[train], scale), _scaled(x[~train], scale)) for train, scale in parts]
+    parts = [(fold != f, learner.scale(x[fold != f], y[fold != f])) for f in range(folds)]
+    sides = [(learner.scaled(x[train], scale), learner.scaled(x[~train], scale)) for train, scale in parts]
     for strength in GRID:
         margin = np.empty(len(y))
         for (train, _), (inside, outside) in zip(parts, sides, strict=True):
-            weight, intercept = _regress(inside, y[train], strength)
+            weight, intercept = learner.regress(inside, y[train], strength)
             margin[~train] = outside @ weight + intercept
-        p = _judged(_bent(margin, said), y, fold)
+        p = learner.judged(learner.bent(margin, said), y, fold)
         loss = -float(np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-9, 1)).mean())
         if best is not None and loss > best[0]:
             break
         best = loss, strength, margin
     assert best is not None
     _, strength, margin = best
-    bent = _bent(margin, said)
-    p = _judged(bent, y, fold)
-    scale = _scale(x, y)
-    weight, intercept = _regress(_scaled(x, scale), y, strength)
+    bent = learner.bent(margin, said)
+    p = learner.judged(bent, y, fold)
+    scale = learner.scale(x, y)
+    weight, intercept = learner.regress(learner.scaled(x, scale), y, strength)
     # The final fit has learnt from more texts than a fold's and is a little surer: one curve serves both.
-    curve = np.append(intercept, _calibrated(bent, y))
+    curve = np.append(intercept, learner.calibrated(bent, y))
     return Sentiment(
-        "rated", language, total, len(y), float(((p > 0.5) == y).mean()), _auc(p, y), float(((p - y) ** 2).mean()),
-        base, strength, words, scale, weight.astype(np.float32), curve,
+        "rated", language, total, len(y), float(((p > 0.5) == y).mean()), learner.auc(p, y),
+        float(((p - y) ** 2).mean()), base, strength, words, scale, weight.astype(np.float32), curve,
     )  # fmt: skip
 
 
@@ -240,114 +234,9 @@ def _unlearnt(texts: list[str], y: np.ndarray, language: str) -> Sentiment:
     accuracy = float(((p > 0.5) == y).mean()) if len(y) else float("nan")
     brier = float(((p - y) ** 2).mean()) if len(y) else float("nan")
     return Sentiment(
-        "lexicon", language, len(y), 0, accuracy, _auc(p, y), brier, base, float("nan"), words, nothing, nothing,
+        "lexicon", language, len(y), 0, accuracy, learner.auc(p, y), brier, base, float("nan"), words, nothing, nothing,
         np.zeros(5),
     )  # fmt: skip
-
-
-def _together(texts: list[str], groups: Sequence[Hashable] | None) -> np.ndarray:
-    """Number the groups of texts that must stay on one side: of one customer, or the same words."""
-    import pandas as pd
-    from scipy import sparse
-    from scipy.sparse.csgraph import connected_components
-
-    n = len(texts)
-    same = pd.factorize(np.array([grams.plain(t) for t in texts], object))[0]
-    if groups is None:
-        return np.asarray(same)
-    who = pd.factorize(np.array([*groups, None], object)[:-1])[0]
-    who = np.where(who < 0, who.max(initial=0) + 1 + np.arange(n), who)  # nobody known: each for itself
-    both = n + same, n + same.max(initial=0) + 1 + who
-    edges = np.concatenate(both)
-    size = int(edges.max()) + 1
-    graph = sparse.csr_matrix((np.ones(2 * n, np.int8), (np.tile(np.arange(n), 2), edges)), shape=(size, size))
-    return np.asarray(connected_components(graph, directed=False)[1][:n])
-
-
-def _folds(y: np.ndarray, groups: np.ndarray, folds: int, *, seed: int) -> np.ndarray:
-    """Deal groups to folds, large ones first, so that folds are alike in size and in good ones."""
-    n = int(groups.max()) + 1
-    size, goods = np.bincount(groups, minlength=n), np.bincount(groups, weights=y, minlength=n)
-    random = np.random.default_rng(seed + 1)
-    order = np.lexsort((random.random(n), goods / np.maximum(size, 1), -size))
-    return np.argsort(order)[groups] % folds
-
-
-def _scale(x: sparse.csr_matrix, y: np.ndarray) -> np.ndarray:
-    """Root of the log ratio of a feature's share among good and bad texts: what tells nothing counts little."""
-    from scipy import sparse
-
-    has = sparse.csr_matrix((np.ones_like(x.data), x.indices, x.indptr), shape=x.shape)
-    good = has.T @ (y == 1).astype(np.float32) + 1.0
-    bad = has.T @ (y == 0).astype(np.float32) + 1.0
-    ratio = np.log(good / good.sum()) - np.log(bad / bad.sum())
-    return (np.abs(ratio) ** _ROOT).astype(np.float32)
-
-
-def _scaled(x: sparse.csr_matrix, scale: np.ndarray) -> sparse.csr_matrix:
-    """Rows of unit length again after weighting their features."""
-    from scipy import sparse
-
-    data = x.data * scale[x.indices]
-    row = np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))
-    length = np.sqrt(np.bincount(row, weights=data.astype(float) ** 2, minlength=x.shape[0]))
-    data = (data / np.maximum(length, 1e-12)[row]).astype(np.float32)
-    return sparse.csr_matrix((data, x.indices, x.indptr), shape=x.shape)
-
-
-def _regress(x: sparse.csr_matrix, y: np.ndarray, strength: float) -> tuple[np.ndarray, float]:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=strength, solver="liblinear", dual=True, tol=1e-2, max_iter=300, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a weaker penalty than is needed: another is chosen
-        model.fit(x, y)
-    return np.asarray(model.coef_[0], float), float(model.intercept_[0])
-
-
-def _bent(margin: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Columns of the calibration: one, the margin, how much was said, both together."""
-    amount = np.log1p(said) / 3 - 1
-    return np.column_stack([np.ones(len(margin)), margin, amount, margin * amount])
-
-
-def _calibrated(bent: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A logistic regression on the columns of `_bent`, a little held back; Newton's steps."""
-    curve = np.array([0.0, 1.0, 0.0, 0.0])
-    start = curve.copy()
-    for _ in range(30):
-        p = _logistic(bent @ curve)
-        slope = bent.T @ (y - p) - (curve - start)
-        step = np.linalg.solve((bent.T * (p * (1 - p))) @ bent + np.eye(4), slope)
-        curve = curve + step
-        if np.abs(step).max() < 1e-8:
-            break
-    return curve
-
-
-def _judged(bent: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Calibrated probabilities, each fold's from the curve of the others."""
-    p = np.empty(len(y))
-    for f in range(int(fold.max()) + 1):
-        out = fold == f
-        p[out] = _logistic(bent[out] @ _calibrated(bent[~out], y[~out]))
-    return p
-
-
-def _auc(p: np.ndarray, y: np.ndarray) -> float:
-    """Probability that a good text gets a higher number than a bad one; NaN where one kind is missing."""
-    from scipy.stats import rankdata
-
-    goods = int((y == 1).sum())
-    bads = len(y) - goods
-    if not goods or not bads:
-        return float("nan")
-    return float((rankdata(p)[y == 1].sum() - goods * (goods + 1) / 2) / (goods * bads))
-
-
-def _logistic(x: np.ndarray) -> np.ndarray:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -40, 40))))
 
 
 def _load(folder: Path | None, name: str) -> Sentiment | None:

@@ -52,6 +52,7 @@ import pandas as pd
 from cxlab.errors import ModelError, Problem
 from cxlab.models.mention import pooled
 from cxlab.models.mention.likelihood import Scores, collapse
+from cxlab.models.mention.standard import change, representatives
 from cxlab.models.ordinal.regression import contrasts, cuts
 from cxlab.vocab import UNKNOWN
 
@@ -324,23 +325,17 @@ def estimands(posterior: xr.Dataset, data: MentionsData) -> xr.Dataset:
     topic, pair, situation, _ = data.blocks
     partners = [np.flatnonzero(data.pairs[:, 0] == t) + pair.start for t in range(len(data.topics))]
 
-    def among(who: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Mean change by the columns over those comments, (S,)."""
-        ranked = who[np.argsort(typical[who], kind="stable")]
-        stand = ranked[((np.arange(_STAND) + 0.5) / _STAND * len(ranked)).astype(int)] if len(who) > _STAND else ranked
-        own = data.x[stand]
-        eta = (own @ beta.T).T - (beta @ mean)[:, None]
-        without = eta - (own[:, columns] @ beta[:, columns].T).T
-        return (_expected(eta, named["cut"], data.values) - _expected(without, named["cut"], data.values)).mean(axis=1)
+    def among(column: int, columns: np.ndarray) -> np.ndarray:
+        """Change of the expected score by the columns, over the comments that have the first one: (S,)."""
+        who = x.indices[x.indptr[column] : x.indptr[column + 1]]
+        stand = representatives(who, typical, _STAND)
+        return change(data.x[stand], beta, named["cut"], columns=columns, mean=mean, values=data.values)
 
-    def have(column: int) -> np.ndarray:
-        return x.indices[x.indptr[column] : x.indptr[column + 1]]
-
-    every = [among(have(t), np.append(t, partners[t])) for t in range(len(data.topics))]
+    every = [among(t, np.append(t, partners[t])) for t in range(len(data.topics))]
     placed = [
-        among(have(pair.start + j), np.append(t, partners[t])) for j, (t, _) in enumerate(data.pairs)
+        among(pair.start + j, np.append(t, partners[t])) for j, (t, _) in enumerate(data.pairs)
     ]  # fmt: skip
-    told = [among(have(s), np.array([s])) for s in range(situation.start, situation.stop)]
+    told = [among(s, np.array([s])) for s in range(situation.start, situation.stop)]
     size = np.diff(x.indptr)
 
     def stacked(parts: list[np.ndarray]) -> np.ndarray:
@@ -367,14 +362,3 @@ def estimands(posterior: xr.Dataset, data: MentionsData) -> xr.Dataset:
 def _both(columns: np.ndarray) -> np.ndarray:
     """Columns that at least `LEAST` rows have and as many have not."""
     return np.asarray(np.minimum(columns.sum(axis=0), (~columns).sum(axis=0)) >= LEAST)
-
-
-def _expected(eta: np.ndarray, cut: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Expected score of predictors (S, row) at cuts (S, boundary)."""
-    total = np.full(eta.shape, values[0], np.float32)
-    small = eta.astype(np.float32)
-    for k, rise in enumerate(np.diff(values)):
-        if rise:
-            z = small - cut[:, [k]].astype(np.float32)
-            total += np.float32(rise) / (1 + np.exp(np.clip(-z, -40, 40)))
-    return total

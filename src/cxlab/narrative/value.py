@@ -193,6 +193,8 @@ def _why(table: pd.DataFrame, fitted: Fitted, terms: Terms) -> list[Statement]:
     found = []
     if weeks < SEASONS:
         found.append(Statement("value_trust.season", {}, {"weeks": tally(weeks)}))
+    if proof.total["plain_low"] <= proof.total["actual"] <= proof.total["plain_high"]:
+        found.append(Statement("value_trust.chance"))
     shock = Number(proof.choice.shock, "rate", drawn=False, tabled=False)
     found.append(Statement("value_trust.shock" if proof.choice.learned else "value_trust.shock_assumed", {},
                            {"shock": shock}))  # fmt: skip

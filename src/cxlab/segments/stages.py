@@ -32,7 +32,7 @@ from cxlab.segments.members import buying, rows_of
 if TYPE_CHECKING:
     import xarray as xr
 
-_FUTURES: Final = 60  # drawn of each customer
+_FUTURES: Final = 60  # drawn of each customer; of more than 200,000 customers fewer, down to a third
 _BLOCK: Final = 400_000  # futures x customers at once
 _MOST: Final = 20_000  # customers of the proof
 _LEAST: Final = 30  # customers a proof needs
@@ -90,7 +90,8 @@ def ahead(tree: xr.DataTree, data: ValueData, cuts: Cuts, *, weeks: float, seed:
         purchase in between).
     """
     rows, family = buying(data)
-    return _ahead(family, value.points(tree, _FUTURES), rows, cuts, weeks=weeks, seed=seed)
+    futures = int(np.clip(12_000_000 // max(len(rows.inverse), 1), _FUTURES // 3, _FUTURES))
+    return _ahead(family, value.points(tree, futures), rows, cuts, weeks=weeks, seed=seed)
 
 
 def next_stage(

@@ -81,6 +81,19 @@ def test_merge_name_and_ban_are_obeyed(found):
     assert "Second" in set(result.table["label_zh"])  # one label serves both languages
 
 
+def test_a_topic_is_told_by_its_label_and_the_id_made_of_it(found):
+    spec = {"topics": [{"label": {"en": "First thing", "zh": "第一"}, "keywords": KEYWORDS}]}
+    banned = join(found, {**spec, "ban": ["first-thing"]})
+    assert "first-thing" not in set(banned.table["topic_id"])
+    assert list(banned.place.values()).count(-1) == 2
+    merged = join(found, {**spec, "merge": [["第一", word(1, 1)]], "split": {"First thing": 2}})
+    assert merged.report["met"].all()
+    assert merged.table.loc[merged.table["topic_id"] == "first-thing", "language"].iloc[0] in ("en+zh", "zh+en")
+    assert len(merged.table) == 4
+    renamed = join(found, {**spec, "name": {"first-thing": {"en": "Other name"}}})
+    assert "other-name" in set(renamed.table["topic_id"])
+
+
 def test_a_rule_that_meets_nothing_says_the_nearest(found):
     keyword = found["en"].table["keywords"].iloc[0][0]
     result = join(found, {"name": {f"{keyword}x": "Typo"}, "ban": ["zzzzzz"], "merge": [["nowhere", "elsewhere"]]})

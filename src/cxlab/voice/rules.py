@@ -56,6 +56,11 @@ class Rules:
         """Return words that may name no topic."""
         return frozenset(w for entry in self.spec.ban for w in (entry.casefold(), *_tokens(entry, language)[:1]))
 
+    def keywords_of(self, name: str) -> list[str]:
+        """Return the keywords of the label of this text or id, else the name itself."""
+        found = [w for entry in self.spec.topics if name.casefold() in _called(entry.label) for w in entry.keywords]
+        return found or [name]
+
     def anchors(self, said: Counts) -> list[np.ndarray]:
         """Return, for each seed whose keywords enough clauses hold, the rows of those clauses."""
         place = {w: i for i, w in enumerate(said.words)}
@@ -74,10 +79,11 @@ class Rules:
     ) -> np.ndarray:
         """Return groups in which each topic to split is cut into its parts."""
         for name, parts in self.spec.split.items():
+            names = self.keywords_of(name)
             k = labels.max() + 1
             named = counts.keywords(said, counts.by_topic(said, labels, k, mass), language)
-            best = max(range(k), key=lambda j: _meets([name], named[j], language), default=-1)
-            if best < 0 or not _meets([name], named[best], language):
+            best = max(range(k), key=lambda j: _meets(names, named[j], language), default=-1)
+            if best < 0 or not _meets(names, named[best], language):
                 continue
             inside = np.flatnonzero(labels == best)
             if len(inside) < parts or len(np.unique(np.round(rows[inside], 4), axis=0)) < parts:
@@ -152,9 +158,14 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
             node = root[node]
         return node
 
+    def meant(name: str) -> list[Node]:
+        """Return the topics with this id, or under a label of this text or id."""
+        heads = {head for head, text in label.items() if name.casefold() in _called(text)}
+        return [node for node in nodes if ids[node].casefold() == name.casefold() or top(node) in heads]
+
     def told(name: str) -> list[Node]:
         """Return the topics that a name means: by id, else in each language the one it is the best keyword of."""
-        exact = [node for node in nodes if ids[node].casefold() == name.casefold()]
+        exact = meant(name)
         if exact:
             return exact
         found = []
@@ -185,7 +196,7 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
                 _keep_label(label, top(node), top(flat[0]))
                 root[top(node)] = top(flat[0])
         for name in rules.spec.ban:
-            exact = [node for node in nodes if ids[node].casefold() == name.casefold()]
+            exact = meant(name)
             banned.update(exact)
             word = any(
                 w in fit.counts.banned
@@ -194,7 +205,8 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
             )
             tell("ban", name, bool(exact) or word)
         for name in rules.spec.split:
-            tell("split", name, any(_split_met(name, fit) for fit in fits.values()))
+            names = rules.keywords_of(name)
+            tell("split", name, any(_split_met(names, fit) for fit in fits.values()))
         for name, text in rules.spec.name.items():
             found = told(name)
             tell("name", name, bool(found))
@@ -203,8 +215,14 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
     return _table(fits, nodes, named, ids, {node: top(node) for node in nodes}, label, banned, report)
 
 
-def _split_met(name: str, fit: Topics) -> bool:
-    return any(_meets([name], said, fit.language) for said in fit.table["keywords"])
+def _split_met(names: Sequence[str], fit: Topics) -> bool:
+    return any(_meets(names, said, fit.language) for said in fit.table["keywords"])
+
+
+def _called(label: Label) -> set[str]:
+    """Return what a label may be called in a rule: its texts, and the ids made of them."""
+    texts = [t for t in (label.values() if isinstance(label, dict) else [label]) if t]
+    return {t.casefold() for t in texts} | {_plain(t) for t in texts}
 
 
 def _keep_label(label: dict[Node, Label], old: Node, new: Node) -> None:
@@ -288,8 +306,12 @@ def _mean(values: pd.Series, weight: np.ndarray) -> float:
     return float(np.average(values[known].to_numpy(float), weights=weight[known])) if known.any() else float("nan")
 
 
+def _plain(text: str) -> str:
+    return "-".join("".join(c if c.isalnum() else " " for c in text.casefold()).split())
+
+
 def _slug(label: str | None, topic_id: str, used: set[str]) -> str:
-    plain = "-".join("".join(c if c.isalnum() else " " for c in (label or topic_id).casefold()).split()) or topic_id
+    plain = _plain(label or topic_id) or topic_id
     name, number = plain, 1
     while name in used:
         number += 1

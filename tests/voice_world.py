@@ -110,11 +110,22 @@ def estimates() -> pd.DataFrame:
 def news() -> pd.DataFrame:
     """What `cxlab.voice.emerging.find` says of the same world."""
     rows = [
-        ("sizing", "topic", None, None, 0.99, 60, 0.03, 0.001, "emerging"),
-        ("voucher-code", "group", "price", "voucher · code · refused · again · app", 0.99, 40, 0.02, 0.0, "emerging"),
-        *((t, "topic", None, None, 0.01, 500, 0.2, 0.2, "") for t in ("delivery", "staff", "price")),
+        ("sizing", "topic", None, None, None, 0.99, 60, 0.03, 0.001, "emerging"),
+        (
+            "voucher-code",
+            "group",
+            "price",
+            "voucher · code · refused · again · app",
+            "en",
+            0.99,
+            40,
+            0.02,
+            0.0,
+            "emerging",
+        ),
+        *((t, "topic", None, None, None, 0.01, 500, 0.2, 0.2, "") for t in ("delivery", "staff", "price")),
     ]
-    columns = ["topic", "kind", "parent", "keywords", "mean", "n", "share", "before", "verdict"]
+    columns = ["topic", "kind", "parent", "keywords", "language", "mean", "n", "share", "before", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
 

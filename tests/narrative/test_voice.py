@@ -73,6 +73,9 @@ def test_what_is_new(table: pd.DataFrame) -> None:
     assert "New: “Sizes”. Before Q3 2026 0.1" in found.sentence("en")
     assert "New: “voucher · code · refused · again (in: Prices)”." in found.sentence("en")
     assert "at most 5\u00a0%" in found.pages["en"].note
+    assert "again（英文评论；属于：价格" in found.sentence("zh")  # words nobody has translated
+    chinese = voice_news.emerging(table, world.news().assign(language="zh", parent=None), about=world.about())
+    assert "New: “voucher · code · refused · again (said in Chinese)”." in chinese.sentence("en")
     calm = world.news().assign(verdict="")
     assert "Nothing that customers speak of" in voice_news.emerging(table, calm, about=world.about()).sentence("en")
 

@@ -26,7 +26,12 @@ def mentions(
         {"comment_id": ids, "topic_id": [f"t{g % 8}" for g in group], "group": [f"g{g}" for g in group]}
     )
     about = pd.DataFrame(
-        {"group": [f"g{g}" for g in range(groups)], "topic_id": [f"t{g % 8}" for g in range(groups)], "keywords": "k"}
+        {
+            "group": [f"g{g}" for g in range(groups)],
+            "topic_id": [f"t{g % 8}" for g in range(groups)],
+            "keywords": "k",
+            "language": "en",
+        }
     )
     return frame, dict(zip(ids, period, strict=True)), about
 
@@ -44,6 +49,7 @@ def test_a_new_group_is_announced_with_its_topic():
     first = found.iloc[0]
     assert first["verdict"] == emerging.EMERGING
     assert first["parent"] == "t0"
+    assert first["language"] == "en"
     assert first["mean"] > 0.999
     assert first["before"] == 0
     assert np.mean(["g0" in announced(s, new=0.06) for s in range(20)]) > 0.9

@@ -12,6 +12,7 @@ from cxlab import figures, tables
 from cxlab.blocks import Block, table
 from cxlab.catalogue import message
 from cxlab.narrative.finding import Finding, Number, Statement, build, tally
+from cxlab.narrative.topics import language_name
 from cxlab.narrative.voice_words import CSV, SURE, Voice, by_topic, ends, numbers_of, rows_of, signed, state_of
 from cxlab.wording import count, known, number, probability
 
@@ -141,11 +142,14 @@ def emerging(
 
 
 def _name(fact: Mapping[Hashable, object], about: Voice, language: str) -> str:
-    """Return the name of a topic, or the words of a finer group and the topic it lies in."""
+    """Return the name of a topic, or the words of a finer group, their language and the topic it lies in."""
     if fact["kind"] == "topic":
         return about.name(str(fact["topic"]), language)
     words = " · ".join(str(fact["keywords"] or fact["topic"]).split(" · ")[:_WORDS])
-    parent = fact["parent"]
-    if not isinstance(parent, str) or not parent:
-        return words
-    return message(language, "voice_new.within", {"name": words, "topic": about.name(parent, language)})
+    spoken, parent = fact.get("language"), fact["parent"]
+    fields, key = {"name": words}, ""
+    if isinstance(parent, str) and parent:
+        fields["topic"], key = about.name(parent, language), "within"
+    if isinstance(spoken, str) and spoken not in ("", "other", language):  # words nobody has translated
+        fields["language"], key = language_name(spoken, language), f"{key}_spoken" if key else "spoken"
+    return message(language, f"voice_new.{key}", fields) if key else words

@@ -28,7 +28,7 @@ from scipy import stats
 FALSE_ALARM: Final = 0.05  # share of runs that announce something though nothing is new, at most
 TIMES: Final = 3.0  # how often its earlier share a new one must be
 LEAST: Final = 5  # comments that must speak of it now
-COLUMNS: Final = ("topic", "kind", "parent", "keywords", "mean", "n", "share", "before", "verdict")
+COLUMNS: Final = ("topic", "kind", "parent", "keywords", "language", "mean", "n", "share", "before", "verdict")
 EMERGING: Final = "emerging"
 _NODES: Final = 400  # points of the numerical integral
 
@@ -53,7 +53,7 @@ def find(
     now : str
         The period looked at.
     groups : DataFrame, optional
-        ``group``, ``topic_id`` and ``keywords``.
+        ``group``, ``topic_id``, ``keywords`` and, if known, ``language`` (of the keywords).
     alarm : float
         Share of runs that may announce something though nothing is new.
     least : int
@@ -63,8 +63,9 @@ def find(
     -------
     DataFrame
         `COLUMNS`: ``topic`` (id of the topic or group), ``kind`` (topic, group), ``parent`` topic of a group,
-        ``keywords``, ``mean`` (probability that its share rose), ``n`` comments now, ``share`` now and ``before``,
-        ``verdict`` (`EMERGING` or empty); the surest first. Empty if there is no comment now or none before.
+        ``keywords`` and their ``language`` (groups only), ``mean`` (probability that its share rose), ``n`` comments
+        now, ``share`` now and ``before``, ``verdict`` (`EMERGING` or empty); the surest first. Empty if there is no
+        comment now or none before.
     """
     when = mentions["comment_id"].map(dict(period))
     known = mentions[when.notna() & (when <= now)].assign(period=when)
@@ -73,11 +74,12 @@ def find(
     total = len(comments)
     if not current or current == total:
         return pd.DataFrame(columns=list(COLUMNS))
-    parts = [_counted(known, "topic_id", now).assign(kind="topic", parent=None, keywords=None)]
+    parts = [_counted(known, "topic_id", now).assign(kind="topic", parent=None, keywords=None, language=None)]
     if "group" in known:
         fine = _counted(known, "group", now).assign(kind="group")
         about = groups if groups is not None else pd.DataFrame(columns=["group", "topic_id", "keywords"])
-        about = about.rename(columns={"group": "topic", "topic_id": "parent"})[["topic", "parent", "keywords"]]
+        about = about.rename(columns={"group": "topic", "topic_id": "parent"})
+        about = about.reindex(columns=["topic", "parent", "keywords", "language"])
         parts.append(fine.merge(about, on="topic", how="left"))
     frame = pd.concat([p for p in parts if len(p)], ignore_index=True) if any(map(len, parts)) else parts[0]
     x, m = frame["n"].to_numpy(int), frame["all"].to_numpy(int)

@@ -193,8 +193,10 @@ def as_of(history: History, data: ValueData, day: date) -> tuple[pd.DataFrame, V
     """
     then = history.customers(until=day, known=day)
     rows = rows_of(then, data.covariates)
-    average = then["spend"].to_numpy(float) if len(data.average) else data.average
-    return then, replace(data, rows=rows, average=np.where(rows.x[rows.inverse] > 0, average, np.nan))
+    average = data.average  # empty where no amount is known
+    if len(average):
+        average = np.where(rows.x[rows.inverse] > 0, then["spend"].to_numpy(float), np.nan)
+    return then, replace(data, rows=rows, average=average)
 
 
 def rows_of(customers: pd.DataFrame, covariates: Sequence[str]) -> Rows:

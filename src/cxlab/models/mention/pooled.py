@@ -127,7 +127,12 @@ def sample(
             if trusted:
                 break
         if trusted or not nuts:
-            attrs = {"method": "nested", "khat": khat, "ess": min(ess, float(wanted)), "seed": seed}
+            attrs: dict[str, float | str] = {
+                "method": "nested",
+                "khat": khat,
+                "ess": min(ess, float(wanted)),
+                "seed": seed,
+            }
             shape = (draws, chains)
             return _tree(points.reshape(*shape, -1).swapaxes(0, 1), which.reshape(shape).T, attrs)
     begin = found[0].centre if found else bases[0].start()
@@ -238,8 +243,9 @@ def _expanded(bases: Sequence[Base], blocks: list[Block]) -> list[_Expansion]:
     middle = np.zeros(len(centre))
     for block in blocks:
         middle[block.columns] = 1 / block.scales[len(block.scales) // 2] ** 2
-    found = []
+    found: list[_Expansion] = []
     for which, base in enumerate(bases):
+        one: _Expansion | None = None
         centre = _mode(base, centre, middle)
         for _ in range(_ROUNDS):
             one = _mixture(which, base, centre, blocks)
@@ -249,7 +255,8 @@ def _expanded(bases: Sequence[Base], blocks: list[Block]) -> list[_Expansion]:
             centre = centre + away
             if float(away @ (-one.curve) @ away) < _NEAR:
                 break
-        found.append(one)
+        if one is not None:
+            found.append(one)
     return found
 
 
@@ -291,7 +298,7 @@ def _mode(base: Base, start: np.ndarray, precision: np.ndarray) -> np.ndarray:
     for _ in range(50):
         curve = np.diag(precision + 1e-8) - base.hessian(point)
         sizes, directions = np.linalg.eigh(curve) if not _peaked(curve) else (None, None)
-        if sizes is None:
+        if sizes is None or directions is None:
             step = np.linalg.solve(curve, slope)
         else:
             step = directions @ ((directions.T @ slope) / np.maximum(np.abs(sizes), 1e-4))

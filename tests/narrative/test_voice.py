@@ -63,6 +63,8 @@ def test_what_rose(table: pd.DataFrame) -> None:
     found = voice_news.changes(table, about=world.about())
     assert found.statements[0].text("en").startswith("“Delivery” comes up more often than in Q2 2026: 45")
     assert "less often" not in found.sentence("en")
+    small = table["verdict"].where(table["estimand"] != "share_change", "no_real_change")
+    assert "No topic clearly" in voice_news.changes(table.assign(verdict=small), about=world.about()).sentence("en")
     same = table.assign(prob_gt_ref=table["prob_gt_ref"].where(table["estimand"] != "share_change", 0.5))
     assert "No topic clearly" in voice_news.changes(same, about=world.about()).sentence("en")
     assert "no period before" in voice_news.changes(table, about=world.about(previous="")).sentence("en")

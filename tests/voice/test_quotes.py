@@ -53,6 +53,29 @@ def test_the_side_of_the_finding_decides() -> None:
     assert chosen.iloc[-1]["comment_id"] in {f"c{i}" for i in range(6)}
 
 
+def test_a_quote_says_what_the_finding_says() -> None:
+    """Neither a clause of the other side, nor one in a text that is of the other side all in all, stands for it."""
+    mixed = said(sentiment=[0.1, 0.1, 0.55, 0.1, 0.45, 0.1, 0.9, 0.9, 0.7])
+    own = quotes.choose(mixed, topics=["delivery"], each=9, against=0, leaning={"delivery": -0.4})
+    assert "c2" not in set(own["comment_id"])
+    pleased = said(good=[0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0])
+    own = quotes.choose(pleased, topics=["delivery"], against=0, leaning={"delivery": -0.4})
+    assert "c1" not in set(own["comment_id"]), "who gave a good score stands for a complaint"
+    around = said(
+        comment_id=["c0"] * 2 + [f"c{i}" for i in range(2, 9)], topic=["delivery", "staff"] + ["delivery"] * 7
+    )
+    around["sentiment"] = [0.4, 0.95] + [0.1] * 4 + [0.9] * 3
+    own = quotes.choose(around, topics=["delivery"], each=9, against=0, leaning={"delivery": -0.4})
+    assert "c0" not in set(own["comment_id"]), "a text full of praise stands for a complaint"
+
+
+def test_no_text_stands_under_two_topics() -> None:
+    both = pd.concat([said(), said(topic=["staff"] * 9)], ignore_index=True)
+    chosen = quotes.choose(both, topics=["delivery", "staff"])
+    assert {"delivery", "staff"} <= set(chosen["topic"])
+    assert not chosen["comment_id"].duplicated().any()
+
+
 def test_the_order_of_rows_changes_nothing() -> None:
     first = quotes.choose(said(), topics=["delivery"])
     pd.testing.assert_frame_equal(first, quotes.choose(said().sample(frac=1, random_state=3), topics=["delivery"]))

@@ -143,3 +143,13 @@ def test_reviews_with_stars_are_judged_as_well_as_by_a_tuned_model(shared_data: 
     texts, good = table["review"].astype(str).tolist(), table["label"].to_numpy(float)
     one = sentiment.fit(texts[:2400], good[:2400], "zh")
     assert ((one.predict(texts[2400:]) > 0.5) == good[2400:]).mean() > 0.85
+
+
+def test_one_text_in_many_copies_cannot_be_learnt_from():
+    copies = ["Very good service and fast delivery"] * 60
+    good = np.tile([1.0, 0.0], 30)
+    assert sentiment.fit(copies, good, "en").method == "lexicon"
+    two = copies[:30] + ["Slow and rude, never again please"] * 30
+    found = sentiment.fit(two, np.repeat([1.0, 0.0], 30), "en")
+    assert found.method == "lexicon"
+    assert np.isfinite(found.predict(two[:1])).all()

@@ -29,7 +29,8 @@ def changes(estimates: pd.DataFrame, *, about: Voice, id: str = "changes") -> Fi
         return build(id, [Statement(f"voice_change.{state}", about.fields())], about.languages,
                      verdict=state if state in ("withheld", "suppressed") else "")  # fmt: skip
     shares = [by_topic(rows_of(estimates, "share", period=p), moved["topic"]) for p in (about.previous, about.period)]
-    above = moved["prob_gt_ref"].astype(float)
+    # Surely more, but surely by less than matters, is no news.
+    above = moved["prob_gt_ref"].astype(float).where(moved["verdict"] != "no_real_change")
     rose, fell = moved[above >= SURE], moved[above <= 1 - SURE].iloc[::-1]
     statements = []
     for key, rows in (("rose", rose), ("fell", fell)):

@@ -67,6 +67,11 @@ class Heard:
         return list(self.mention.columns)
 
     @property
+    def learnt(self) -> int:
+        """Comments that effects are learnt from; 0 where none are told (`reason`)."""
+        return self.n_scored if self.scored is not None else 0
+
+    @property
     def places(self) -> list[str]:
         """Touchpoints of the comments."""
         return sorted(self.comments["touchpoint"].unique())

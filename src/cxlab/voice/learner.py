@@ -44,6 +44,12 @@ def folds(y: np.ndarray, groups: np.ndarray, folds: int, *, seed: int) -> np.nda
     return np.argsort(order)[groups] % folds
 
 
+def checkable(y: np.ndarray, groups: np.ndarray, n: int, *, seed: int) -> bool:
+    """Return whether every fold has texts, and those outside it are of both kinds: few groups allow no check."""
+    fold = folds(y, groups, n, seed=seed)
+    return all((fold == f).any() and len(np.unique(y[fold != f])) == 2 for f in range(n))
+
+
 def scale(x: sparse.csr_matrix, y: np.ndarray) -> np.ndarray:
     """Root of the log ratio of a feature's share among good and bad texts: what tells nothing counts little."""
     from scipy import sparse

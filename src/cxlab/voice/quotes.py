@@ -1,7 +1,8 @@
 """Two or three texts that stand for a topic, and one that speaks against it; masked, of different people.
 
 A quote is good if its clause is surely of the topic, its text speaks of little else, is neither a shred nor a page,
-and says what most say of the topic (praise or complaint). Of the best, each further one must come from another
+and says what most say of the topic (praise or complaint): the clause itself, and the text that is shown around it. No
+text stands under two topics. Of the best, each further one must come from another
 customer, say it in other words, and counts less the more its touchpoint and language are already there. The
 counter-quote is the best of those on the other side. Ties are broken by a hash of the id, so that nothing depends on
 the order of rows.
@@ -61,6 +62,7 @@ def choose(
     for column in ("whole", "sentiment", "good", "customer", "language", "period", "date", "touchpoint"):
         if column not in rows:
             rows[column] = None
+    rows["said"] = pd.to_numeric(rows["sentiment"], errors="coerce").astype(float)
     rows["tone"] = _tone(rows)
     rows["pure"] = rows.groupby(["comment_id", "topic"])["clause"].transform("count") / rows.groupby("comment_id")[
         "clause"
@@ -69,8 +71,9 @@ def choose(
     rows = rows.sort_values("probability", ascending=False, kind="stable").drop_duplicates(["comment_id", "topic"])
     order = list(topics) if topics is not None else [str(t) for t in rows["topic"].value_counts().index]
     chosen: list[pd.DataFrame] = []
+    shown: set[str] = set()
     for topic in order:
-        own = rows[rows["topic"] == topic]
+        own = rows[(rows["topic"] == topic) & ~rows["comment_id"].isin(shown)]
         if own.empty:
             continue
         mean = own["tone"].mean()
@@ -81,6 +84,7 @@ def choose(
             taken += _best(side, number, taken, other=other)
         if taken:
             chosen.append(pd.DataFrame(taken))
+            shown |= set(chosen[-1]["comment_id"])
     if not chosen:
         return pd.DataFrame(columns=list(QUOTE_COLUMNS))
     out = pd.concat(chosen, ignore_index=True)
@@ -88,25 +92,27 @@ def choose(
 
 
 def _tone(rows: pd.DataFrame) -> np.ndarray:
-    """What the clause says if it is known, else the score of its comment; NaN if neither is."""
-    clause = pd.to_numeric(rows["sentiment"], errors="coerce").to_numpy(float)
-    score = pd.to_numeric(rows["good"], errors="coerce").to_numpy(float)
-    both = np.where(np.isnan(score), clause, (clause + score) / 2)
-    return np.where(np.isnan(clause), score, both)
+    """What clause, whole comment and its score say together, as far as they are known; NaN if nothing is."""
+    about = rows.groupby("comment_id")["said"].transform("mean")
+    score = pd.to_numeric(rows["good"], errors="coerce").astype(float)
+    return pd.concat([rows["said"], about, score], axis=1).mean(axis=1).to_numpy(float)
 
 
 def _side(own: pd.DataFrame, lean: float, *, other: bool) -> pd.DataFrame:
-    """Return candidates of one side, rated; for the own side texts without a tone will do."""
-    tone = own["tone"].to_numpy(float)
-    wanted = (tone if lean > 0 else 1 - tone) if lean else np.full(len(own), np.nan)
-    agrees = 1 - wanted if other else wanted
-    keep = agrees > 0.6 if other else ~(agrees < 0.4)
+    """Return candidates of one side, rated: clause and whole are of it; texts without a tone will do for the own."""
+
+    def wanted(tone: pd.Series) -> np.ndarray:
+        values = tone.to_numpy(float) if lean else np.full(len(own), np.nan)
+        return 1 - values if (lean > 0) == other else values
+
+    clause, agrees = wanted(own["said"]), wanted(own["tone"])
+    keep = (agrees > 0.6) & ~(clause < 0.6) if other else ~(agrees < 0.5) & ~(clause < 0.5)
     texts = own["whole"].where(own["whole"].notna(), own["text"])
     length = letters(texts.to_numpy(object))
     shown = np.minimum(length, PAGE)
     readable = np.clip(shown / SHRED, 0.1, 1) * np.where(length > PAGE, 0.7, 1)
     agrees = np.where(np.isnan(agrees), 0.5, agrees)
-    rated = own["probability"].fillna(0).to_numpy(float) * readable * (0.5 + 0.5 * agrees) * (0.5 + 0.5 * own["pure"])
+    rated = own["probability"].fillna(0).to_numpy(float) * readable * (0.1 + 0.9 * agrees) * (0.5 + 0.5 * own["pure"])
     tie = [hashlib.sha256(str(i).encode()).hexdigest() for i in own["comment_id"]]
     candidates = own.assign(rated=rated, tie=tie)[keep]
     return candidates.sort_values(["rated", "tie"], ascending=[False, True]).head(_POOL)

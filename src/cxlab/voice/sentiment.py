@@ -177,6 +177,8 @@ def fit(
     used = np.sort(random.choice(scored, MOST, replace=False)) if len(scored) > MOST else scored
     said, y = [at[int(i)] for i in used], good[used].astype(int)
     whose = learner.together(said, None if groups is None else [groups[int(i)] for i in used])
+    if not learner.checkable(y, whose, FOLDS[len(y) > MANY], seed=seed):
+        return _unlearnt([at[int(i)] for i in scored], good[scored], language)
     name = cache.key("sentiment", VERSION, said, map(str, y), map(str, whose), [language, str(seed)])
     found = _load(kept, name)
     if found is None:

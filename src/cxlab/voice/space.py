@@ -104,7 +104,7 @@ def fit(comments: pd.DataFrame, scores: pd.DataFrame, *, params: Params, seed: i
     )
 
 
-def said(mentions: pd.DataFrame, comments: pd.DataFrame) -> pd.DataFrame:
+def said(mentions: pd.DataFrame, comments: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the clauses that have a topic with their words and what is known of their comment.
 
     Parameters
@@ -113,17 +113,22 @@ def said(mentions: pd.DataFrame, comments: pd.DataFrame) -> pd.DataFrame:
         ``comment_topics``.
     comments : DataFrame
         Canonical comments a unit may see; clauses of others are left out.
+    scores : DataFrame, optional
+        ``comment_id`` and ``good`` (`cxlab.voice.scores.of`).
 
     Returns
     -------
     DataFrame
         A row a clause: ``comment_id, clause, start, end, topic, probability, sentiment, language``; ``text`` of the
-        clause and ``whole`` of its comment, masked; ``period, date, touchpoint, channel, customer, source``.
+        clause and ``whole`` of its comment, masked; ``period, date, touchpoint, channel, customer, source``; with
+        `scores` also ``good`` (1, 0 or NaN) of the comment.
     """
     about = ["comment_id", "text", "period", "date", "touchpoint", "channel", "customer", "source"]
     rows = mentions[mentions["topic_id"].notna()].rename(columns={"topic_id": "topic"})
     rows = rows.merge(comments[about], on="comment_id", how="inner", validate="many_to_one")
     rows = rows.rename(columns={"text": "whole"})
+    if scores is not None:
+        rows["good"] = rows["comment_id"].map(scores.drop_duplicates("comment_id").set_index("comment_id")["good"])
     places = zip(rows["whole"], rows["start"], rows["end"], strict=True)
     return rows.assign(text=[str(text)[a:b] for text, a, b in places])
 

@@ -123,14 +123,24 @@ def keywords(counts: Counts, said: np.ndarray, language: str, *, top: int = 10) 
     weight = said / max(said.sum(), 1e-9) if len(said) == 1 else telling(said)
     seen = np.asarray((counts.matrix > 0).sum(0)).ravel()
     least = 1 if counts.matrix.shape[0] < 500 else 5
-    judging = words.tone(language)
+    judging = words.tone(language) | words.thing(language)
     naming = np.array([w not in judging and (len(w) > 1 or language != "zh") for w in counts.words], bool)
     found = []
     for value in weight:
         legal = (value > 0) & (seen >= least)
         for allowed in (legal & naming, legal):  # a topic of praise alone is named by it
-            order = np.argsort(-np.where(allowed, value, 0), kind="stable")[:top]
+            order = np.argsort(-np.where(allowed, value, 0), kind="stable")[: 2 * top]
             if allowed[order].any():
                 break
-        found.append([counts.words[i] for i in order if allowed[i]])
+        found.append(_apart([counts.words[i] for i in order if allowed[i]])[:top])
     return found
+
+
+def _apart(said: Sequence[str]) -> list[str]:
+    """Leave out words that are the plural or the singular of a better one."""
+    kept: list[str] = []
+    for word in said:
+        forms = {word + "s", word + "es", word.removesuffix("s"), word.removesuffix("es")} - {word}
+        if not forms & set(kept):
+            kept.append(word)
+    return kept

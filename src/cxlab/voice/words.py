@@ -160,6 +160,12 @@ def tone(language: str) -> frozenset[str]:
     return frozenset().union(*(_lists()[name].get(language, frozenset()) for name in ("negations", "tone")))
 
 
+@cache
+def thing(language: str) -> frozenset[str]:
+    """Return words for whatever was bought or done: they name a topic only where nothing else does."""
+    return _lists()["thing"].get(language, frozenset())
+
+
 _SCRIPTS: Final = (
     ("ja", re.compile("[\u3040-\u30ff]{2}")),
     ("ko", re.compile("[\uac00-\ud7af]{2}")),

@@ -144,3 +144,47 @@ def test_what_managers_think_is_no_answer_of_a_customer(tmp_path: Path) -> None:
     missing = {role: frame.query("section == 'questions'").set_index("source").kind for role, frame in found.items()}
     assert "periods" in missing["management"]["80_ledger"]
     assert "periods" not in missing["attribute"]["80_ledger"]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_brand_counts_its_own_customers(tmp_path: Path, named: bool) -> None:
+    """Two brands share one directory, which names the brand of each customer or nobody's."""
+    home = {"a": "left", "b": "left", "c": "right", "d": "right", "e": "right"}
+    (tmp_path / "people.csv").write_text("who,home\n" + "".join(f"{w},{h}\n" for w, h in home.items()))
+    (tmp_path / "answers.csv").write_text("r,who,day,q,at\n1,a,2026-01-10,5,left\n2,c,2026-01-11,4,right\n")
+    (tmp_path / "sales.csv").write_text(
+        "t,who,day,at\n1,a,2026-01-01,left\n2,c,2026-01-02,right\n3,e,2026-01-03,left\n4,x,2026-02-01,right\n"
+    )
+    own = {"column": "at", "map": {"left": "left", "right": "right"}}
+    directory: dict[str, Any] = {"from": "people", "customer": "who"}
+    if named:
+        directory["brand"] = {"column": "home", "map": {"left": "left", "right": "right"}}
+    given = params(
+        tmp_path,
+        DATA
+        | {
+            "brands": ["left", "right"],
+            "inputs": {n: {"path": f"{n}.csv"} for n in ("people", "answers", "sales")},
+            "tables": {
+                "customers": directory,
+                "responses": {"from": "answers", "response_id": "r", "customer": "who", "date": "day", "brand": own},
+                "ratings": DATA["tables"]["ratings"],
+                "transactions": {
+                    "from": "sales", "transaction_id": "t", "customer": "who", "date": "day", "brand": own,
+                },
+            },
+        },
+    )  # fmt: skip
+    built = store(tmp_path / "store", given)
+    counted, base = {}, {}
+    for brand in ("left", "right"):
+        found = connect.readiness(built, given, brand=brand, until="2026-03")
+        heard = found[found.section == "heard_share"].set_index("kind")
+        counted[brand] = heard.loc["all", ["n_in", "n_used"]].to_list()
+        people = connect.customer_base(built, [], periods=["2026-03"], brand=brand, until="2026-03")
+        base[brand] = int(people["population"].sum())
+    # e is of the right by the directory and has bought at the left: a customer of both; b and d have dealt with nobody
+    assert counted == ({"left": [3, 1], "right": [4, 1]} if named else {"left": [2, 1], "right": [2, 1]})
+    assert base == {brand: n for brand, (n, _) in counted.items()}
+    whole = connect.readiness(built, given, brand=None, until="2026-03")
+    assert whole[whole.section == "heard_share"].set_index("kind").loc["all", "n_in"] == 6

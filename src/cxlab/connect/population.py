@@ -14,6 +14,11 @@ from cxlab.connect.sql import identifier, literal
 from cxlab.connect.store import Store
 from cxlab.vocab import SEGMENT, UNKNOWN
 
+# whoever has dealt with the unit's brand: has bought, used, answered, written or was asked
+DEALT = " UNION ".join(
+    f"SELECT customer FROM {table} WHERE customer IS NOT NULL"
+    for table in ("transactions", "interactions", "responses", "comments", "invitations")
+)
 KNOWN = 0.5  # a frame knows a factor when it names the group of at least this share of its rows
 
 
@@ -23,8 +28,8 @@ def customer_base(
     """Count the customers of a brand at the end of each period.
 
     A customer counts from the period of ``since`` on (from the first one where it is missing) and until they leave: a
-    transaction of kind ``churn`` with no purchase after it. Customers belong to the brand the directory names; where it
-    names none for anybody, to those they have dealt with.
+    transaction of kind ``churn`` with no purchase after it. A brand's customers are those of `own_customers`; where it
+    has none, customers of whom no brand is known.
 
     Parameters
     ----------
@@ -46,12 +51,8 @@ def customer_base(
     label = PERIODS[store.summary["grain"]][1]
     mine = "true"
     if brand is not None:
-        mine = f"""CASE WHEN (SELECT bool_or(brand = {literal(brand)}) FROM customers) THEN c.brand = {literal(brand)}
-            WHEN (SELECT count(*) FROM seen) > 0 THEN c.customer IN (FROM seen)
-            ELSE c.brand IS NULL END"""
-    query = f"""WITH seen AS (
-            SELECT customer FROM transactions UNION SELECT customer FROM interactions
-            UNION SELECT customer FROM responses UNION SELECT customer FROM invitations),
+        mine = """CASE WHEN (SELECT count(*) FROM own) > 0 THEN c.customer IN (FROM own) ELSE c.brand IS NULL END"""
+    query = f"""WITH own AS ({own_customers(brand)}),
         ended AS (
             SELECT customer, max(d) FILTER (WHERE kind = 'churn') AS d,
                 max(d) FILTER (WHERE kind = 'purchase') AS bought
@@ -67,6 +68,16 @@ def customer_base(
         there &= found["_gone"].isna() | (found["_gone"] > period)
         parts.append(found[there].assign(period=period))
     return _counted(parts, known, "n", "population")
+
+
+def own_customers(brand: str | None) -> str:
+    """Return the SELECT of a brand's own customers, to be run by `Store.sql` for that brand.
+
+    They are those whom the directory gives to the brand and those who have dealt with it, whatever the directory says;
+    customers of the client's other brands are none of them. None takes everybody.
+    """
+    named = "" if brand is None else f" WHERE brand = {literal(brand)}"
+    return f"SELECT customer FROM customers{named} UNION {DEALT}"
 
 
 def invited(

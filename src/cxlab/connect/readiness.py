@@ -9,7 +9,7 @@ section            one row is
 `reconciliation`   source -> table (in `kind`): rows in, used, rejected; share used; verdict ok, rejects
 `links`            lookup, ``from -> to`` in `kind`: rows, matched, share matched
 `response_rate`    touchpoint and channel (in `kind`): invited, answered, share
-`heard_share`      customers (`kind`: all, active): how many, how many said anything, share
+`heard_share`      the brand's customers (`kind`: all, active): how many, how many said anything, share
 `duplicates`       `kind` copied_texts, floods, same_customer_same_day: in, distinct, repeats, share repeated
 `order`            touchpoint, outcome in `kind`: tied ratings, given after, given before, share before
 `first_party`      answers and texts: all, the company's own, share
@@ -28,6 +28,7 @@ from typing import Any
 import pandas as pd
 
 from cxlab.connect.asof import rated_too_early
+from cxlab.connect.population import own_customers
 from cxlab.connect.store import Store
 from cxlab.params.models import Params
 from cxlab.vocab import KINDS, READINESS_COLUMNS, TABLES
@@ -191,7 +192,7 @@ class _Unit:
             UNION SELECT customer FROM comments WHERE customer IS NOT NULL"""
         did = """SELECT customer FROM transactions WHERE customer IS NOT NULL
             UNION SELECT customer FROM interactions WHERE customer IS NOT NULL"""
-        for kind, who in (("all", f"SELECT customer FROM customers UNION {said}"), ("active", did)):
+        for kind, who in (("all", own_customers(self.brand)), ("active", did)):
             row = self._one(
                 f"""SELECT count(*) AS n_in, count(*) FILTER (WHERE customer IN ({said})) AS n_used FROM ({who})"""
             )

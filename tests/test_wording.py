@@ -112,3 +112,9 @@ def test_plain_text_is_one_legal_line(text: str) -> None:
     kept = wording.plain(text)
     assert kept.encode("utf-8").decode() == kept
     assert not any(ord(c) < 32 or c in "\u202e\u2028\uffff" for c in kept)
+
+
+def test_both_ends_of_a_range_of_money_have_one_precision() -> None:
+    assert wording.span(94.55, 127.2, metric="money", language="en") == "95 to 127"
+    assert wording.span(-1430.2, 19.03, metric="money", language="en", signed=True) == "−1,430 to +19"
+    assert wording.span(1.5, 23.184, metric="money", language="en") == "1.50 to 23.18"

@@ -77,6 +77,10 @@ def _three_digits(value: float) -> float:
     return value if size < 1000 else round(value, 2 - math.floor(math.log10(size)))
 
 
+def _money(value: float, *, signed: bool, whole: bool) -> str:
+    return _digits(_three_digits(value), 0 if whole or not value else 2, signed=signed)
+
+
 def number(value: float, *, metric: str, language: str, signed: bool = False, unit: bool = True) -> str:
     """Write one number of a metric.
 
@@ -100,7 +104,7 @@ def number(value: float, *, metric: str, language: str, signed: bool = False, un
         return "—"
     value = float(value)
     if metric == "money":
-        return _digits(_three_digits(value), 0 if abs(value) >= 100 or not value else 2, signed=signed)
+        return _money(value, signed=signed, whole=abs(value) >= 100)
     decimals = _DECIMALS.get(metric, 2)
     if metric not in _PERCENT:
         return _digits(value, decimals, signed=signed)
@@ -120,6 +124,13 @@ def number(value: float, *, metric: str, language: str, signed: bool = False, un
 def span(low: float, high: float, *, metric: str, language: str, signed: bool = False, unit: bool = True) -> str:
     """Write an interval: ``28 to 34``, ``70 to 74 %``, in Chinese with the per cent sign on both ends."""
     both = unit and not signed and message(language, "number.unit_on_both_ends") == "yes"
+    if metric == "money" and is_number(low) and is_number(high):  # one precision for both ends
+        whole = max(abs(low), abs(high)) >= 100
+        ends = {
+            "low": _money(float(low), signed=signed, whole=whole),
+            "high": _money(float(high), signed=signed, whole=whole),
+        }
+        return message(language, "number.span", ends)
     first = number(low, metric=metric, language=language, signed=signed, unit=both)
     last = number(high, metric=metric, language=language, signed=signed, unit=unit)
     return message(language, "number.span", {"low": first, "high": last})

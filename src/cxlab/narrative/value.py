@@ -65,7 +65,10 @@ def worth(table: pd.DataFrame, *, fitted: Fitted, terms: Terms, before: str = ""
     verdict = "" if change is None else str(change["verdict"])
     if change is not None:
         numbers = {"change": say.mean(change, drawn=False), "change_span": say.span(change, drawn=False)}
-        statements.append(Statement(f"value_worth.change_{verdict}", fields, numbers))
+        key = verdict
+        if verdict == "cannot_tell":  # a range without zero leans one way: saying nothing of it would contradict it
+            key = "up" if float(change["ci_low"]) > 0 else "down" if float(change["ci_high"]) < 0 else verdict
+        statements.append(Statement(f"value_worth.change_{key}", fields, numbers))
     shown = rows[known(rows["mean"])].reset_index(drop=True)
     names = {lang: [_tenure(r, lang) for _, r in shown.iterrows()] for lang in terms.languages}
     opening = say.first(say.of(table, "opening_equity"))

@@ -39,7 +39,8 @@ def roc(table: pd.DataFrame, *, terms: Terms, before: str, id: str = "roc") -> F
     key = "above" if low > ref else "below" if high < ref else "about"
     numbers = {"value": say.mean(total), "span": say.span(total)}
     statements = [Statement(f"value_roc.{key}", names, numbers)]
-    statements.append(Statement("value_roc.year", names, {"year": say.mean(year, drawn=False)}))
+    numbers = {"year": say.mean(year, drawn=False), "year_span": say.span(year, drawn=False)}
+    statements.append(Statement("value_roc.year", names, numbers))
     seen = {str(r["group"]): r for _, r in parts.iterrows() if is_number(r["mean"])}
     if {"existing", "new"} <= set(seen):
         numbers = {k: say.mean(seen[k], signed=True) for k in ("existing", "new")}

@@ -89,9 +89,6 @@ def test_no_purchase_at_all_is_said() -> None:
         purchases.read(Tables(few(customer=["a"], date=[None], amount=[1.0])))
 
 
-ENDS = few(customer=["c1", "c2", "c3", "c4"], date=["2025-12-01"] * 4, kind=["churn"] * 4)
-
-
 def subscribers(n: int = 120, *, every: int = 30, jitter: int = 1, kind: str = "purchase") -> pd.DataFrame:
     random = np.random.default_rng(3)
     rows = []
@@ -105,12 +102,21 @@ def subscribers(n: int = 120, *, every: int = 30, jitter: int = 1, kind: str = "
     return pd.DataFrame(rows, columns=["customer", "date", "amount", "kind"])
 
 
+def with_ends(rows: pd.DataFrame, share: float) -> pd.DataFrame:
+    """Add the end of a share of those who stopped paying, two weeks after their last payment."""
+    last = rows.groupby("customer")["date"].max()
+    stopped = last[last < date(2025, 11, 1)]
+    told = stopped.iloc[: round(share * len(stopped))]
+    ends = [(c, day + timedelta(days=14), np.nan, "churn") for c, day in told.items()]
+    return pd.concat([rows, pd.DataFrame(ends, columns=rows.columns)], ignore_index=True)
+
+
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
         (subscribers(), "intervals"),
         (subscribers(kind="renewal"), "renewals"),
-        (pd.concat([subscribers(jitter=14), ENDS]), "ends"),
+        (with_ends(subscribers(jitter=14), 0.9), "ends"),
     ],
     ids=["regular intervals", "renewals", "recorded ends"],
 )
@@ -132,6 +138,52 @@ def test_shoppers_are_no_contract(world: worlds.World) -> None:
     assert history.why_not == ()
     with pytest.raises(ModelError, match="no contracts"):
         history.contracts()
+
+
+def test_some_closed_accounts_make_no_contracts(world: worlds.World) -> None:
+    rows = days(world, 52).assign(kind="purchase")
+    few_told = purchases.read(Tables(with_ends(rows, 0.1)), end=date(2025, 12, 31))
+    assert few_told.counts["ended"] / few_told.counts["customers"] > 0.02
+    assert few_told.contract is None
+    all_told = purchases.read(Tables(with_ends(rows, 1.0)), end=date(2025, 12, 31))
+    assert all_told.contract is not None
+    assert all_told.contract.reason == "ends"
+
+
+def test_contracts_of_several_lengths_keep_their_own_clock() -> None:
+    monthly = subscribers(every=30)
+    quarterly = subscribers(every=90).assign(customer=lambda t: "q" + t["customer"])
+    history = purchases.read(Tables(pd.concat([monthly, quarterly])), end=date(2026, 1, 1))
+    assert history.contract is not None
+    assert history.contract.every == pytest.approx(30, abs=1)
+    found = history.contracts().set_index("customer")
+    paid = quarterly[quarterly["date"] <= date(2026, 1, 1)].groupby("customer")["date"].agg(["max", "count"])
+    often = paid[paid["count"] >= 3]
+    np.testing.assert_allclose(found.loc[often.index, "each"], 1 / 3, atol=0.02)
+    runs = often["max"] > date(2025, 10, 15)  # the next payment was not due by the end
+    assert runs.any()
+    assert not found.loc[often.index[runs], "ended"].any()
+    alone = purchases.read(Tables(monthly), end=date(2026, 1, 1)).contracts()
+    assert (alone["each"].round(1) == 1).all()
+
+
+def test_who_is_late_while_the_data_end_is_not_taken_for_running() -> None:
+    random = np.random.default_rng(8)
+    rows = []
+    for i in range(600):
+        day = date(2020, 1, 1) + timedelta(days=int(random.integers(0, 1000)))
+        while day < date(2026, 1, 1):
+            rows.append((f"y{i}", day, 99.0, "purchase"))
+            if random.random() < 0.2:
+                break
+            day += timedelta(days=365 + int(random.integers(-5, 6)))
+    history = purchases.read(Tables(pd.DataFrame(rows, columns=["customer", "date", "amount", "kind"])),
+                             end=date(2025, 12, 31))  # fmt: skip
+    assert history.contract is not None
+    found = history.contracts()
+    posterior = value.fit(value.model_data(found, family="sbg"), seed=1)["posterior"]
+    first = float((posterior["a"] / (posterior["a"] + posterior["b"])).mean())
+    assert first == pytest.approx(0.2, abs=0.025)  # .17 if half a period is waited
 
 
 def test_customers_older_than_the_data_are_another_kind(world: worlds.World) -> None:

@@ -59,14 +59,15 @@ def rows(fitted: Fitted, *, settings: Value) -> list[Row]:
         after, inverse = np.unique(running["periods"].to_numpy(float), return_inverse=True)
         each = contracts.expected_periods(at, after=after, horizon=ahead, discount=a_period)  # (draw, place)
         size = np.bincount(inverse)
+        often = running["each"].to_numpy(float)  # payments a period
         out.append({"estimand": "lifetime", "metric": "mean", "n": len(running),
-                    **summary(each @ size / size.sum())})  # fmt: skip
+                    **summary(each @ np.bincount(inverse, often) / size.sum())})  # fmt: skip
         ending = 1 - contracts.kept(at, np.ones(len(after)), after=after) @ size / size.sum()
         out.append({"estimand": "ended_next", "metric": "share", "n": len(running), **summary(ending)})
         paid = fitted.history.data.sql(_PAID, params={"end": fitted.history.end}).set_index("customer")["amount"]
         amount = paid.reindex(running["customer"]).fillna(0.0).to_numpy(float)
         priced = amount.sum() > 0
-        weight = np.bincount(inverse, amount * fitted.contribution if priced else np.ones(len(running)))
+        weight = np.bincount(inverse, often * (amount * fitted.contribution if priced else 1.0))
         out.append({"estimand": "customer_equity", "metric": "money" if priced else "count", "n": len(running),
                     **summary(each @ weight)})  # fmt: skip
     out += _holdout(fitted)

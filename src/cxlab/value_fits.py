@@ -42,9 +42,9 @@ NEAR: Final = 200  # of the next period
 PATIENT: Final = 14  # days without any purchase that are no sign of the end of the data
 STRAY: Final = 0.005  # share of a year's purchases that may lie beyond the end of the data, dated in the future
 _DAYS: Final = """
-    SELECT date, count(*) AS n FROM transactions
-    WHERE date IS NOT NULL AND customer IS NOT NULL AND kind IN ('purchase', 'booking', 'renewal')
-        AND (amount IS NULL OR amount >= 0)
+    SELECT date, count(*) AS n, count(*) FILTER (WHERE kind IN ('purchase', 'booking', 'renewal')) AS bought
+    FROM transactions
+    WHERE date IS NOT NULL AND customer IS NOT NULL
     GROUP BY date ORDER BY date"""
 _EVENTS: Final = "SELECT DISTINCT name FROM events WHERE customer IS NOT NULL AND name IS NOT NULL AND date <= $end"
 Kind = Literal["buying", "contract", "none"]
@@ -118,7 +118,7 @@ def last_day(days: pd.DataFrame, until: date) -> date:
     Parameters
     ----------
     days : DataFrame
-        ``date`` and ``n`` (purchases), in order of date.
+        ``date`` and ``n`` (purchases, returns, ends of contracts), in order of date.
     until : date
         Last day of the period.
 
@@ -151,7 +151,7 @@ def read(data: UnitData, *, settings: Value, period: str, grain: Grain) -> Histo
     Of the covariates of the params those are taken that this unit has: an event may not have befallen anybody yet.
     """
     days = data.sql(_DAYS)
-    if days.empty:
+    if not days["bought"].any():
         return None
     end = last_day(days, parse(period, grain).end)
     if settings.covariates == ["auto"]:

@@ -204,6 +204,21 @@ def test_weights_are_customers() -> None:
     assert len(one.rows or []) == len(many.rows or []) < 200
 
 
+def test_contracts_of_customers_who_are_alike_are_not_foretold_to_last() -> None:
+    """The prior expects that customers differ; where nobody does, 500 contracts must be enough to see it."""
+    errors = []
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        life, seen = random.geometric(0.08, 500), 18 - random.integers(0, 8, 500) - 9
+        ended = life <= seen
+        table = pd.DataFrame({"periods": np.where(ended, life, seen), "ended": ended})
+        at = value.points(value.fit(value.model_data(table, family="sbg"), seed=seed), 200)
+        after = seen[~ended].astype(float)
+        kept = contracts.kept(at, np.full(len(after), 9.0), after=after)
+        errors.append(kept.sum(axis=1).mean() / (life[~ended] > seen[~ended] + 9).sum() - 1)
+    assert np.mean(errors) < 0.2  # 0.24 with a prior half as wide
+
+
 def test_contracts_are_kept_better_the_longer_they_have_been_kept() -> None:
     """Restless customers leave first: a difference between customers shows as a rising rate of keeping."""
     random = np.random.default_rng(11)
@@ -281,3 +296,11 @@ def test_an_unknown_family_and_a_constant_covariate_are_refused() -> None:
         value.model_data(table, family="bgnbd", covariates=["same"])
     with pytest.raises(ModelError, match="before its first period"):
         value.model_data(pd.DataFrame({"periods": [0, 2], "ended": [True, False]}), family="sbg")
+
+
+def test_a_search_that_went_astray_still_has_a_slope() -> None:
+    rows = value.model_data(world("pareto", 200).customers.drop(columns="spend"), family="pareto").rows
+    assert rows is not None
+    found, slope = families.likelihood("pareto", rows).gradient(np.array([0.0, -2.0, -900.0, -3.0]))
+    assert np.isfinite(found)
+    assert np.isfinite(slope).all()

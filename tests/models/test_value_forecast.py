@@ -166,3 +166,11 @@ def test_a_forecast_in_continuous_time_is_refused_for_contracts() -> None:
     data = value.model_data(pd.DataFrame({"periods": [1, 2, 3], "ended": [True, False, False]}), family="sbg")
     with pytest.raises(ModelError, match="continuous time"):
         value.outlook(value.fit(data, seed=1), data, weeks=52, seed=1)
+
+
+def test_steps_of_time_are_never_negative() -> None:
+    """Where rates of leaving differ beyond bounds, buying all but stops at once and a smooth curve would swing."""
+    extreme = np.array([[0.0, -6.0, 2.8, 1.6], [0.0, -5.0, 2.8, 2.5]])
+    rows = unique(np.zeros(2), np.zeros(2), np.array([0.0, 0.1]))
+    found = forecast.stream("pareto", extreme, rows, edges=np.linspace(0, 31, 32), seed=1)
+    assert (found.steps >= 0).all()

@@ -114,6 +114,7 @@ class Priors:
     leaving: tuple[float, float] = (-3.0, 2.0)  # log leavings a week (pareto)
     share: tuple[float, float] = (-1.0, 1.5)  # logit of a mean probability of leaving, buying or ending
     alike: tuple[float, float] = (1.0, 1.0)  # log of the sum of two beta parameters
+    alike_contracts: tuple[float, float] = (1.5, 2.0)  # the same of sbg: wide, for customers may be all but identical
     covariate: float = 0.5  # sd of an effect on the log scale
     amounts: tuple[float, float, float] = (1.0, 1.0, 0.0)  # log p, log(q-1), log average purchase over the one seen
     amounts_sd: tuple[float, float, float] = (1.0, 1.0, 1.0)  # logs

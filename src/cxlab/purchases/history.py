@@ -24,7 +24,11 @@ REGULAR: Final = 0.25  # spread of a customer's intervals over their mean below 
 RENEWED: Final = 0.2  # share of renewals among purchases from which on they are contracts
 ENDED: Final = 0.02  # share of customers whose end is recorded from which on ends are seen
 _FEW: Final = 0.05  # share of customers below which they are no group of their own
-_LATE: Final = 1.5  # intervals without a payment after which a contract counts as ended
+_LATE: Final = 1.5  # intervals without a payment after which a contract counts as ended, where nothing is regular
+_SILENT: Final = 3  # usual intervals without a purchase after which a customer has fallen silent
+_TOLD: Final = 0.5  # share of the silent whose end must be recorded for ends to be seen
+_DAYS_LATE: Final = 7  # that a regular payment may be late
+_MIXED: Final = 1.5  # long over short intervals of customers from which on contracts are of several lengths
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,22 @@ class Contract:
     reason : str
         ``renewals`` or ``ends`` are recorded, or purchases come at regular ``intervals``.
     every : int
-        Days from one payment to the next.
+        Days from one payment to the next; where contracts of several lengths are mixed, of the short ones.
     share : float
         Of renewals among purchases, of customers whose end is recorded, or the spread of intervals over their mean.
+    late : float
+        Intervals without a payment after which a contract counts as ended. The more regular payments are, the fewer
+        days are waited: who is late while the data end would count as running.
+    own : int
+        Above 0: payments are regular, and every customer is judged by the own interval; who paid once only by this
+        one, the longest that is usual.
     """
 
     reason: str
     every: int
     share: float
+    late: float = _LATE
+    own: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,7 +183,10 @@ class History:
         return found.set_index("week")["purchases"].reindex(range(whole), fill_value=0).reset_index()
 
     def contracts(self) -> pd.DataFrame:
-        """Return one row a contract: ``customer, periods`` (kept, or in which it ended), ``ended``.
+        """Return one row a contract: ``customer, periods`` (kept, or in which it ended), ``ended`` and ``each``.
+
+        A period is `Contract.every` days; ``each`` is how many payments a period brings (fewer than one where a
+        customer pays less often than that).
 
         Raises
         ------
@@ -182,13 +197,19 @@ class History:
             raise ModelError(
                 Problem("these purchases are no contracts", todo="use a model of repeat buying: bgnbd, mbgnbd, pareto")
             )
-        every = self.contract.every
+        every, late = self.contract.every, self.contract.late
         found = self.data.sql(queries.ENDS, params={"until": self.end})
         first, last, gone = (pd.to_datetime(found[c]) for c in ("first", "last", "gone"))
+        own = np.full(len(found), float(every))
+        if self.contract.own:
+            own = found["every"].astype(float).fillna(float(self.contract.own)).to_numpy()
+        paid = np.maximum(np.rint(own / every), 1.0)  # periods a payment is for
         kept = np.rint((last - first).dt.days.to_numpy() / every)
-        silent = (pd.Timestamp(self.end) - last).dt.days.to_numpy() > _LATE * every
+        silent = (pd.Timestamp(self.end) - last).dt.days.to_numpy() > late * own
         ended = silent | (gone.notna() & (gone >= last)).to_numpy()
-        return pd.DataFrame({"customer": found["customer"], "periods": kept + ended, "ended": ended})
+        return pd.DataFrame(
+            {"customer": found["customer"], "periods": kept + paid * ended, "ended": ended, "each": every / own}
+        )
 
 
 def read(data: Asked, *, end: date | None = None, covariates: Wanted = ()) -> History:
@@ -226,7 +247,7 @@ def read(data: Asked, *, end: date | None = None, covariates: Wanted = ()) -> Hi
     spent = 0.0 if pd.isna(row["spent"]) else float(row["spent"])
     returned = float(row["returned"]) / spent if spent > 0 and not pd.isna(row["returned"]) else 0.0
     margin = 1.0 if pd.isna(row["margin"]) else float(row["margin"])
-    contract = _contract(counts, data.sql(queries.INTERVALS, params={"until": until}).iloc[0])
+    contract = _contract(data, counts, until)
     found = traits.read(data, covariates, first=first, until=until) if len(covariates) else None
     notes = [*_notes(counts, returned, until), *(found.notes if found is not None else ())]
     return History(
@@ -234,17 +255,32 @@ def read(data: Asked, *, end: date | None = None, covariates: Wanted = ()) -> Hi
     )
 
 
-def _contract(counts: Mapping[str, int], found: pd.Series) -> Contract | None:
+def _contract(data: Asked, counts: Mapping[str, int], until: date) -> Contract | None:
+    found = data.sql(queries.INTERVALS, params={"until": until}).iloc[0]
     every = 30 if pd.isna(found["every"]) else max(1, round(float(found["every"])))
     renewed = counts["renewals"] / max(counts["used"], 1)
     ended = counts["ended"] / max(counts["customers"], 1)
+    regular = bool(found["n"] >= LEAST_AGAIN and float(found["spread"]) < REGULAR)
+    late, own = _LATE, 0
+    if regular:
+        own = every
+        if float(found["long"]) > _MIXED * float(found["short"]):
+            every, own = max(1, round(float(found["short"]))), round(float(found["long"]))
+        late = 1 + max(_DAYS_LATE / every, float(np.clip(4 * found["spread"], 0.1, _LATE - 1)))
     if renewed >= RENEWED:
-        return Contract("renewals", every, renewed)
-    if ended >= ENDED:
-        return Contract("ends", every, ended)
-    if found["n"] >= LEAST_AGAIN and float(found["spread"]) < REGULAR:
-        return Contract("intervals", every, float(found["spread"]))
+        return Contract("renewals", every, renewed, late, own)
+    if ended >= ENDED and (regular or _ends_are_seen(data, until, every)):
+        return Contract("ends", every, ended, own=own)  # who left is recorded: no hurry
+    if regular:
+        return Contract("intervals", every, float(found["spread"]), late, own)
     return None
+
+
+def _ends_are_seen(data: Asked, until: date, every: int) -> bool:
+    """Whether the end of most who fell silent is recorded: some closed accounts make no contracts of a shop's sales."""
+    found = data.sql(queries.ENDS, params={"until": until})
+    silent = (pd.Timestamp(until) - pd.to_datetime(found["last"])).dt.days > _SILENT * every
+    return not silent.any() or float(found.loc[silent, "gone"].notna().mean()) >= _TOLD
 
 
 def _obstacles(counts: Mapping[str, int], contract: Contract | None) -> list[Problem]:

@@ -90,16 +90,21 @@ INTERVALS: Final = """
         FROM days),
     each AS (SELECT customer, count(gap) AS n, stddev_pop(gap) / avg(gap) AS spread, median(gap) AS every
         FROM gaps WHERE gap IS NOT NULL GROUP BY customer)
-    SELECT count(*) FILTER (WHERE n >= 3) AS n, median(spread) FILTER (WHERE n >= 3) AS spread, median(every) AS every
+    SELECT count(*) FILTER (WHERE n >= 3) AS n, median(spread) FILTER (WHERE n >= 3) AS spread, median(every) AS every,
+        quantile_cont(every, 0.1) FILTER (WHERE n >= 2) AS short,
+        quantile_cont(every, 0.9) FILTER (WHERE n >= 2) AS long
     FROM each"""
 ENDS: Final = """
     WITH days AS (SELECT DISTINCT customer, date FROM transactions
         WHERE customer IS NOT NULL AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
             AND (amount IS NULL OR amount >= 0)),
+    gaps AS (SELECT customer, date, date_diff('day', lag(date) OVER (PARTITION BY customer ORDER BY date), date) AS gap
+        FROM days),
+    each AS (SELECT customer, min(date) AS first, max(date) AS last,
+        median(gap) AS every FROM gaps GROUP BY customer),
     ends AS (SELECT customer, max(date) AS gone FROM transactions WHERE kind = 'churn' AND date <= $until
         GROUP BY customer)
-    SELECT customer, min(date) AS first, max(date) AS last, any_value(gone) AS gone
-    FROM days LEFT JOIN ends USING (customer) GROUP BY customer ORDER BY customer"""
+    SELECT customer, first, last, every, gone FROM each LEFT JOIN ends USING (customer) ORDER BY customer"""
 SPAN: Final = """
     SELECT min(date) AS first, max(date) AS last FROM transactions
     WHERE date IS NOT NULL AND kind IN ('purchase', 'booking', 'renewal', 'return')"""

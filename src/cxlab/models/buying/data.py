@@ -61,6 +61,9 @@ class Beliefs(Protocol):
     def alike(self) -> tuple[float, float]: ...  # noqa: D102
 
     @property
+    def alike_contracts(self) -> tuple[float, float]: ...  # noqa: D102
+
+    @property
     def covariate(self) -> float: ...  # noqa: D102
 
     @property

@@ -204,7 +204,7 @@ def stream(
         worth_high=one["w_high"],
         total=total,
         total_worth=total_worth,
-        steps=path @ by_step,
+        steps=np.maximum(path @ by_step, 0.0),  # where buying all but stops at once the curve swings below
         edges=np.asarray(edges, float),
     )
 

@@ -33,6 +33,7 @@ from cxlab.models.buying.rows import Rows
 NAMES: Final = ("r", "alpha", "s", "beta")
 _NODES: Final = 24
 _SLOWEST: Final = 0.3  # decay below which the change of variable would stretch too far
+_FAR: Final = 300.0  # of a logarithm: where a search for the mode that went astray still has a finite slope
 _BLOCK: Final = 20_000  # rows at once, so that the nodes stay in the cache
 
 
@@ -77,8 +78,9 @@ def likelihood(rows: Rows) -> Likelihood:
 def natural(point: np.ndarray, z: np.ndarray) -> tuple[float, np.ndarray, float, np.ndarray]:
     """Return r, alpha of each cell, s, beta of each cell."""
     k = z.shape[1]
-    r, s = float(np.exp(point[0])), float(np.exp(point[2]))
-    return r, r / np.exp(point[1] + z @ point[4 : 4 + k]), s, s / np.exp(point[3] + z @ point[4 + k :])
+    r, s = (float(np.exp(np.clip(v, -_FAR, _FAR))) for v in (point[0], point[2]))
+    rate, leave = point[1] + z @ point[4 : 4 + k], point[3] + z @ point[4 + k :]
+    return r, r / np.exp(np.clip(rate, -_FAR, _FAR)), s, s / np.exp(np.clip(leave, -_FAR, _FAR))
 
 
 def coordinates(r: float, alpha: float, s: float, beta: float) -> np.ndarray:

@@ -51,7 +51,7 @@ def prior(data: ValueData, priors: Beliefs) -> tuple[np.ndarray, np.ndarray]:
     parts = {
         "pareto": [priors.shape, priors.rate, priors.shape, priors.leaving],
         "bgbb": [priors.share, priors.alike] * 2,
-        "sbg": [priors.share, priors.alike],
+        "sbg": [priors.share, priors.alike_contracts],
     }.get(data.family, [priors.shape, priors.rate, priors.share, priors.alike])
     pairs = [*parts, *[(0.0, priors.covariate)] * (2 * len(data.covariates))]
     return np.array([centre for centre, _ in pairs]), _sd([sd for _, sd in pairs], priors)

@@ -110,6 +110,28 @@ def test_a_banned_word_names_no_topic():
     assert join(banned, {"ban": [word]}).report["met"].all()
 
 
+def test_a_banned_topic_goes_and_its_words_stay(found):
+    table = found["en"].table
+    first, said = table["topic_id"].iloc[0], table["keywords"].iloc[0]
+    spec: dict[str, object] = {"ban": ["-".join(said[1::-1])]}  # told by both words of its id, in whatever order
+    again = fits(spec=spec)
+    assert list(again["en"].table["topic_id"]) == list(table["topic_id"])  # the topics are those found without it
+    result = join(again, spec)
+    assert first not in set(result.table["topic_id"])
+    assert [node for node, at in result.place.items() if at < 0] == [("en", 0)]
+    row = result.report.iloc[0]
+    assert (row["met"], row["found"]) == (True, " · ".join(said[:3]))
+
+
+def test_a_merged_topic_is_banned_whole(found):
+    spec: dict[str, object] = {"merge": [[word(1, 1), "zh" + word(1, 1)]]}
+    both = join(found, spec).table
+    name = both.loc[both["language"].str.contains("+", regex=False), "topic_id"].iloc[0]
+    result = join(found, {**spec, "ban": [name]})
+    assert len(result.table) == len(both) - 1
+    assert sum(at < 0 for at in result.place.values()) == 2
+
+
 def test_a_topic_is_split_into_its_parts(found):
     word = found["en"].table["keywords"].iloc[0][0]
     split = fits(spec={"split": {word: 2}})["en"]

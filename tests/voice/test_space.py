@@ -128,3 +128,20 @@ def test_odd_inputs_are_told_not_raised(texts: list[str | None], topics: int, re
     assert len(one.topics) == topics
     assert one.rejected["reason"].value_counts().to_dict() == reasons
     assert one.checks.loc[one.checks["section"] == "account", "n"].sum() == len(texts)
+
+
+def test_comments_of_a_banned_topic_are_told_as_such(found: tuple[space.Space, pd.DataFrame, list[list[str]]]) -> None:
+    plain, rows, _ = found
+    name = str(plain.topics["topic_id"].iloc[0])
+    voice = Voice.model_validate({"topics": {"ban": [name]}})
+    params: Any = SimpleNamespace(voice=voice, languages=("en", "zh"))
+    left = space.fit(rows, NO_SCORES, params=params, seed=1)
+    assert set(left.topics["topic_id"]) == set(plain.topics["topic_id"]) - {name}
+    was = plain.mentions["topic_id"] == name
+    assert left.mentions.loc[was, ["topic_id", "group"]].isna().all(axis=None)
+    only = set(plain.mentions.loc[was, "comment_id"]) - set(left.mentions.dropna(subset="topic_id")["comment_id"])
+    assert only
+    assert set(left.rejected.loc[left.rejected["reason"] == space.BANNED, "comment_id"]) == only
+    account = left.checks[left.checks["section"] == "account"].set_index("name")["n"]
+    assert account["banned"] == len(only)
+    assert account.sum() == len(rows)

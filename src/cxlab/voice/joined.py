@@ -26,6 +26,8 @@ class Space:
     ----------
     topic_id : ndarray of object, shape (clauses,)
         Aligned to ``Texts.clauses``; None where a clause is unlike every topic, or its topic is banned.
+    banned : ndarray of bool, shape (clauses,)
+        Whether its topic is banned.
     probability : ndarray, shape (clauses,)
         0 without a topic.
     table : DataFrame
@@ -43,6 +45,7 @@ class Space:
     """
 
     topic_id: np.ndarray
+    banned: np.ndarray
     probability: np.ndarray
     table: pd.DataFrame
     fits: dict[str, Topics]
@@ -94,29 +97,35 @@ def fit_all(
     joined = rules.join(fits, told)
     ids = np.array([*joined.table["topic_id"], None], object)
     topic_id = np.full(len(frame), None, object)
+    banned = np.zeros(len(frame), bool)
     probability = np.zeros(len(frame))
     for language, (mine, back) in where.items():
         fit = fits[language]
         place = np.array([joined.place.get((language, row), -1) for row in range(fit.k)] + [-1])
         final = place[fit.assignment[back]]
         topic_id[mine] = ids[final]
+        banned[mine] = (fit.assignment[back] >= 0) & (final < 0)
         probability[mine] = np.where(final >= 0, fit.probability[back], 0.0)
-    group, groups = _groups(topic_id, fits, where)
-    return Space(topic_id, probability, joined.table, fits, embeddings, joined.report, group, groups)
+    group, groups = _groups(topic_id, banned, fits, where)
+    return Space(topic_id, banned, probability, joined.table, fits, embeddings, joined.report, group, groups)
 
 
 def _groups(
-    topic_id: np.ndarray, fits: Mapping[str, Topics], where: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    topic_id: np.ndarray,
+    banned: np.ndarray,
+    fits: Mapping[str, Topics],
+    where: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return the fine group of each clause and what is known of the groups."""
+    """Return the fine group of each clause and what is known of the groups; banned clauses are in none."""
     group = np.full(len(topic_id), None, object)
     rows: list[tuple[str, str | None, list[str], int, str]] = []
     used = {str(t) for t in topic_id if t is not None}
     for language, (mine, back) in where.items():
         labels, named = fits[language].fine()
+        of_mine = np.where(banned[mine], -1, labels[back])
         ids: list[str | None] = []
         for row, said in enumerate(named):
-            inside = mine[labels[back] == row]
+            inside = mine[of_mine == row]
             if not len(inside):
                 ids.append(None)
                 continue
@@ -126,7 +135,7 @@ def _groups(
             parents = pd.Series(topic_id[inside]).value_counts(dropna=False)
             ids.append(name)
             rows.append((name, parents.index[0] or None, said, len(inside), language))
-        group[mine] = np.array([*ids, None], object)[labels[back]]
+        group[mine] = np.array([*ids, None], object)[of_mine]
     return group, pd.DataFrame(rows, columns=["group", "topic_id", "keywords", "size", "language"])
 
 

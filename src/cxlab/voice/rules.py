@@ -10,7 +10,8 @@ rule       what it does
            joined under it; ``seed: true`` makes such a topic even where none was found
 ``merge``  topics that are one, each told by its id or one of its keywords
 ``split``  a topic, told so, and in how many parts
-``ban``    words that name no topic, and ids of topics to leave out
+``ban``    a topic to leave out, told by its id, its label or all words of its id: its clauses have no topic then and
+           count as banned; a single word that no topic is called by may name none
 ``name``   a topic, told so, and its label
 =========  ============================================================================================================
 
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from cxlab.params.models import Label, TopicRules
     from cxlab.voice.topics import Topics
 
-REPORT_COLUMNS: Final = ("rule", "entry", "met", "nearest")
+REPORT_COLUMNS: Final = ("rule", "entry", "met", "found", "nearest")
+_FIRST: Final = 5  # keywords among which all words of an id must be
 _ANCHOR: Final = 3  # clauses that must hold a seed's keyword before it makes a topic
 _WORDS: Final = 10  # keywords of each of two languages
 
@@ -53,8 +55,16 @@ class Rules:
     spec: TopicRules
 
     def banned_words(self, language: str) -> frozenset[str]:
-        """Return words that may name no topic."""
-        return frozenset(w for entry in self.spec.ban for w in (entry.casefold(), *_tokens(entry, language)[:1]))
+        """Return words that may name no topic; a label of the file and an id of several words are a topic, no word."""
+        return frozenset(w for entry in self.spec.ban for w in self.banned_by(entry, language))
+
+    def banned_by(self, entry: str, language: str) -> frozenset[str]:
+        """Return the words that an entry of `ban` bans."""
+        labels = [topic.label for topic in self.spec.topics] + list(self.spec.name.values())
+        if any(entry.casefold() in _called(label) for label in labels):
+            return frozenset()
+        said = _tokens(entry, language)
+        return frozenset([entry.casefold(), *(said if len(said) == 1 else [])])
 
     def keywords_of(self, name: str) -> list[str]:
         """Return the keywords of the label of this text or id, else the name itself."""
@@ -127,7 +137,8 @@ class Joined:
     place : dict
         (language, row of its own table) -> row of `table`; -1 for a topic that is banned.
     report : DataFrame
-        `REPORT_COLUMNS`: each rule, whether it met something, the nearest keyword if not.
+        `REPORT_COLUMNS`: each rule, whether it met something, the topics (their first keywords) or words it met, the
+        nearest legal name if none.
     """
 
     table: pd.DataFrame
@@ -148,7 +159,7 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
     named = {node: list(fits[node[0]].table["keywords"].iloc[node[1]]) for node in nodes}
     ids = {node: str(fits[node[0]].table["topic_id"].iloc[node[1]]) for node in nodes}
     legal = [w for node in nodes for w in named[node]] + list(ids.values())
-    report: list[tuple[str, str, bool, str]] = []
+    report: list[tuple[str, str, bool, str, str]] = []
     root = {node: node for node in nodes}
     label: dict[Node, Label] = {}
     banned: set[Node] = set()
@@ -176,8 +187,11 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
                 found.append(best)
         return found
 
-    def tell(rule: str, entry: str, met: bool) -> None:
-        report.append((rule, entry, met, "" if met else nearest(entry, legal)))
+    def tell(rule: str, entry: str, met: Sequence[Node], said: str = "") -> None:
+        found = ", ".join(
+            dict.fromkeys([*(" · ".join(named[node][:3]) or ids[node] for node in met), *filter(None, [said])])
+        )
+        report.append((rule, entry, bool(found), found, "" if found else nearest(entry, legal)))
 
     if rules is not None:
         for entry, members in _by_entry(rules.spec, nodes, named).items():
@@ -186,37 +200,46 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
             said = rules.spec.topics[entry]
             if members:
                 label[top(members[0])] = said.label
-            tell("topics", said.keywords[0], bool(members))
+            tell("topics", said.keywords[0], members)
         for group in rules.spec.merge:
             each = [told(name) for name in group]
             for name, found in zip(group, each, strict=True):
-                tell("merge", name, bool(found))
+                tell("merge", name, found)
             flat = [node for found in each for node in found]
             for node in flat[1:]:
                 _keep_label(label, top(node), top(flat[0]))
                 root[top(node)] = top(flat[0])
-        for name in rules.spec.ban:
-            exact = meant(name)
-            banned.update(exact)
-            word = any(
-                w in fit.counts.banned
-                for fit in fits.values()
-                for w in (name.casefold(), *_tokens(name, fit.language)[:1])
-            )
-            tell("ban", name, bool(exact) or word)
         for name in rules.spec.split:
             names = rules.keywords_of(name)
-            tell("split", name, any(_split_met(names, fit) for fit in fits.values()))
+            tell("split", name, [node for node in nodes if _meets(names, named[node], node[0])][:1])
         for name, text in rules.spec.name.items():
             found = told(name)
-            tell("name", name, bool(found))
+            tell("name", name, found)
             for node in found:
                 label[top(node)] = text
+        # A topic to leave out is told as the page would call it, were it not left out.
+        shown = (
+            _table(fits, nodes, named, ids, {node: top(node) for node in nodes}, label, set(), [])
+            if rules.spec.ban
+            else None
+        )
+        for name in rules.spec.ban:
+            found = [node for node in nodes if shown is not None and _is(name, shown, node, ids, named)]
+            banned.update(found)
+            words_of = {w for fit in fits.values() for w in rules.banned_by(name, fit.language) & fit.counts.banned}
+            tell("ban", name, found, ", ".join(sorted(words_of)) if not found else "")
     return _table(fits, nodes, named, ids, {node: top(node) for node in nodes}, label, banned, report)
 
 
-def _split_met(names: Sequence[str], fit: Topics) -> bool:
-    return any(_meets(names, said, fit.language) for said in fit.table["keywords"])
+def _is(name: str, shown: Joined, node: Node, ids: Mapping[Node, str], named: Mapping[Node, Sequence[str]]) -> bool:
+    """Return whether a name is this topic's id or label, or an id all words of which are among its first."""
+    row = shown.table.iloc[shown.place[node]]
+    called = {str(row["topic_id"]).casefold(), ids[node].casefold()}
+    called |= {form for text in (row["label_en"], row["label_zh"]) for form in _called(text)}
+    if name.casefold() in called:
+        return True
+    parts = [part for part in name.casefold().split("-") if part]
+    return len(parts) > 1 and set(parts) <= set(named[node][:_FIRST])
 
 
 def _called(label: Label) -> set[str]:
@@ -242,7 +265,8 @@ def _by_entry(spec: TopicRules, nodes: Sequence[Node], named: Mapping[Node, Sequ
 
 def _table(
     fits: Mapping[str, Topics], nodes: Sequence[Node], named: Mapping[Node, Sequence[str]], ids: Mapping[Node, str],
-    root: Mapping[Node, Node], label: Mapping[Node, Label], banned: set[Node], report: list[tuple[str, str, bool, str]],
+    root: Mapping[Node, Node], label: Mapping[Node, Label], banned: set[Node],
+    report: list[tuple[str, str, bool, str, str]],
 ) -> Joined:  # fmt: skip
     members: dict[Node, list[Node]] = {}
     for node in nodes:

@@ -32,6 +32,7 @@ MENTION_COLUMNS: Final = (
 GROUP_COLUMNS: Final = ("group", "topic_id", "keywords", "size", "language")
 CHECK_COLUMNS: Final = ("section", "language", "name", "value", "n", "text")
 FAR: Final = "far"  # why a comment has no topic: each of its clauses is unlike all of them
+BANNED: Final = "banned"  # one of its clauses was in a topic that the topic file leaves out, none in another
 _NAN: Final = float("nan")
 
 
@@ -50,11 +51,12 @@ class Space:
     groups : DataFrame
         `GROUP_COLUMNS`: finer groups of clauses, among which `cxlab.voice.emerging` looks for what is new.
     rejected : DataFrame
-        ``comment_id`` and ``reason``: `FAR`, else those of `clauses.split`.
+        ``comment_id`` and ``reason``: `FAR`, `BANNED`, else those of `clauses.split`.
     checks : DataFrame
         `CHECK_COLUMNS`. Section ``account``: comments by what became of them; ``language``: vectors (``name``), clauses
         (``value``), comments (``n``); ``fit``; ``choice`` (``n`` is the number of topics); ``sentiment``; ``flood``
-        (``value`` floods, ``n`` comments); ``rule`` (``value`` 1 if it met something, else ``text`` names the nearest).
+        (``value`` floods, ``n`` comments); ``rule`` (``value`` 1 if it met something; ``text`` is what it met, else the
+        nearest).
     """
 
     topics: pd.DataFrame
@@ -93,7 +95,8 @@ def fit(comments: pd.DataFrame, scores: pd.DataFrame, *, params: Params, seed: i
     )
     told = set(mentions.loc[mentions["topic_id"].notna(), "comment_id"])
     silent = mentions.loc[~mentions["comment_id"].isin(told), "comment_id"].unique()
-    far = pd.DataFrame({"comment_id": silent, "reason": FAR})
+    banned = set(mentions.loc[found.banned, "comment_id"])
+    far = pd.DataFrame({"comment_id": silent, "reason": [BANNED if c in banned else FAR for c in silent]})
     rejected = pd.concat([texts.rejected, far], ignore_index=True).astype(str)
     return Space(
         _topics(found.table, mentions, told=len(told), first=params.languages[0]),
@@ -245,7 +248,8 @@ def _checks(
     for kind, group in flood.groupby("kind", sort=True):
         rows.append(("flood", "", str(kind), float(group["flood"].nunique()), float(len(group)), ""))
     for rule in found.report.to_dict("records"):
-        rows.append(("rule", "", f"{rule['rule']}: {rule['entry']}", float(rule["met"]), _NAN, str(rule["nearest"])))
+        what = str(rule["found"] if rule["met"] else rule["nearest"])
+        rows.append(("rule", "", f"{rule['rule']}: {rule['entry']}", float(rule["met"]), _NAN, what))
     return pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
 
 

@@ -40,7 +40,7 @@ COLUMNS: Final = ("topic_id", "keywords", "size", "share", "stability", "npmi")
 FEW: Final = 2 * choice.SMALLEST  # clauses below which all are one topic
 WORDS: Final = 10  # keywords of a topic
 FINE: Final = 12  # clauses of a fine group on average
-MOST_GROUPS: Final = 60
+MOST_GROUPS: Final = 120  # so many that what is new is not hidden in what is old
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,9 @@ def checks(*, stability: float = 0.97, rules: bool = True, sentiment: str = "rat
     rows += [("flood", "", "copy", 3, 90, ""), ("flood", "", "burst", 1, 10, "")]
     if rules:
         rows += [
-            ("rule", "", "merge: delivery, courier", 1, 2, ""),
-            ("rule", "", "ban: refnud", 0, 0, "nearest: refund"),
+            ("rule", "", "merge: delivery", 1, 2, "courier · late · parcel"),
+            ("rule", "", "ban: refnud", 0, 0, "refund"),
+            ("rule", "", "name: wurst", 0, 0, ""),
         ]
     return pd.DataFrame(rows, columns=["section", "language", "name", "value", "n", "text"])
 

@@ -85,7 +85,16 @@ def test_tone_prints_its_accuracy() -> None:
 
 def test_an_entry_that_met_nothing_is_named() -> None:
     found = topic_checks.rules(world.checks())
-    assert "1 entry of the topic file was obeyed. These met nothing: ban: refnud." in found.sentence("en")
+    assert "1 entry of the topic file was obeyed. These met nothing: ban: refnud, name: wurst." in found.sentence("en")
+    table = found.pages["en"].table
+    assert table is not None
+    assert table["rows"] == [
+        ["merge", "delivery", "courier · late · parcel", ""],
+        ["ban", "refnud", "nothing", "refund"],
+        ["name", "wurst", "nothing", "none is like it"],
+    ]
+    idle = topic_checks.rules(world.checks().query("section != 'rule' or value == 0"))
+    assert "No entry of the topic file was obeyed." in idle.sentence("en")
     assert "No topic file" in topic_checks.rules(world.checks(rules=False)).sentence("en")
 
 
@@ -96,6 +105,27 @@ def test_the_choice_shows_what_was_tried() -> None:
     assert figure is not None
     (line,) = [x for x in figure.axes[0].lines if x.get_gid() == "stability"]
     np.testing.assert_allclose(np.asarray(line.get_ydata(), float), [1.0, 0.99, 0.97, 0.8])
+
+
+def test_many_fewer_topics_in_one_language_are_told() -> None:
+    checks = world.checks()
+    assert "several things may share" not in topics.choice(checks).sentence("en")
+    many = (checks["section"] == "fit") & (checks["language"] == "en") & (checks["name"] == "k")
+    uneven = checks.assign(value=checks["value"].mask(many, 25))
+    found = topics.choice(uneven)
+    assert "Chinese has 4 topics and English 25" in found.sentence("en")
+    assert "voice: {k: {zh: 16}}" in found.sentence("en")
+    assert "voice: {k: {zh: 16}}" in found.sentence("zh")
+    told = uneven[(uneven["section"] != "choice") | (uneven["language"] != "zh")]  # the number was set
+    assert "several things may share" not in topics.choice(told).sentence("en")
+
+
+def test_a_figure_says_which_topics_it_leaves_out() -> None:
+    many = pd.concat([world.topics()] * 7, ignore_index=True)
+    many["topic_id"] = [f"{t}-{i}" for i, t in enumerate(many["topic_id"])]
+    assert topics.topics(many).pages["en"].caption == "The 24 most frequent of 28 topics; the table has them all."
+    assert topics.stability(many, world.checks()).pages["en"].caption == "The 24 least stable of 28 topics."
+    assert not topics.topics(world.topics()).pages["en"].caption
 
 
 def test_nothing_to_say() -> None:

@@ -181,6 +181,8 @@ def rules(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str
     missed = rows[rows["value"] == 0]
     obeyed = float(len(rows) - len(missed))
     statements = [Statement("topic_rules.lead", {}, {"value": tally(obeyed)}, quantity=obeyed)]
+    if not obeyed:
+        statements = [Statement("topic_rules.idle")]
     if len(missed):
         entries = [plain(x) for x in missed["name"]]
         statements.append(
@@ -188,10 +190,14 @@ def rules(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str
         )
 
     def tabulate(language: str) -> Block:
-        done = message(language, "topic_rules.obeyed")
-        body = [[plain(r["name"]), done if r["value"] else plain(r["text"])] for r in rows.to_dict("records")]
-        heads = [(message(language, f"topic_rules.{h}"), "left") for h in ("entry", "outcome")]
-        return table(heads, body, caption=message(language, "topic_rules.caption"), open=False)
+        body = []
+        for r in rows.to_dict("records"):
+            kind, _, entry = str(r["name"]).partition(": ")
+            met = plain(r["text"]) if r["value"] else message(language, "topic_rules.nothing")
+            near = "" if r["value"] else plain(r["text"]) or message(language, "topic_rules.far")
+            body.append([plain(kind), plain(entry), met, near])
+        heads = [(message(language, f"topic_rules.{h}"), "left") for h in ("kind", "entry", "outcome", "nearest")]
+        return table(heads, body, caption=message(language, "topic_rules.caption"), open=bool(len(missed)))
 
     return build(id, statements, languages, tabulate=tabulate)
 

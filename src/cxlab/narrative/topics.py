@@ -5,7 +5,7 @@ All read the tables of the client's topic space: ``topics`` and ``topic_checks``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from cxlab.wording import count, known, number, pick, plain
 _STABLE, _FAIR = 0.9, 0.7  # agreement between runs from which topics are called stable, fairly stable
 _SHAKY = 0.6  # stability of a topic below which it is named
 _MOST = 24  # topics of a figure; the table has them all
+_FEWER = 3  # so many times fewer topics than in another language are told
+_ENOUGH = 100  # comments of a language that may hold as many topics as another
 Names = Mapping[str, Mapping[str, str]]
 
 
@@ -108,7 +110,16 @@ def topics(
     def say(language: str) -> str:
         return message(language, "topic_list.note", {"topic_word": message(language, "topic_list.topic_word")})
 
-    return build(id, statements, languages, note=say, draw=draw, tabulate=tabulate)
+    cut = _cut("most", len(rows))
+    return build(id, statements, languages, note=say, caption=cut, draw=draw, tabulate=tabulate)
+
+
+def _cut(which: str, there: int) -> Callable[[str], str] | None:
+    """Return what is said under a figure of the ``most`` frequent or ``least`` stable topics that leaves others out."""
+    if there <= _MOST:
+        return None
+    numbers = {"shown": str(_MOST), "topics": str(there)}
+    return lambda lang: message(lang, f"topic_list.{which}", numbers)
 
 
 def stability(
@@ -168,7 +179,9 @@ def stability(
     def say(language: str) -> str:
         return message(language, "topic_stability.note")
 
-    return build(id, statements, languages, note=say, draw=draw if len(rows) else None, tabulate=tabulate)
+    cut = _cut("least", len(rows))
+    shown = draw if len(rows) else None
+    return build(id, statements, languages, note=say, caption=cut, draw=shown, tabulate=tabulate)
 
 
 def choice(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str = "choice") -> Finding:
@@ -188,12 +201,32 @@ def choice(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: st
     first, *rest = parts
     return build(
         id,
-        first.statements,
+        [*first.statements, *_uneven(checks, set(rows["language"].astype(str)), languages)],
         languages,
         draw=lambda lang: first.pages[lang].figure or figures.intervals(pd.DataFrame(), [], language=lang),
         caption=lambda lang: first.pages[lang].caption,
         inside=rest,
     )
+
+
+def _uneven(checks: pd.DataFrame, free: Set[str], languages: Sequence[str]) -> list[Statement]:
+    """Say which languages have many fewer topics than another though their number was left to the texts."""
+    fits = measures(checks, "fit")
+    if len(fits) < 2 or "k" not in fits:
+        return []
+    best = str(fits["k"].idxmax())
+    most = float(fits["k"].max())
+    out = []
+    for code, row in fits.iterrows():
+        if code not in free or row["n"] < _ENOUGH or row["k"] * _FEWER > most:
+            continue
+        setting = f"voice: {{k: {{{code}: {int(min(most, 4 * row['k']))}}}}}"
+        words = {
+            lang: {"few": language_name(str(code), lang), "many": language_name(best, lang), "setting": setting}
+            for lang in languages
+        }
+        out.append(Statement("topic_choice.uneven", words, {"topics": tally(float(row["k"])), "most": tally(most)}))
+    return out
 
 
 def _one_choice(code: str, rows: pd.DataFrame, languages: Sequence[str], id: str) -> Finding:

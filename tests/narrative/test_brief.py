@@ -6,6 +6,7 @@ import pytest
 from tidy import LABELS, estimates
 
 from cxlab import blocks
+from cxlab.catalogue import message
 from cxlab.narrative import brief, findings_table, retold
 from cxlab.narrative import satisfaction as say
 from cxlab.vocab import FINDING_COLUMNS
@@ -125,6 +126,63 @@ def test_further_notebooks_are_told_under_their_question() -> None:
 def test_how_well_a_model_predicts_is_no_answer_to_the_question() -> None:
     rows = further().replace({"id": {"checks": "agreement"}})
     assert retold.behind(rows, questions=QUESTIONS) == retold.behind(further(), questions=QUESTIONS)
+
+
+def test_doubts_are_told_with_what_they_doubt() -> None:
+    cost = "Service weighs most: 24 %. Over all that is −0.08. Whether another weighs more we cannot tell. Also: Staff."
+    rows = further().assign(sentence=lambda d: d["sentence"].mask(d["id"] == "drivers", cost))
+    (block,) = retold.behind(rows, questions=QUESTIONS, languages=["en"]).pages["en"]
+    assert block["text"] == f"Why? {cost.removesuffix(' Also: Staff.')}"
+    late = "So far 548. They lead 696 to be expected. Over all it is 3. Whether it adds cannot be told."
+    for verdict, end in (("cannot_tell", " Whether it adds cannot be told."), ("", "")):
+        rows = further().assign(sentence=late, verdict=verdict)
+        (block,) = retold.behind(rows, questions=QUESTIONS, languages=["en"]).pages["en"]
+        assert block["text"] == f"Why? So far 548. They lead 696 to be expected.{end}"
+
+
+def tried(trust: str, topics: str) -> pd.DataFrame:
+    names = ("error", "percent", "split", "end", "value", "span", "came", "best", "old", "new")
+    fields = dict.fromkeys(names, "14.4 %") | dict.fromkeys(("before", "change", "change_span"), "Q2 2026")
+    rows = []
+    for lang, gap in (("en", " "), ("zh", "")):
+        first, chance = message(lang, "value_trust.one_class"), message(lang, "value_trust.chance")
+        rows += [
+            ("30_drivers", "worth", lang, first, ""),
+            ("30_drivers", "trust", lang, chance + gap + message(lang, f"value_trust.{trust}", fields), ""),
+            ("35_journey", "first", lang, first, ""),
+            ("35_journey", "changes", lang, message(lang, f"voice_change.{topics}", fields) + gap + chance, ""),
+        ]
+    return pd.DataFrame([(*r, "{}") for r in rows], columns=list(FINDING_COLUMNS))
+
+
+@pytest.mark.parametrize("key", ["many", "few", "outside", "close", "inside"])
+def test_a_forecast_outside_its_own_limit_is_told(key: str) -> None:
+    rows = tried(key, "same")
+    off = key in ("many", "few", "outside")
+    told = retold.missed(rows, questions=QUESTIONS)
+    assert told == ({"en": ("Why?",), "zh": ("为什么？",)} if off else {"en": (), "zh": ()})
+    for lang in ("en", "zh"):
+        said = retold.behind(rows, questions=QUESTIONS).pages[lang][0]["text"]
+        assert ("14.4 %" in said) == off
+        (note,) = brief.certainty(missed=told).pages[lang]
+        assert (
+            (note["kind"] == "warning") == (told[lang] != ()) == ("Why?" in note["text"] or "为什么？" in note["text"])
+        )
+    assert retold.believed(rows)
+
+
+@pytest.mark.parametrize("key", ["rose", "fell", "same"])
+def test_what_customers_speak_of_more_is_told(key: str) -> None:
+    rows = tried("close", key)
+    for lang in ("en", "zh"):
+        said = retold.behind(rows, questions=QUESTIONS).pages[lang][1]["text"]
+        assert ("Q2 2026" in said) == (key != "same")
+
+
+def test_where_nothing_else_was_asked_no_earlier_period_is_missed() -> None:
+    page = brief.changes(estimates(), labels=LABELS, measures=[], period="2026Q3").pages
+    assert [b["text"] for b in page["en"]] == ["Nothing else was asked in this period."]
+    assert page["zh"] != page["en"]
 
 
 def test_one_model_that_failed_is_told() -> None:

@@ -196,6 +196,7 @@ def changes(
     Parameters are those of `cards`.
     """
     found = [(m, *_rows(estimates, item=m[0], metric=m[1], period=period, weighting=weighting)) for m in measures]
+    asked = any(level is not None for _, level, _, _ in found)
     by: dict[str, list[tuple[Measure, pd.Series]]] = {"real": [], "no_real_change": [], "cannot_tell": []}
     for measure, _, change, _ in found:
         if change is not None:
@@ -230,7 +231,7 @@ def changes(
                     )
                 )
         if not page:
-            page.append(blocks.note(message(lang, "changes.none")))
+            page.append(blocks.note(message(lang, "changes.none" if asked else "changes.nothing_else")))
         pages[lang] = page
     return Passage("changes", pages)
 
@@ -239,6 +240,7 @@ def certainty(
     *,
     ci_prob: float = 0.9,
     passed: bool = True,
+    missed: Mapping[str, Sequence[str]] | None = None,
     hits: tuple[int, int] | None = None,
     would_change: Mapping[str, str] | None = None,
     languages: Sequence[str] = LANGUAGES,
@@ -251,6 +253,8 @@ def certainty(
         Probability of the intervals on the page.
     passed : bool
         Whether all models passed their checks.
+    missed : mapping language -> questions, optional
+        Of pages whose forecast, tried on the past, lay outside its own limit (`retold.missed`).
     hits : (int, int), optional
         Forecasts of last period that fell in their range, and how many there were.
     would_change : mapping language -> str, optional
@@ -268,11 +272,17 @@ def certainty(
             )
         ]
         said.append(message(lang, "certainty_note.passed" if passed else "certainty_note.failed"))
+        off = list((missed or {}).get(lang, ()))
+        if off:
+            named = {"list": listed([f"“{question}”" for question in off], lang)}
+            said.append(message(lang, "certainty_note.missed", named))
         if hits is not None:
             said.append(message(lang, "certainty_note.hits", {"hits": count(hits[0]), "total": count(hits[1])}))
         if would_change is not None and would_change.get(lang):
             said.append(would_change[lang])
-        pages[lang] = [blocks.note(message(lang, "list.join").join(said), kind="info" if passed else "warning")]
+        pages[lang] = [
+            blocks.note(message(lang, "list.join").join(said), kind="info" if passed and not off else "warning")
+        ]
     return Passage("certainty", pages)
 
 

@@ -10,12 +10,16 @@ import pandas as pd
 
 from cxlab import blocks
 from cxlab.blocks import Block
-from cxlab.catalogue import message
+from cxlab.catalogue import catalogue, message
 from cxlab.vocab import LANGUAGES
 from cxlab.wording import pick
 
 _OF_THE_MODEL = ("checks", "prior", "agreement")  # findings on a model, not on customers
-_SENTENCES = 2  # of a finding that is told again
+_SENTENCES = 2  # of a finding that is told again, and the doubts that come with it
+# what a page says of the past it was tried on, where it missed by more than it allows itself
+_MISSED = ("value_trust.outside", "value_trust.many", "value_trust.few")
+# what further findings of a page say when something is new; only then they are told, too
+_NEWS = {"changes": ("voice_change.rose", "voice_change.fell"), "emerging": ("voice_new.lead",)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,9 @@ def digest(findings: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, ids:
 def behind(
     findings: pd.DataFrame, *, questions: Mapping[str, Mapping[str, str]], languages: Sequence[str] = LANGUAGES
 ) -> Passage:
-    """Return the first finding of each further notebook, under the question it answers.
+    """Return the first finding of each further notebook, under the question it answers, with the doubts it names.
+
+    With it stand what came up anew and, where the page's forecast missed the past by more than it allows, that it did.
 
     Parameters
     ----------
@@ -78,8 +84,11 @@ def behind(
             if own.empty:
                 continue
             asked, row = pick(question, lang), own.iloc[0]
-            text = message(lang, "list.join").join([asked, _begin(str(row["sentence"]), _SENTENCES)])
-            page.append(blocks.finding(text, verdict=str(row["verdict"]), lead=asked))
+            said = [asked, _begin(str(row["sentence"]), _SENTENCES, lang, row["verdict"] == "cannot_tell")]
+            said += [_begin(s, 1, lang) for i, s in zip(own["id"], own["sentence"].astype(str), strict=True)
+                     if i != row["id"] and _finds(s, _NEWS.get(str(i), ()), lang)]  # fmt: skip
+            said += _misses(own, lang)
+            page.append(blocks.finding(message(lang, "list.join").join(said), verdict=str(row["verdict"]), lead=asked))
         pages[lang] = page or [blocks.note(message(lang, "brief.behind_none"))]
     return Passage("behind", pages)
 
@@ -89,6 +98,22 @@ def believed(findings: pd.DataFrame) -> bool:
     return not ((findings["id"] == "checks") & (findings["verdict"] == "withheld")).any()
 
 
+def missed(
+    findings: pd.DataFrame, *, questions: Mapping[str, Mapping[str, str]], languages: Sequence[str] = LANGUAGES
+) -> dict[str, tuple[str, ...]]:
+    """Return the questions of the pages whose forecast, tried on the past, lay outside its own limit, by language.
+
+    Parameters are those of `behind`.
+    """
+    found = {}
+    for lang in languages:
+        rows = findings[findings["language"] == lang]
+        found[lang] = tuple(
+            pick(question, lang) for n, question in questions.items() if _misses(rows[rows["notebook"] == n], lang)
+        )
+    return found
+
+
 def told(findings: pd.DataFrame, *, notebook: str, id: str, languages: Sequence[str] = LANGUAGES) -> dict[str, str]:
     """Return the text of one finding of a notebook in each language that has it."""
     rows = findings[(findings["notebook"] == notebook) & (findings["id"] == id)]
@@ -96,13 +121,43 @@ def told(findings: pd.DataFrame, *, notebook: str, id: str, languages: Sequence[
     return {lang: said[lang] for lang in languages if lang in said}
 
 
-def _begin(text: str, sentences: int) -> str:
-    """Return the first sentences of a text."""
-    found = ""
-    for _ in range(sentences):
-        rest = text[len(found) :]
-        found += rest[: len(rest) - len(rest.lstrip())] + _lead(rest.lstrip()) if rest.strip() else ""
-    return found
+def _begin(text: str, sentences: int, language: str, doubtful: bool = False) -> str:
+    """Return the first sentences of a text and the doubts right behind them; the first doubt anywhere if `doubtful`."""
+    parts = _sentences(text)
+    end = min(sentences, len(parts))
+    while end < len(parts) and _doubts(parts[end], language):
+        end += 1
+    taken = parts[:end]
+    if doubtful and not any(_doubts(p, language) for p in taken):
+        taken += [p for p in parts[end:] if _doubts(p, language)][:1]
+    return "".join(taken).strip()
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences of a text, each with the space before it; together they are the text."""
+    parts: list[str] = []
+    while rest := text[sum(map(len, parts)) :]:
+        gap = len(rest) - len(rest.lstrip())
+        parts.append(rest[:gap] + _lead(rest[gap:]))
+    return parts
+
+
+def _doubts(sentence: str, language: str) -> bool:
+    """Whether a sentence says that something cannot be told."""
+    return any(word in sentence for word in message(language, "brief.doubts").split("|"))
+
+
+def _misses(own: pd.DataFrame, language: str) -> list[str]:
+    """Return the sentences by which a page says that its forecast missed the past by more than it allows."""
+    return [p.strip() for text in own["sentence"].astype(str) for p in _sentences(text)
+            if _finds(p, _MISSED, language)]  # fmt: skip
+
+
+def _finds(text: str, keys: Sequence[str], language: str) -> bool:
+    """Whether a text holds one of these messages of the catalogue, whatever stands in its fields."""
+    messages = catalogue(language)
+    shapes = (re.split(r"\{[^{}]*\}", messages[key]) for key in keys)
+    return any(re.search(".+?".join(map(re.escape, shape)), text) for shape in shapes)
 
 
 def _lead(text: str) -> str:

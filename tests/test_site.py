@@ -195,6 +195,14 @@ def test_failures_are_named_with_a_reason_and_a_way_to_look(inputs: Path) -> Non
     assert "no answers in this period" in words(site / "birch/2026Q3/index.html")
 
 
+def test_a_notebook_without_data_gives_its_own_reason(inputs: Path) -> None:
+    empty = unit(inputs, n20="no_data")
+    own = replace(empty.notebooks[1], error="nobody rated attributes together with an outcome")
+    said = words(built(inputs, replace(empty, notebooks=(empty.notebooks[0], own, empty.notebooks[2]))) / "index.html")
+    assert "no data: nobody rated attributes together with an outcome" in said
+    assert "no answers in this period" not in said
+
+
 def test_an_older_good_page_is_shown_as_such(inputs: Path) -> None:
     good = unit(inputs)
     failed = replace(good.notebooks[1], status="failed", error="KeyError: ana@example.org in row 7", older=True)

@@ -171,10 +171,16 @@ def _page(book: nbformat.NotebookNode | None, context: PageContext, language: st
 
 
 def _reason(result: NotebookResult, say: Mapping[str, str]) -> str:
-    """Say in plain words why a page is not what it should be; the error's own words follow."""
+    """Say in plain words why a page is not what it should be; the error's own words follow.
+
+    What a notebook itself says of its lack of data stands alone: a general reason beside it could only contradict it.
+    """
+    own = _said(result.error)
     if result.status == "ok":
         return ""
-    return " – ".join(part for part in (say[f"reason_{result.status}"], _said(result.error)) if part)
+    if result.status == "no_data" and own:
+        return own
+    return " – ".join(part for part in (say[f"reason_{result.status}"], own) if part)
 
 
 def _said(error: str) -> str:

@@ -164,6 +164,7 @@ def test_a_forecast_outside_its_own_limit_is_told(key: str) -> None:
     for lang in ("en", "zh"):
         said = retold.behind(rows, questions=QUESTIONS).pages[lang][0]["text"]
         assert ("14.4 %" in said) == off
+        assert (message(lang, "brief.tried") in said) == (key in ("many", "few"))
         (note,) = brief.certainty(missed=told).pages[lang]
         assert (
             (note["kind"] == "warning") == (told[lang] != ()) == ("Why?" in note["text"] or "为什么？" in note["text"])

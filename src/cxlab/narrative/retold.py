@@ -149,8 +149,11 @@ def _doubts(sentence: str, language: str) -> bool:
 
 def _misses(own: pd.DataFrame, language: str) -> list[str]:
     """Return the sentences by which a page says that its forecast missed the past by more than it allows."""
-    return [p.strip() for text in own["sentence"].astype(str) for p in _sentences(text)
-            if _finds(p, _MISSED, language)]  # fmt: skip
+    found = [p.strip() for text in own["sentence"].astype(str) for p in _sentences(text)
+             if _finds(p, _MISSED, language)]  # fmt: skip
+    if found and not _finds(found[0], _MISSED[:1], language):  # only that one says itself what was tried
+        found.insert(0, message(language, "brief.tried"))
+    return found
 
 
 def _finds(text: str, keys: Sequence[str], language: str) -> bool:

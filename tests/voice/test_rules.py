@@ -209,3 +209,13 @@ def test_all_clauses_of_all_languages_get_one_list_of_topics(models: Path):
     nothing = joined.fit_all(clauses.split(pd.DataFrame({"comment_id": ["a"], "text": [""]})), voice=Voice())
     assert nothing.table.empty
     assert not len(nothing.topic_id)
+
+
+def test_the_parts_of_a_split_are_not_joined_again_by_their_label(found):
+    spec = {"topics": [{"label": {"en": "First thing", "zh": "第一"}, "keywords": [*KEYWORDS, word(1, 9)]}]}
+    spec["topics"][0]["keywords"] += found["en"].table["keywords"].iloc[1][-1:]
+    whole, cut = join(found, spec), join(found, {**spec, "split": {"first-thing": 2}})
+    size = [int(r.table.loc[r.table["topic_id"] == "first-thing", "size"].iloc[0]) for r in (whole, cut)]
+    assert (len(whole.table), len(cut.table)) == (4, 5)
+    assert size[1] < size[0]
+    assert set(cut.table["language"]) >= {"en", "zh"}

@@ -9,7 +9,7 @@ rule       what it does
 ``topics`` a label in every language with keywords of every language: found topics that one of its keywords names are
            joined under it; ``seed: true`` makes such a topic even where none was found
 ``merge``  topics that are one, each told by its id or one of its keywords
-``split``  a topic, told so, and in how many parts
+``split``  a topic, told so, and in how many parts; a label stays with the part its keywords name best
 ``ban``    a topic to leave out, told by its id, its label or all words of its id: its clauses have no topic then and
            count as banned; a single word that no topic is called by may name none
 ``name``   a topic, told so, and its label
@@ -194,10 +194,13 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
         report.append((rule, entry, bool(found), found, "" if found else nearest(entry, legal)))
 
     if rules is not None:
+        apart = {name.casefold() for name in rules.spec.split}
         for entry, members in _by_entry(rules.spec, nodes, named).items():
+            said = rules.spec.topics[entry]
+            if apart & (_called(said.label) | {w.casefold() for w in said.keywords}):
+                members = _firsts(members, said.keywords, named)  # the other parts stay for themselves
             for node in members:
                 root[top(node)] = top(members[0])
-            said = rules.spec.topics[entry]
             if members:
                 label[top(members[0])] = said.label
             tell("topics", said.keywords[0], members)
@@ -261,6 +264,16 @@ def _by_entry(spec: TopicRules, nodes: Sequence[Node], named: Mapping[Node, Sequ
         if value and max(value) > 0:
             found[int(np.argmax(value))].append(node)
     return found
+
+
+def _firsts(members: Sequence[Node], keywords: Sequence[str], named: Mapping[Node, Sequence[str]]) -> list[Node]:
+    """Return the topic of each language that keywords name best."""
+    best: dict[str, Node] = {}
+    for node in members:
+        old = best.get(node[0])
+        if old is None or _meets(keywords, named[node], node[0]) > _meets(keywords, named[old], node[0]):
+            best[node[0]] = node
+    return list(best.values())
 
 
 def _table(

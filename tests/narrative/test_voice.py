@@ -57,6 +57,8 @@ def test_often_and_heavily_are_two_things(table: pd.DataFrame) -> None:
     said = voice.weight(table, about=world.about()).sentence("en")
     assert "Often spoken of and with a lower score: “Delivery”." in said
     assert "Seldom spoken of, but with a lower score: “Sizes”." in said
+    common = table.assign(mean=table["mean"].where(table["estimand"] != "share", 0.3 + table["mean"] / 2))
+    assert "Seldom" not in voice.weight(common, about=world.about()).sentence("en"), "three in ten are not seldom"
 
 
 def test_what_rose(table: pd.DataFrame) -> None:
@@ -103,6 +105,8 @@ def test_praise_and_complaint(table: pd.DataFrame) -> None:
     found = voice_tone.tone(table, about=world.about(), accuracy=0.91)
     assert found.sentence("en").startswith("Customers speak worst of “Delivery”: 10\u00a0%")
     assert "of comments kept aside 91\u00a0% are told right" in found.sentence("en")
+    alike = table.assign(ci_low=table["ci_low"].where(table["estimand"] != "sentiment", 0.05))
+    assert "Of no topic do customers clearly speak" in voice_tone.tone(alike, about=world.about()).sentence("en")
     assert "a rough guide" in voice_tone.tone(table, about=world.about(), method="lexicon").sentence("en")
 
 

@@ -30,6 +30,7 @@ from cxlab.narrative.voice_words import (
 )  # fmt: skip
 from cxlab.wording import certainty, count, known, number, probability
 
+_OFTEN = 0.25  # share of comments that is often, however often others are spoken of
 TIES = ("worse", "better", "no_real_change", "cannot_tell", "withheld", "suppressed")
 
 
@@ -151,7 +152,7 @@ def weight(estimates: pd.DataFrame, *, about: Voice, id: str = "weight") -> Find
     order = np.argsort(-shares["mean"].to_numpy(float), kind="stable")
     effects, shares = effects.iloc[order].reset_index(drop=True), shares.iloc[order].reset_index(drop=True)
     usual = float(shares["mean"].median())
-    often = shares["mean"].to_numpy(float) >= usual
+    often = shares["mean"].to_numpy(float) >= min(usual, _OFTEN)
     real = effects["verdict"].astype(str).to_numpy()
     topics = effects["topic"].astype(str).to_numpy()
     lists = {

@@ -41,7 +41,11 @@ def tone(
     numbers = numbers_of(worst, "low")
     if len(shown) > 1:
         numbers |= numbers_of(best, "high")
-    statements = [Statement("voice_tone.lead" if len(shown) > 1 else "voice_tone.single", named, numbers)]
+    apart = float(best["ci_low"]) > float(worst["ci_high"])  # else which is worst, and which best, is chance
+    key = "single" if len(shown) == 1 else "lead" if apart else "alike"
+    if key == "alike":
+        numbers = {k: numbers[k] for k in ("low", "high")}
+    statements = [Statement(f"voice_tone.{key}", named, numbers)]
     if np.isfinite(accuracy):
         right = {"accuracy": Number(accuracy, "share", drawn=False, tabled=False)}
         statements.append(Statement("voice_tone.accuracy", {}, right))

@@ -145,3 +145,15 @@ def test_comments_of_a_banned_topic_are_told_as_such(found: tuple[space.Space, p
     account = left.checks[left.checks["section"] == "account"].set_index("name")["n"]
     assert account["banned"] == len(only)
     assert account.sum() == len(rows)
+
+
+def test_the_number_of_topics_may_be_set_by_language() -> None:
+    rows, _ = world(60)
+    voice = Voice.model_validate({"k": {"en": 2, "zh": 4}, "seeds": 2})
+    params: Any = SimpleNamespace(voice=voice, languages=("en", "zh"))
+    checks = space.fit(rows, NO_SCORES, params=params, seed=1).checks
+    assert checks.loc[(checks["section"] == "fit") & (checks["name"] == "k"), "value"].tolist() == [2]
+    unmet = checks[checks["section"] == "rule"]
+    assert unmet[["name", "value", "text"]].to_numpy().tolist() == [["k: zh", 0.0, "en"]]
+    with pytest.raises(ValueError, match="pattern"):
+        Voice.model_validate({"k": {"english": 2}})

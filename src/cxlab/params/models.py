@@ -530,6 +530,9 @@ def _rules(value: Any) -> Any:
     return value
 
 
+TopicNumber = Annotated[int, F(ge=1, le=200)]
+
+
 class Voice(Strict):
     """How topics of comments are found."""
 
@@ -540,8 +543,9 @@ class Voice(Strict):
         None,
         description="names, merges, splits, bans, seeds of topics: a YAML file beside this one, or written here",
     )
-    k: Literal["auto"] | Annotated[int, F(ge=1, le=200)] = F(
-        "auto", description="topics of each language; auto: told apart best and found again"
+    k: Literal["auto"] | TopicNumber | dict[Annotated[str, F(pattern="^([a-z]{2,3}|other)$")], TopicNumber] = F(
+        "auto",
+        description="topics of each language, or by language {en: 20, zh: 8}; auto: told apart best and found again",
     )
     method: Literal["auto", "themes", "fine"] = F("auto", description="a few themes, many narrow intents, or by rule")
     unit: Literal["clause", "sentence", "comment"] = F("clause", description="what has one topic")

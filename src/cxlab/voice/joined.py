@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +89,7 @@ def fit_all(
         )  # fmt: skip
         fits[language] = topics.fit(
             vectors.vectors, said, language=language, weights=np.bincount(back, minlength=len(distinct)),
-            tone=_tone(scores, mine, back, len(distinct)), k=None if voice.k == "auto" else voice.k,
+            tone=_tone(scores, mine, back, len(distinct)), k=_number(voice, language),
             seeds=voice.seeds, seed=seed, method=voice.method, rules=told,
         )  # fmt: skip
         embeddings[language] = (vectors.name, vectors.note)
@@ -107,7 +107,22 @@ def fit_all(
         banned[mine] = (fit.assignment[back] >= 0) & (final < 0)
         probability[mine] = np.where(final >= 0, fit.probability[back], 0.0)
     group, groups = _groups(topic_id, banned, fits, where)
-    return Space(topic_id, banned, probability, joined.table, fits, embeddings, joined.report, group, groups)
+    unmet = pd.DataFrame(_unmet(voice, fits.keys()), columns=list(rules.REPORT_COLUMNS))
+    report = pd.concat([joined.report, unmet], ignore_index=True) if len(unmet) else joined.report
+    return Space(topic_id, banned, probability, joined.table, fits, embeddings, report, group, groups)
+
+
+def _number(voice: Voice, language: str) -> int | None:
+    """Return how many topics a language is to have; None: the texts say."""
+    if isinstance(voice.k, dict):
+        return voice.k.get(language)
+    return None if voice.k == "auto" else voice.k
+
+
+def _unmet(voice: Voice, languages: Collection[str]) -> list[tuple[str, str, bool, str, str]]:
+    """Return languages whose number of topics is set but of which there are no texts, as rows of the report."""
+    named = voice.k if isinstance(voice.k, dict) else {}
+    return [("k", code, False, "", ", ".join(sorted(languages))) for code in named if code not in languages]
 
 
 def _groups(

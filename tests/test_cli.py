@@ -17,7 +17,7 @@ import typer
 
 from cxlab import __version__, cli
 from cxlab.batch import keys
-from cxlab.cli.out import block, plain, progress
+from cxlab.cli.out import block, plain, progress, rejected_for
 from cxlab.errors import Problem
 
 Call = Callable[..., tuple[int, str, str]]
@@ -128,6 +128,41 @@ def test_check_says_all_good(call: Call, home: small_suite.Home) -> None:
     for line in found["reconciliation"]:
         assert line["rows_in"] == line["rows_used"] + line["rows_out_of_scope"] + line["rows_rejected"]
         assert f"{line['source']} -> {line['table']}: " in out
+
+
+def test_check_says_why_rows_are_rejected(call: Call, home: small_suite.Home) -> None:
+    """Few rows that do not fit stop nothing, but they are told: source, column, reason, the first of them, the rest."""
+    text = home.params.read_text(encoding="utf-8")
+    home.params.write_text(text + "limits: {max_reject_share: 0.5}\n", encoding="utf-8")
+    data = next((home.path / "data").glob("survey*.csv"))
+    lines = data.read_text(encoding="utf-8").splitlines()
+    at = lines[0].split(",").index("recommend")
+    for n in (2, 4):
+        row = lines[n].split(",")
+        row[at] = "often"
+        lines[n] = ",".join(row)
+    data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    code, out, _ = call("check", home.params)
+    assert code == 0
+    assert "all good" not in out
+    assert "me: can be run; 2 rows or values are rejected, see below" in out
+    (told,) = [line for line in out.splitlines() if "often" in line]
+    assert told.startswith("  reject   survey -> ratings recommend: ")
+    assert f"(2 times, first {data.name}:3: 'often')" in told
+    assert "rejects.parquet" in out
+    (found,) = json.loads(call("check", home.params, "--json")[1])["rejects"]
+    assert (found["column"], found["n"], found["line"], found["value"]) == ("recommend", 2, 3, "often")
+
+
+def test_reasons_that_differ_in_a_number_only_are_one(capsys: pytest.CaptureFixture[str]) -> None:
+    twin = {"source": "sales", "table": "transactions", "column": "no", "n": 1, "value": "x", "file": "s.csv"}
+    rows = [twin | {"reason": f"the key stands already in line {n}", "line": 100 - n} for n in range(2, 50)]
+    rows.append(twin | {"reason": "is no date", "column": "day", "n": 60, "line": 7, "value": None, "file": None})
+    rejected_for(rows)
+    assert capsys.readouterr().out.splitlines() == [
+        "  reject   sales -> transactions day: is no date (60 times, first 7)",
+        "  reject   sales -> transactions no: the key stands already in line 49 (48 times, first s.csv:51: 'x')",
+    ]
 
 
 def test_check_tells_every_problem_at_once(call: Call, home: small_suite.Home) -> None:

@@ -113,14 +113,19 @@ def check(params_file: ParamsFile, as_json: Json = False) -> None:
         found = {"client": client.client, "brands": brands, "periods": periods, "tables": tables}
         found |= {"inputs": list(client.inputs), "items": list(params.items(client))}
         rows = {"reconciliation": look.reconciliation, "links": look.links, "notices": look.notices}
+        rows["rejects"] = look.rejects
         say_json({"ok": True, **found, **rows})
         return
-    say(f"{client.client}: all good")
+    bad = sum(r["n"] for r in look.rejects)
+    say(f"{client.client}: {f'can be run; {bad:,} rows or values are rejected, see below' if bad else 'all good'}")
     say(f"  brands   {', '.join(brands)}")
     say(f"  periods  {periods[0]} to {periods[-1]} ({len(periods)})")
     say(f"  inputs   {', '.join(client.inputs)}")
     say(f"  tables   {', '.join(tables)}")
     accounts(look)
+    if bad:
+        stores = suite.load().root / "runs" / params.slug(client.client) / "_data"
+        say(f"  reject   all of them: {stores}/*/rejects.parquet, once `cxlab run` has read the data")
     say(f"Next: cxlab run {params_file}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from cxlab.batch import BatchReport, Progress
     from cxlab.connect import Checkup
+
+
+REASONS = 20  # told one by one; the others are counted
 
 
 def plain(text: str) -> str:
@@ -67,10 +71,31 @@ def accounts(look: Checkup) -> None:
             counts[i] += line[name]
     for name, (total, used, out, rejected) in sums.items():
         say(f"  rows     {name}: {total:,} = {used:,} used + {out:,} out of scope + {rejected:,} rejected")
+    rejected_for(look.rejects)
     for link in look.links:
         say(f"  link     {link['lookup']}: {link['matched']:,} of {link['rows']:,} rows ({link['rate']:.1%})")
     for notice in look.notices:
         say(f"  note     {notice}")
+
+
+def rejected_for(rejects: list[dict[str, Any]]) -> None:
+    """Print why rows and values were rejected: a line a source, column and reason, with the first of them."""
+    kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for r in rejects:  # reasons that differ in a number only, such as the line of a row's twin, are one
+        key = (r["source"], r["table"] or "lookups", r["column"] or "", re.sub(r"\d+", "#", str(r["reason"])))
+        kinds.setdefault(key, []).append(r)
+    sums = {key: sum(r["n"] for r in found) for key, found in kinds.items()}
+    order = sorted(kinds, key=lambda key: (-sums[key], key))
+    for key in order[:REASONS]:
+        one = min(kinds[key], key=lambda r: (str(r["file"] or ""), r["line"] or 0))
+        value = "" if one["value"] is None else f": {str(one['value'])[:80]!r}"
+        place = ":".join(str(x) for x in (one["file"], one["line"]) if x)
+        times = f"{sums[key]:,} times, first " if sums[key] > 1 else ""
+        where = f"{key[0]} -> {key[1]}" + (f" {key[2]}" if key[2] else "")
+        say(f"  reject   {where}: {one['reason']} ({times}{place}{value})")
+    if len(order) > REASONS:
+        rest = sum(sums[key] for key in order[REASONS:])
+        say(f"  reject   and {rest:,} more for {len(order) - REASONS} further reasons")
 
 
 @contextlib.contextmanager

@@ -166,3 +166,10 @@ def test_dirty_rows_are_told_and_change_nothing(tmp_path: Path, monkeypatch: pyt
     for words in ("equal in everything", "negative amount", "without a known customer", "after the end of the data"):
         assert words in handled
     assert np.isnan(shown.table["ci_low"].astype(float)).all()
+
+
+def test_without_amounts_value_is_counted_in_purchases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = client(tmp_path, buyers(300, seed=8, weeks=60).assign(amount=""), first="2025Q4", last="2026Q1")
+    told = show(path, tmp_path, monkeypatch, brand="shop", period="2026Q1").sentences
+    assert "what a purchase is worth is not known" in told["worth"]
+    assert "of the value lies with" in told["segments"]

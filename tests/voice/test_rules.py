@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from cxlab import params
 from cxlab.batch import keys
@@ -219,3 +222,15 @@ def test_the_parts_of_a_split_are_not_joined_again_by_their_label(found):
     assert (len(whole.table), len(cut.table)) == (4, 5)
     assert size[1] < size[0]
     assert set(cut.table["language"]) >= {"en", "zh"}
+
+
+@pytest.mark.parametrize("place", ["README.md", "notebooks/templates/15_topics.ipynb"])
+def test_the_lines_shown_to_readers_are_legal(place: str) -> None:
+    text = (Path(__file__).parents[2] / place).read_text()
+    if place.endswith("ipynb"):
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(c["source"]) + "\n" + c["metadata"].get("cxlab", {}).get("zh", "") for c in cells)
+    shown = [part for part in re.findall(r"```yaml\n(.*?)```", text, re.S) if "ban:" in part]
+    assert shown
+    for part in shown:
+        assert TopicRules.model_validate(yaml.safe_load(part)).merge

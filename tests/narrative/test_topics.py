@@ -50,6 +50,17 @@ def test_stability_is_said_as_it_is(value: float, said: str) -> None:
     assert "Least stable: “Prices”" in found.sentence("en")
 
 
+def test_a_language_of_few_comments_does_not_decide_how_stable_topics_are() -> None:
+    checks = world.checks(stability=0.97)
+    fit = checks[checks["section"] == "fit"]
+    few = fit[fit["language"] == fit["language"].iloc[0]].assign(language="other", n=5.0)
+    few.loc[few["name"] == "stability", "value"] = 0.3
+    found = topics.stability(world.topics(), pd.concat([checks, few], ignore_index=True))
+    assert found.statements[0] == topics.stability(world.topics(), checks).statements[0]
+    heavy = pd.concat([checks, few.assign(n=5000.0)], ignore_index=True)
+    assert "not stable" in topics.stability(world.topics(), heavy).statements[0].text("en")
+
+
 def test_every_comment_is_accounted_for() -> None:
     found = topic_checks.account(world.checks())
     assert found.statements[0].text("en") == "Of 2,152 comments 2,000 have a topic, 93\u00a0% of them."

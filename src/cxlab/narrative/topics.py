@@ -21,6 +21,7 @@ from cxlab.wording import count, known, number, pick, plain
 
 _STABLE, _FAIR = 0.9, 0.7  # agreement between runs from which topics are called stable, fairly stable
 _SHAKY = 0.6  # stability of a topic below which it is named
+_SPOKEN = 0.05  # share of the comments from which a language decides how stable the topics are called
 _MOST = 24  # topics of a figure; the table has them all
 _FEWER = 3  # so many times fewer topics than in another language are told
 _ENOUGH = 100  # comments of a language that may hold as many topics as another
@@ -137,7 +138,9 @@ def stability(
     fits = measures(checks, "fit")
     if fits.empty or "stability" not in fits or not known(fits["stability"]).any():
         return build(id, [Statement("topic_stability.none")], languages)
-    weakest = float(fits["stability"].min())
+    # A language of a few comments does not decide; the table has it all the same.
+    spoken = fits[(fits["n"] >= _SPOKEN * fits["n"].sum()) & known(fits["stability"])]
+    weakest = float((spoken if len(spoken) else fits)["stability"].min())
     key = "lead" if weakest >= _STABLE else "fair" if weakest >= _FAIR else "weak"
     seeds = float(fits["seeds"].max()) if "seeds" in fits else 1.0
     numbers = {"seeds": tally(seeds), "value": Number(weakest, "mean", drawn=False)}
@@ -149,7 +152,7 @@ def stability(
     if len(low):
         worst = {lang: {"list": quoted([called[lang][i] for i in low[::-1]], lang)} for lang in languages}
         statements.append(Statement("topic_stability.shaky", worst))
-    far = fits["outlier_share"].astype(float) if "outlier_share" in fits else pd.Series(dtype=float)
+    far = spoken["outlier_share"].astype(float) if "outlier_share" in fits else pd.Series(dtype=float)
     if len(far) and float(far.max()) > 0:
         share = {"outliers": Number(float(far.max()), "rate", drawn=False)}
         statements.append(Statement("topic_stability.outliers", {}, share))

@@ -37,6 +37,7 @@ def home(root: Path, tmp_path_factory: pytest.TempPathFactory, world: synthetic.
     text = (root / "params" / "demo.yaml").read_text(encoding="utf-8")
     (place / "me").mkdir()
     (place / "me" / "demo.yaml").write_text(text.replace("schema.json", "../params/schema.json"), encoding="utf-8")
+    (place / "me" / "demo.topics.yaml").symlink_to(root / "params" / "demo.topics.yaml")
     return place
 
 

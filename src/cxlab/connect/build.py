@@ -26,7 +26,7 @@ from cxlab.params.models import Params
 from cxlab.vocab import TABLES
 
 SUMMARY = "summary.json"
-SCHEMA = 3  # of the stored tables: a change makes every old store stale
+SCHEMA = 4  # of the stored tables: a change makes every old store stale
 _ROW_GROUP = 200_000
 
 

@@ -3,20 +3,24 @@
 =============  =====================================================================================
 placeholder    what is found
 =============  =====================================================================================
-[email]        e-mail addresses
+[email]        e-mail addresses, also spelled ("ann at gmail dot com")
 [url]          links with a user, a query that names a person, or a profile page; other links stay
-[id number]    Chinese resident ids, by date and checksum
-[card]         payment cards, by issuer prefix, length and Luhn digit
-[phone]        Chinese mobiles and landlines, international and national forms; service lines (400, 800) stay
+[id number]    Chinese resident ids, by date and checksum; other papers behind their word
+[account]      ids of WeChat and QQ, behind the word; wxid_...
+[date of birth]  behind the word
+[iban]         bank accounts, by length and check digits; any behind the word
+[card]         payment cards, by issuer prefix, length and Luhn digit; any behind 卡号
+[phone]        Chinese mobiles and landlines, international and national forms; any behind words that tell of a number
+               to call ("my number is", "ring", Tel., 电话是); service lines (400, 800) stay
 [ip]           IPv4 addresses (not version numbers)
 [passport]     only behind the word
 [address]      street and number in English, German, French, Spanish, Portuguese; Chinese road or estate with house
 [plate]        Chinese number plates; European ones behind a word for them, or close to a car
-[name]         Chinese and English names beside a title, or said to be a name
+[name]         Chinese and English names beside a title, said to be a name (我叫, "my name is"), below "Regards,"
 =============  =====================================================================================
 
-Prices, dates, times, ratings, counts, sizes and order numbers are no personal data and stay. Names without a title are
-not found: nothing short of a language model would, and a guess would eat product names.
+Prices, dates, times, ratings, counts, sizes and order numbers are no personal data and stay. Names that nothing tells
+of are not found: nothing short of a language model would, and a guess would eat product names.
 """
 
 from __future__ import annotations
@@ -24,11 +28,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from cxlab.connect import whereabouts
+from cxlab.connect import announced, whereabouts
 from cxlab.connect.sql import identifier
 
 _WIDE = str.maketrans("０１２３４５６７８９＠．－＋（）：　", "0123456789@.-+():\u0020")
@@ -91,7 +96,9 @@ _PATTERNS: list[tuple[str, re.Pattern[str], Callable[[str], bool]]] = [
         _always,
     ),
     ("[email]", re.compile(r"(?<![A-Za-z0-9._%+'-])[A-Za-z0-9._%+'-]+ ?@ ?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), _always),
+    *announced.MAILS,
     *whereabouts.ADDRESSES,
+    *announced.NUMBERS,
     ("[id number]", re.compile(_LEFT + r"[1-9]\d{16}[\dXx]" + _RIGHT), _resident),
     ("[card]", re.compile(_LEFT + r"\d(?:[ -]?\d){12,18}" + _RIGHT), _card),
     ("[ip]", re.compile(
@@ -107,8 +114,9 @@ _PATTERNS: list[tuple[str, re.Pattern[str], Callable[[str], bool]]] = [
      _telephone),
     ("[phone]", re.compile(r"(?<!\d)0(?:7\d{3} ?\d{6}|20 ?\d{4} ?\d{4}|1\d{3} ?\d{6})(?!\d)"), _telephone),
     ("[phone]", re.compile(
-        r"(?i)(?:phone|telephone|mobile|cell|whatsapp|call me (?:at|on)|\btel|电话|手机号?码?|联系方式|微信号?)"
-        r"(?: number| no\.?| is|是|为)?[ :：.]{0,3}((?!400|800)\d(?:[ -]?\d){6,12})(?!\d)"), _telephone),
+        r"(?i)(?:(?<!i)phone|telephone|mobile|cell|whatsapp|call me (?:at|on)|\btel|电话|手机号?码?|联系方式|微信号?)"
+        r"(?: number| no\.?| is|是|为)?[ :：.]{0,3}((?!400|800)\d(?:[ -]?\d){6,12})(?!\d)"), announced.number),
+    *announced.PHONES,
     ("[passport]", re.compile(
         r"(?i)(?:passport|护照)(?: number| no\.?| is|号码?|是|为)*[ :：.#]{0,3}([A-Z]{1,2}\d{6,9}|\d{9})" + _RIGHT),
      _always),
@@ -123,11 +131,14 @@ _PATTERNS: list[tuple[str, re.Pattern[str], Callable[[str], bool]]] = [
         rf"([{_SURNAMES}](?:(?![{_NO_GIVEN}])[一-鿿]){{0,2}})(?:先生|女士|小姐(?!姐))"), _always),
     ("[name]", re.compile(rf"(?<![一-鿿])([{_SURNAMES}])(?:经理|店长|主任|老师|师傅|医生|护士|主管)"), _always),
     ("[name]", re.compile(rf"姓名(?:是|为)?[:： ]{{0,2}}([{_SURNAMES}][一-鿿]{{1,2}})(?![一-鿿])"), _always),
+    *announced.NAMES,
 ]  # fmt: skip
+PLACEHOLDERS: Final = tuple(dict.fromkeys(label for label, _, _ in _PATTERNS))
+_GATES = {id(one[1]): gate for gate, group in announced.GROUPS for one in group}
 # what a text must hold for any pattern to match: keeps most texts out of Python
 _SUSPECT = (
-    r"[0-9０-９]{2}|[@＠]|://|www\.|先生|女士|小姐|经理|店长|主任|老师|师傅|医生|护士|主管|姓名|[Mm]y name is"
-    r"|\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Sr|Sra|Mme)\b|" + whereabouts.SUSPECT
+    r"[0-9０-９]{2}|[@＠]|://|www\.|先生|女士|小姐|经理|店长|主任|老师|师傅|医生|护士|主管|姓名"
+    r"|\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Sr|Sra|Mme)\b|" + announced.SUSPECT + "|" + whereabouts.SUSPECT
 )
 
 
@@ -135,7 +146,13 @@ def mask(text: str) -> str:
     """Return the text with personal data replaced by placeholders (see the module's table)."""
     view = text.translate(_WIDE)  # same length: spans of the view are spans of the text
     spans: list[tuple[int, int, str]] = []
+    last, shut = None, False
     for label, pattern, check in _PATTERNS:
+        gate = _GATES.get(id(pattern))
+        if gate is not last:
+            last, shut = gate, gate is not None and not gate.search(view)
+        if shut:
+            continue
         for match in list(pattern.finditer(view)):
             group = match.lastindex if match.lastindex and label != "[phone]" else 0
             if label == "[phone]" and match.lastindex and len(match.group(1) or "") > 1:

@@ -65,3 +65,15 @@ def test_empty_tables_have_their_heads() -> None:
     none = estimates().head(0)
     assert tables.periods_table(none, none, language="en", caption="c")["rows"] == []
     assert tables.codes_table(codes().head(0), language="en", caption="c")["columns"]
+
+
+def test_a_change_beside_its_levels_agrees_with_them_as_written() -> None:
+    common = {"metric": "nps", "verdict": "", "n": 100, "prob_gt_ref": 0.01}
+    levels = pd.DataFrame(
+        [common | {"estimand": "level", "period": p, "mean": m, "ci_low": m - 4, "ci_high": m + 4}
+         for p, m in (("2026Q2", 40.2), ("2026Q3", 20.6))]
+    )  # fmt: skip
+    change = common | {"estimand": "change", "period": "2026Q3", "mean": -19.6, "ci_low": -25.7, "ci_high": -13.3}
+    block = tables.periods_table(levels, pd.DataFrame([change]), language="en", caption="c")
+    written = [row[1:3] for row in block["rows"]]
+    assert written == [["21 (17 to 25)", "−19 (−26 to −13)"], ["40 (36 to 44)", ""]]

@@ -118,3 +118,22 @@ def test_both_ends_of_a_range_of_money_have_one_precision() -> None:
     assert wording.span(94.55, 127.2, metric="money", language="en") == "95 to 127"
     assert wording.span(-1430.2, 19.03, metric="money", language="en", signed=True) == "−1,430 to +19"
     assert wording.span(1.5, 23.184, metric="money", language="en") == "1.50 to 23.18"
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "change", "metric", "told"),
+    [
+        (20.6, 40.4, -19.8, "nps", -19.0),  # 21 after 40, not "-20"
+        (20.6, 40.4, -30.0, "nps", -30.0),  # another difference is left alone
+        (20.4, 20.1, 0.3, "nps", 0.3),
+        (20.4, 19.6, 0.8, "nps", 0.8),  # both written as 20: no sign is invented
+        (0.654, 0.706, -0.052, "csat", -0.06),
+        (4.184, 3.176, 1.008, "mean", 1.0),
+        (float("nan"), 40.0, -1.0, "nps", -1.0),
+        (123.4, 234.5, -111.1, "money", -111.1),
+    ],
+)
+def test_a_change_agrees_with_the_values_beside_it(
+    now: float, before: float, change: float, metric: str, told: float
+) -> None:
+    assert wording.apart(now, before, change, metric=metric) == pytest.approx(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 import pandas as pd
@@ -10,7 +11,18 @@ import pandas as pd
 from cxlab.blocks import Block, table
 from cxlab.catalogue import message
 from cxlab.vocab import VERDICTS
-from cxlab.wording import Labels, count, estimate, is_number, known, metric_name, number, period_name, probability
+from cxlab.wording import (
+    Labels,
+    apart,
+    count,
+    estimate,
+    is_number,
+    known,
+    metric_name,
+    number,
+    period_name,
+    probability,
+)
 
 RANKS: Final = {"p_rank_best": "probability_best", "p_rank_worst": "probability_worst", "rank": "rank"}
 
@@ -18,6 +30,14 @@ RANKS: Final = {"p_rank_best": "probability_best", "p_rank_worst": "probability_
 def direction(prob_gt_ref: float, change: float) -> float:
     """Return the probability of the direction a change points to, from the probability that it is above zero."""
     return prob_gt_ref if change > 0 else 1 - prob_gt_ref
+
+
+def change_cell(row: pd.Series, now: pd.Series | None, before: pd.Series | None, *, language: str) -> str:
+    """Write a change with its interval so that it agrees with the two values beside it, as they are written."""
+    if now is None or before is None:
+        return estimate_cell(row, language=language)
+    mean = apart(now["mean"], before["mean"], row["mean"], metric=str(row["metric"]))
+    return estimate_cell(pd.Series(row.to_dict() | {"mean": mean}), language=language)
 
 
 def estimate_cell(row: pd.Series, *, language: str) -> str:
@@ -49,11 +69,13 @@ def periods_table(
     rows = []
     by_period = changes.set_index("period")
     beyond = "prob_practical" in changes and bool(known(changes["prob_practical"]).any())
-    for _, row in levels.sort_values("period", ascending=False).iterrows():
+    newest = [row for _, row in levels.sort_values("period", ascending=False).iterrows()]
+    for row, older in zip_longest(newest, newest[1:]):
         cells = [period_name(str(row["period"]), language=language), estimate_cell(row, language=language)]
         if row["period"] in by_period.index:
             change = by_period.loc[row["period"]]
-            moved, chance, word = _change_cells(change, language=language)
+            _, chance, word = _change_cells(change, language=language)
+            moved = change_cell(change, row, older, language=language)
             large = [probability(change["prob_practical"], language=language)] if beyond else []
             cells += [moved, chance, *large, word]
         else:

@@ -121,6 +121,23 @@ def number(value: float, *, metric: str, language: str, signed: bool = False, un
     return comparison + message(language, "number.percent", {"value": text})
 
 
+def apart(now: float, before: float, change: float, *, metric: str) -> float:
+    """Return a change as it is to be written beside the two values it is between: 40 and 21 are 19 apart.
+
+    Rounding alone may make the written change differ from the difference of the written values by one unit of the last
+    digit; then the latter is told. The change itself where it differs by more, or points elsewhere.
+    """
+    if not all(is_number(v) for v in (now, before, change)) or metric == "money":
+        return change
+    decimals = _DECIMALS.get(metric, 2)
+    scale = 100.0 if metric in _PERCENT else 1.0
+    new, old, moved = (float(f"{scale * float(v):.{decimals}f}") for v in (now, before, change))
+    shown = round(new - old, decimals)
+    if shown * moved <= 0 or abs(shown - moved) > 1.5 * 10.0**-decimals:
+        return change
+    return shown / scale
+
+
 def span(low: float, high: float, *, metric: str, language: str, signed: bool = False, unit: bool = True) -> str:
     """Write an interval: ``28 to 34``, ``70 to 74 %``, in Chinese with the per cent sign on both ends."""
     both = unit and not signed and message(language, "number.unit_on_both_ends") == "yes"

@@ -82,16 +82,17 @@ def rejected_for(rejects: list[dict[str, Any]]) -> None:
     """Print why rows and values were rejected: a line a source, column and reason, with the first of them."""
     kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for r in rejects:  # reasons that differ in a number only, such as the line of a row's twin, are one
-        key = (r["source"], r["table"] or "lookups", r["column"] or "", re.sub(r"\d+", "#", str(r["reason"])))
-        kinds.setdefault(key, []).append(r)
+        alike = (r["source"], r["table"] or "lookups", r["column"] or "", re.sub(r"\d+", "#", str(r["reason"])))
+        kinds.setdefault(alike, []).append(r)
     sums = {key: sum(r["n"] for r in found) for key, found in kinds.items()}
     order = sorted(kinds, key=lambda key: (-sums[key], key))
     for key in order[:REASONS]:
+        source, table, column, _ = key
         one = min(kinds[key], key=lambda r: (str(r["file"] or ""), r["line"] or 0))
         value = "" if one["value"] is None else f": {str(one['value'])[:80]!r}"
         place = ":".join(str(x) for x in (one["file"], one["line"]) if x)
         times = f"{sums[key]:,} times, first " if sums[key] > 1 else ""
-        where = f"{key[0]} -> {key[1]}" + (f" {key[2]}" if key[2] else "")
+        where = f"{source} -> {table}" + (f" {column}" if column else "")
         say(f"  reject   {where}: {one['reason']} ({times}{place}{value})")
     if len(order) > REASONS:
         rest = sum(sums[key] for key in order[REASONS:])

@@ -18,7 +18,7 @@ from cxlab.narrative.finding import listed, note
 from cxlab.narrative.retold import Passage
 from cxlab.narrative.tell import select
 from cxlab.params.models import Params
-from cxlab.tables import estimate_cell
+from cxlab.tables import change_cell
 from cxlab.vocab import FINDING_COLUMNS, LANGUAGES
 from cxlab.wording import Labels, count, is_number, metric_name, number, period_name, pick, sentence, span, subject
 
@@ -198,6 +198,7 @@ def changes(
     found = [(m, *_rows(estimates, item=m[0], metric=m[1], period=period, weighting=weighting)) for m in measures]
     asked = any(level is not None for _, level, _, _ in found)
     by: dict[str, list[tuple[Measure, pd.Series]]] = {"real": [], "no_real_change": [], "cannot_tell": []}
+    beside = {measure: (level, old) for measure, level, _, old in found}
     for measure, _, change, _ in found:
         if change is not None:
             verdict = "real" if change["verdict"] in ("better", "worse") else str(change["verdict"])
@@ -213,7 +214,7 @@ def changes(
                 "changes.rose" if change["mean"] > 0 else "changes.fell",
                 {
                     "subject": subject(measure[1], measure[0], labels=labels, language=lang),
-                    "change": estimate_cell(change, language=lang),
+                    "change": change_cell(change, *beside[measure], language=lang),
                 },
             )
             other = (
@@ -325,7 +326,9 @@ def _card(
     verdict = str(change["verdict"] or "") if change is not None else str(level["verdict"] or "")
     chip = message(language, f"verdict.{verdict}") if verdict else ""
     if change is not None and verdict in ("better", "worse"):
-        chip = message(language, "card.chip", {"verdict": chip, "change": estimate_cell(change, language=language)})
+        chip = message(
+            language, "card.chip", {"verdict": chip, "change": change_cell(change, level, old, language=language)}
+        )
     if not is_number(level["mean"]):
         own = str(level["verdict"] or "")
         word = message(language, f"verdict.{own}") if own else ""

@@ -266,8 +266,11 @@ def _cells(row: Row, axes: dict[str, tuple[float, float]], language: str, say: d
     first = say["first_period"] if found.previous is None else ""
     verdict = message(language, f"verdict.{found.verdict}") if found.verdict else first
     if found.verdict in ("better", "worse") and found.change is not None:
+        change = found.change
+        if known and found.previous is not None:
+            change = wording.apart(found.mean, found.previous, change, metric=found.metric)
         verdict += say["separator"] + wording.estimate(
-            found.change,
+            change,
             found.change_low,  # type: ignore[arg-type]
             found.change_high,  # type: ignore[arg-type]
             metric=found.metric,

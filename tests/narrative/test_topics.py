@@ -61,6 +61,18 @@ def test_a_language_of_few_comments_does_not_decide_how_stable_topics_are() -> N
     assert "not stable" in topics.stability(world.topics(), heavy).statements[0].text("en")
 
 
+def test_topics_asked_for_are_the_reason_of_less_agreement() -> None:
+    calm = topics.stability(world.topics(), world.checks(stability=0.5))
+    assert "The reason" not in calm.sentence("en")
+    asked = pd.DataFrame([("fit", "zh", "guided", 3.0, 600, "")], columns=world.checks().columns)
+    found = topics.stability(world.topics(), pd.concat([world.checks(stability=0.5), asked], ignore_index=True))
+    assert "The reason in Chinese (0.50): the topic file asks for topics" in found.sentence("en")
+    assert "4 topics come back with an agreement of 0.97" in found.sentence("en")
+    assert "The reason in English" not in found.sentence("en")
+    sure = topics.stability(world.topics(), pd.concat([world.checks(), asked], ignore_index=True))
+    assert "The reason" not in sure.sentence("en")
+
+
 def test_every_comment_is_accounted_for() -> None:
     found = topic_checks.account(world.checks())
     assert found.statements[0].text("en") == "Of 2,152 comments 2,000 have a topic, 93\u00a0% of them."

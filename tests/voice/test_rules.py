@@ -234,3 +234,13 @@ def test_the_lines_shown_to_readers_are_legal(place: str) -> None:
     assert shown
     for part in shown:
         assert TopicRules.model_validate(yaml.safe_load(part)).merge
+
+
+def test_names_leave_the_topics_as_they_were_found_and_seeds_are_counted(found):
+    names: dict[str, object] = {"topics": [{"label": {"en": "First thing"}, "keywords": KEYWORDS}]}
+    named = fits(spec=names)
+    for language, plain in found.items():
+        assert np.array_equal(named[language].assignment, plain.assignment)
+        assert (named[language].stability, named[language].guided) == (plain.stability, 0)
+    seeded = fits(spec={"topics": [{"label": {"en": "First thing"}, "keywords": KEYWORDS, "seed": True}]})
+    assert [one.guided for one in seeded.values()] == [1, 1]

@@ -23,6 +23,7 @@ _STABLE, _FAIR = 0.9, 0.7  # agreement between runs from which topics are called
 _SHAKY = 0.6  # stability of a topic below which it is named
 _SPOKEN = 0.05  # share of the comments from which a language decides how stable the topics are called
 _MOST = 24  # topics of a figure; the table has them all
+_LESS = 0.05  # agreement that the topic file may cost before the page says so
 _FEWER = 3  # so many times fewer topics than in another language are told
 _ENOUGH = 100  # comments of a language that may hold as many topics as another
 Names = Mapping[str, Mapping[str, str]]
@@ -144,7 +145,7 @@ def stability(
     key = "lead" if weakest >= _STABLE else "fair" if weakest >= _FAIR else "weak"
     seeds = float(fits["seeds"].max()) if "seeds" in fits else 1.0
     numbers = {"seeds": tally(seeds), "value": Number(weakest, "mean", drawn=False)}
-    statements = [Statement(f"topic_stability.{key}", {}, numbers)]
+    statements = [Statement(f"topic_stability.{key}", {}, numbers), *_guided(checks, fits, languages)]
     rows = found[known(found["stability"])].sort_values("stability", ascending=False, kind="stable")
     names = names_of(rows)
     called = {lang: [pick(names[str(t)], lang) for t in rows["topic_id"]] for lang in languages}
@@ -185,6 +186,28 @@ def stability(
     cut = _cut("least", len(rows))
     shown = draw if len(rows) else None
     return build(id, statements, languages, note=say, caption=cut, draw=shown, tabulate=tabulate)
+
+
+def _guided(checks: pd.DataFrame, fits: pd.DataFrame, languages: Sequence[str]) -> list[Statement]:
+    """Say in which languages topics that the topic file asks for come back less surely than those of the texts."""
+    rows = checks[checks["section"] == "choice"]
+    wide = rows.pivot_table(index=["language", "n"], columns="name", values="value", aggfunc="first").reset_index()
+    if "guided" not in fits or not {"chosen", "stability"} <= set(wide.columns):
+        return []
+    free = {str(r["language"]): r for r in wide[wide["chosen"] > 0].to_dict("records")}
+    out = []
+    for code, row in fits[fits["guided"] > 0].iterrows():
+        own, now = free.get(str(code)), float(row["stability"])
+        if own is None or not now < min(_STABLE, float(own["stability"]) - _LESS):
+            continue
+        words = {lang: {"language": language_name(str(code), lang)} for lang in languages}
+        numbers = {
+            "topics": tally(float(own["n"])),
+            "value": Number(float(own["stability"]), "mean", drawn=False, tabled=False),
+            "now": Number(now, "mean", drawn=False),
+        }
+        out.append(Statement("topic_stability.guided", words, numbers))
+    return out
 
 
 def choice(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str = "choice") -> Finding:

@@ -256,7 +256,7 @@ def _checks(
 def _of_fit(code: str, one: Topics, n: float, *, seeds: int) -> list[tuple[str, str, str, float, float, str]]:
     measures = {
         "k": len(one.table), "stability": one.stability, "npmi": one.npmi, "diversity": one.diversity,
-        "outlier_share": one.outlier_share, "seeds": seeds,
+        "outlier_share": one.outlier_share, "seeds": seeds, "guided": one.guided,
     }  # fmt: skip
     rows = [("fit", code, name, float(value), n, "") for name, value in measures.items()]
     for tried in one.choice.to_dict("records"):

@@ -16,7 +16,7 @@ topic than a random direction would be, or that has neither words nor a vector, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,6 +74,8 @@ class Topics:
     counts : Counts
     rows : ndarray, shape (n, dims)
         Unit vectors the topics were found on.
+    guided : int
+        Topics that the rules asked for: seeds, and further parts of what was split.
     """
 
     language: str
@@ -91,6 +93,7 @@ class Topics:
     model: Mixture | None
     counts: Counts
     rows: np.ndarray = field(repr=False)
+    guided: int = 0
 
     @property
     def k(self) -> int:
@@ -227,8 +230,9 @@ def fit(
     guides = [clusters.unit(np.average(rows[a], axis=0, weights=mass[a])[None, :]) for a in seeded]
     guided = np.vstack(guides) if guides else np.zeros((0, rows.shape[1]), np.float32)
     labels, tried, how = groups.find(rows, mass, seeded, guided, k=k, seeds=seeds, seed=seed, method=method)
-    labels = rules.divided(labels, rows, said, mass, language) if rules else labels
-    return _whole(language, vectors, rows, said, weights, mass, labels, guided, flat, tried, how, seeds, seed)
+    cut = rules.divided(labels, rows, said, mass, language) if rules else labels
+    found = _whole(language, vectors, rows, said, weights, mass, cut, guided, flat, tried, how, seeds, seed)
+    return replace(found, guided=len(guides) + int(cut.max() - labels.max()))
 
 
 def _whole(

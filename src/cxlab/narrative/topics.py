@@ -24,7 +24,7 @@ _SHAKY = 0.6  # stability of a topic below which it is named
 _SPOKEN = 0.05  # share of the comments from which a language decides how stable the topics are called
 _MOST = 24  # topics of a figure; the table has them all
 _LESS = 0.05  # agreement that the topic file may cost before the page says so
-_FEWER = 3  # so many times fewer topics than in another language are told
+_FEWER, _LEAST = 2, 3  # so many times fewer topics than in another language, and so many fewer, are told
 _ENOUGH = 100  # comments of a language that may hold as many topics as another
 Names = Mapping[str, Mapping[str, str]]
 
@@ -244,7 +244,7 @@ def _uneven(checks: pd.DataFrame, free: Set[str], languages: Sequence[str]) -> l
     most = float(fits["k"].max())
     out = []
     for code, row in fits.iterrows():
-        if code not in free or row["n"] < _ENOUGH or row["k"] * _FEWER > most:
+        if code not in free or row["n"] < _ENOUGH or most < max(row["k"] * _FEWER, row["k"] + _LEAST):
             continue
         setting = f"voice: {{k: {{{code}: {int(min(most, 4 * row['k']))}}}}}"
         words = {

@@ -117,3 +117,29 @@ def test_no_comments_at_all() -> None:
     assert nothing.comments == nothing.modelled == 0
     assert nothing.languages() == []
     assert list(nothing.clauses.columns) == list(clauses.CLAUSE_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Please call me on [phone].", []),
+        ("my e-mail is [email]", []),
+        ("请联系我 [phone]", []),
+        ("Bitte rufen Sie mich unter [phone] an.", []),
+        ("If you need more information, please contact me on [phone].", []),
+        ("My number is [phone], evenings only.", []),
+        ("Regards, [name]", []),
+        ("The web shop crashed twice. Please call me on [phone].", ["The web shop crashed twice."]),
+        ("Delivery took far too long this time, call me on [phone].", ["Delivery took far too long this time,"]),
+        ("物流太慢了。我的手机是[phone]，晚上有空。", ["物流太慢了。"]),
+        ("No one answers [phone]", ["No one answers [phone]"]),
+        ("Staff never call me back", ["Staff never call me back"]),
+        ("客服电话[phone]打不通", ["客服电话[phone]打不通"]),
+        ("The phone number on the site is wrong", ["The phone number on the site is wrong"]),
+        ("Mr [name] was rude to me", ["Mr [name] was rude to me"]),
+    ],
+)
+def test_pieces_that_only_offer_contact_are_no_topic(text: str, kept: list[str]) -> None:
+    texts = clauses.split(frame(text))
+    assert list(texts.clauses["text"]) == kept
+    assert list(texts.rejected["reason"]) == ([] if kept else ["contact"])

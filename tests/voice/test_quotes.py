@@ -113,3 +113,36 @@ def test_no_half_of_a_number_is_left_at_a_cut() -> None:
     whole = "word " * 60 + "the parcel came late " + "call +1 202 555 0143 now " * 12
     at = whole.index("the parcel")
     assert "202" not in quotes.excerpt(pd.Series({"text": "the parcel", "whole": whole, "start": at, "end": at + 20}))
+
+
+@pytest.mark.parametrize(
+    ("sentiment", "good", "kept"),
+    [
+        ([0.9, 0.9], None, True),
+        ([0.68, 0.68], None, False),  # hardly praise
+        ([0.9, 0.39], None, False),  # the same text complains of the topic, too
+        ([0.9, 0.9], 0.0, False),  # with a bad score
+        ([0.9, 0.9], 1.0, True),
+    ],
+)
+def test_what_says_otherwise_does_so_clearly(sentiment: list[float], good: float | None, kept: bool) -> None:
+    """Waiting forty minutes is no praise because the words "customer service" are in it."""
+    waits = "I was on hold with the customer service for 40 minutes and then the call was cut off."
+    rows = said().head(6).assign(good=0.0, customer=None)
+    one = rows.head(1).assign(comment_id="x", text=waits, whole=waits, probability=0.95, good=good)
+    both = pd.concat([rows, *(one.assign(clause=k, sentiment=tone) for k, tone in enumerate(sentiment))])
+    chosen = quotes.choose(both, topics=["delivery"], leaning={"delivery": -0.4})
+    assert list(chosen.loc[chosen["other_side"], "comment_id"]) == (["x"] if kept else [])
+
+
+def test_a_quote_offers_no_contact() -> None:
+    shown = quotes.choose(said(), topics=["delivery"], each=9)["text"]
+    assert "Delivery took far too long this time," in set(shown)
+    for text, left in [
+        ("The web shop crashed twice. Please call me on 0171 2318527.", "The web shop crashed twice."),
+        ("My number is 0171 2318527, evenings only. It broke. It was late.", "It broke. It was late."),
+        ("It broke. Please call me on 0171 2318527. It was late.", "It broke. … It was late."),
+        ("物流太慢了。我的手机是13800138000，晚上有空。", "物流太慢了。"),
+        ("Please call me on 0171 2318527.", "Please call me on [phone]."),
+    ]:
+        assert quotes.excerpt(pd.Series({"text": text, "whole": text})) == left

@@ -69,3 +69,9 @@ def test_stop_words_keep_negations_tone_and_trade() -> None:
 )  # fmt: skip
 def test_language_of(text: str, language: str) -> None:
     assert words.language_of(text) == language
+
+
+def test_placeholders_of_masked_data_are_no_words() -> None:
+    assert words.tokens(["call [phone] or [date of birth] now"], "en") == [["call", "or", "now"]]
+    assert words.tokens(["打[phone]给[name]"], "zh") == [["打", "给"]]
+    assert words.tokens(["[email] schreiben"], "de") == [["schreiben"]]

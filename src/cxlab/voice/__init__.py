@@ -4,6 +4,7 @@
 module           what it answers
 ===============  ==================================================================================================
 `clauses`        texts -> clauses with their place in the text; every text is modelled or rejected with a reason
+`contact`        which pieces only offer contact: they are no topic
 `words`          words of a clause in any language, stop words, words of tone
 `floods`         which texts are copies, near-copies or bursts of one hand
 `talks`          chats and tickets: whose turn, what became of the conversation

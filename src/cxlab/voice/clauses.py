@@ -3,7 +3,8 @@
 A text is cut into sentences first, then a sentence into clauses where it speaks of several things: at a contrast (but,
 although, 但是, 不过, ...), and at commas and conjunctions where both sides stand for themselves (in English: both have
 a verb; in Chinese: both are long enough and the right one does not go on with the left one's thought). A piece without
-words (an emoji, "!!!") stays with the piece before it.
+words (an emoji, "!!!") stays with the piece before it. A piece that only offers contact ("call me on [phone]") is left
+out (`cxlab.voice.contact`).
 
 ===============  ==================================================================================================
 reason           a text that is not modelled
@@ -11,6 +12,7 @@ reason           a text that is not modelled
 empty            no text at all, or spaces only
 no_words         emoji, signs and numbers only
 agent            said by an employee (`speaker`), not by a customer; in a whole chat his turns are left out
+contact          offers contact and says nothing else
 flood            a repeat of a flood (`cxlab.voice.floods`), where those are left out
 ===============  ==================================================================================================
 """
@@ -26,11 +28,12 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 
+from cxlab.voice import contact
 from cxlab.voice.talks import turns
 from cxlab.voice.words import HAN, language_of
 
 CLAUSE_COLUMNS: Final = ("comment_id", "clause", "start", "end", "text", "language", "of")
-REASONS: Final = ("empty", "no_words", "agent", "flood")
+REASONS: Final = ("empty", "no_words", "agent", "contact", "flood")
 AGENT: Final = "agent"
 
 _UNIT = re.compile(rf"[{HAN}\u3040-\u30ff\uac00-\ud7af\u0e00-\u0eff]|[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -154,6 +157,7 @@ def split(
     given = _column(comments, "language")
     left_out = set(leave_out)
     cuts: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    silent: dict[tuple[str, str], str] = {}  # why none of its pieces are left, where none are
     rows: list[tuple[str, int, int, int, str, str]] = []
     rejected: list[tuple[str, str]] = []
     guessed = _guess({t for t, told in zip(texts, given, strict=True) if not told and _UNIT.search(t)})
@@ -170,9 +174,11 @@ def split(
             language = told.lower()[:2] or guessed[text]
             key = (text, language)
             if key not in cuts:
-                cuts[key] = _of_customer(text, language, unit)
+                mine = _of_customer(text, language, unit)
+                cuts[key] = contact.without(text, mine)
+                silent[key] = "contact" if mine else "agent"
             if not cuts[key]:
-                rejected.append((identity, "agent"))
+                rejected.append((identity, silent[key]))
             rows += [(identity, k, a, b, text[a:b], language) for k, (a, b) in enumerate(cuts[key])]
     frame = pd.DataFrame(rows, columns=list(CLAUSE_COLUMNS[:6]))
     frame = frame.astype({"clause": "int64", "start": "int64", "end": "int64"})
@@ -293,9 +299,16 @@ def _inside(text: str, start: int, end: int, language: str) -> list[int]:
                 (m.start() + 1 if text[m.start()] in ",:" else m.end() if text[m.start()] > "ÿ" else m.start(), False)
                 for m in _WEAK.finditer(text, start, end)
             ]
+    requests = contact.edges(text, start, end)
+    marks += [(mark, True) for mark in requests]
     cuts: list[int] = []
     at = start
     for mark, strong_cut in sorted(set(marks)):
+        if mark in requests:
+            if mark not in cuts:
+                cuts.append(mark)
+            at = mark
+            continue
         least = (2 if strong_cut else 4) if chinese else (2 if strong_cut else 3)
         left, right = text[at:mark], text[mark:end]
         if len(_UNIT.findall(left)) < least or len(_UNIT.findall(right)) < least:

@@ -2,9 +2,10 @@
 
 A quote is good if its clause is surely of the topic, its text speaks of little else, is neither a shred nor a page,
 and says what most say of the topic (praise or complaint): the clause itself, and the text that is shown around it. No
-text stands under two topics. Of the best, each further one must come from another
-customer, say it in other words, and counts less the more its touchpoint and language are already there. The
-counter-quote is the best of those on the other side. Ties are broken by a hash of the id, so that nothing depends on
+text stands under two topics. Of the best, each further one must come from another customer, say it in other words,
+and counts less the more its touchpoint and language are already there. The counter-quote is the best of those clearly
+on the other side: its clause and the text by a margin, and neither another of its clauses on the topic nor its score
+the other way; none is better than one that agrees. Ties are broken by a hash of the id, so that nothing depends on
 the order of rows.
 """
 
@@ -18,6 +19,8 @@ import numpy as np
 import pandas as pd
 
 from cxlab.connect.masking import mask
+from cxlab.voice import contact
+from cxlab.voice.clauses import pieces
 from cxlab.voice.floods import letters, same
 
 QUOTE_COLUMNS: Final = (
@@ -25,6 +28,9 @@ QUOTE_COLUMNS: Final = (
 )  # fmt: skip
 SHRED, PAGE = 24, 220  # letters (a Chinese character counts twice) below and above which a text reads badly
 _VARIETY: Final = 0.8  # factor for each quote of the same touchpoint, and of the same language
+_CLEAR: Final = (
+    0.7  # P of the other side, from where a text clearly is on it; a whole text with other topics in it: 0.6
+)
 _POOL: Final = 60  # candidates a topic and side, the best first
 
 
@@ -67,6 +73,8 @@ def choose(
     rows["pure"] = rows.groupby(["comment_id", "topic"])["clause"].transform("count") / rows.groupby("comment_id")[
         "clause"
     ].transform("count")
+    on_topic = rows.groupby(["comment_id", "topic"])["said"]
+    rows["least"], rows["most"] = on_topic.transform("min"), on_topic.transform("max")
     # one candidate a comment and topic: its surest clause
     rows = rows.sort_values("probability", ascending=False, kind="stable").drop_duplicates(["comment_id", "topic"])
     order = list(topics) if topics is not None else [str(t) for t in rows["topic"].value_counts().index]
@@ -93,7 +101,7 @@ def choose(
 
 def _tone(rows: pd.DataFrame) -> np.ndarray:
     """What clause, whole comment and its score say together, as far as they are known; NaN if nothing is."""
-    about = rows.groupby("comment_id")["said"].transform("mean")
+    about = rows["about"] = rows.groupby("comment_id")["said"].transform("mean")
     score = pd.to_numeric(rows["good"], errors="coerce").astype(float)
     return pd.concat([rows["said"], about, score], axis=1).mean(axis=1).to_numpy(float)
 
@@ -106,7 +114,11 @@ def _side(own: pd.DataFrame, lean: float, *, other: bool) -> pd.DataFrame:
         return 1 - values if (lean > 0) == other else values
 
     clause, agrees = wanted(own["said"]), wanted(own["tone"])
-    keep = (agrees > 0.6) & ~(clause < 0.6) if other else ~(agrees < 0.5) & ~(clause < 0.5)
+    keep = ~(agrees < 0.5) & ~(clause < 0.5)
+    if other:
+        worst = np.fmin(wanted(own["least"]), wanted(own["most"]))
+        score = wanted(pd.to_numeric(own["good"], errors="coerce"))
+        keep = (agrees > _CLEAR) & ~(clause < _CLEAR) & ~(wanted(own["about"]) < 0.6) & ~(worst < 0.5) & ~(score < 0.5)
     texts = own["whole"].where(own["whole"].notna(), own["text"])
     length = letters(texts.to_numpy(object))
     shown = np.minimum(length, PAGE)
@@ -144,7 +156,22 @@ def _best(candidates: pd.DataFrame, number: int, before: Sequence[pd.Series], *,
 
 
 def excerpt(row: pd.Series) -> str:
-    """Return the comment, masked; where it is long, the clause and what stands beside it."""
+    """Return the comment, masked, without what only offers contact; where it is long, what is around the clause."""
+    shown, language = _cut_out(row), str(row.get("language") or "en")
+    places = pieces(shown, language) if "[" in shown else []
+    kept = contact.without(shown, places)
+    if not kept or len(kept) == len(places):
+        return shown
+    follows = [a == 0 or places[a - 1] in kept for a in range(len(places))]
+    out = ""
+    for number, (start, end) in enumerate(places):
+        if places[number] in kept:
+            gap = shown[places[number - 1][1] : start] if number and follows[number] else " … " if out else ""
+            out += gap + shown[start:end]
+    return out
+
+
+def _cut_out(row: pd.Series) -> str:
     whole = row.get("whole")
     if not isinstance(whole, str) or not whole:
         return mask(str(row["text"]))

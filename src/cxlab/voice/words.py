@@ -24,6 +24,9 @@ from importlib.resources import files
 from math import log
 from typing import Final
 
+from cxlab.connect.masking import PLACEHOLDERS
+
+PLACEHOLDER: Final = re.compile(f"(?:{'|'.join(re.escape(name) for name in PLACEHOLDERS)})")
 HAN: Final = r"\u3400-\u4dbf\u4e00-\u9fff"
 _ENGLISH = re.compile("[a-zà-öø-ÿ][a-zà-öø-ÿ']*[a-zà-öø-ÿ]")
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -33,7 +36,7 @@ _LATIN = re.compile("[a-z]")
 
 
 def tokens(texts: Iterable[str], language: str) -> list[list[str]]:
-    """Return the words of each text, lower case, in order; numbers and signs are no words.
+    """Return the words of each text, lower case, in order; numbers, signs and placeholders of masked data are no words.
 
     Parameters
     ----------
@@ -47,6 +50,7 @@ def tokens(texts: Iterable[str], language: str) -> list[list[str]]:
     list of list of str
         Empty lists for texts without words.
     """
+    texts = (PLACEHOLDER.sub(" ", text) if "[" in text else text for text in texts)
     if language == "zh":
         cut, mixed = _cutter()
         return [_chinese(text.lower(), cut, mixed) for text in texts]

@@ -66,12 +66,17 @@ def only(text: str, *, after: bool = False) -> bool:
     after : bool
         Whether it stands beside such a piece: then the rest of one ("evenings only") is one, too.
     """
-    bare = PLACEHOLDER.sub(" ", text)
+    bare = PLACEHOLDER.sub(" ", text) if "[" in text else text
+    plain = bare.isascii()
+    if plain and not _known(bare):  # most pieces end here, at their second word
+        return False
     if not (after or bare != text or _ASKS.search(text)) or _NOT.search(bare):
         return False
-    if _HAN_SAID.sub("", "".join(_SIGNS.findall(bare))):
-        return False
-    return all(w in _WORDS for w in _LATIN.findall(_SIGNS.sub(" ", bare).lower().replace("’", "'")))
+    return plain or (not _HAN_SAID.sub("", "".join(_SIGNS.findall(bare))) and _known(_SIGNS.sub(" ", bare)))
+
+
+def _known(text: str) -> bool:
+    return all(m.group() in _WORDS for m in _LATIN.finditer(text.lower().replace("’", "'")))
 
 
 def edges(text: str, start: int, end: int) -> list[int]:

@@ -126,6 +126,13 @@ def test_a_banned_topic_goes_and_its_words_stay(found):
     assert (row["met"], row["found"]) == (True, " · ".join(said[:3]))
 
 
+def test_a_topic_that_only_speaks_of_the_same_words_is_not_banned(found):
+    said = found["en"].table["keywords"].iloc[0]
+    result = join(found, {"ban": ["-".join(said[1:3])]})
+    assert not result.report["met"].any()
+    assert -1 not in result.place.values()
+
+
 def test_a_merged_topic_is_banned_whole(found):
     spec: dict[str, object] = {"merge": [[word(1, 1), "zh" + word(1, 1)]]}
     both = join(found, spec).table

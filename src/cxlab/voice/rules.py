@@ -10,7 +10,7 @@ rule       what it does
            joined under it; ``seed: true`` makes such a topic even where none was found
 ``merge``  topics that are one, each told by its id or one of its keywords
 ``split``  a topic, told so, and in how many parts; a label stays with the part its keywords name best
-``ban``    a topic to leave out, told by its id, its label or all words of its id: its clauses have no topic then and
+``ban``    a topic to leave out, told by its id, its label or the words of its id: its clauses have no topic then and
            count as banned; a single word that no topic is called by may name none
 ``name``   a topic, told so, and its label
 =========  ============================================================================================================
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from cxlab.voice.topics import Topics
 
 REPORT_COLUMNS: Final = ("rule", "entry", "met", "found", "nearest")
-_FIRST: Final = 5  # keywords among which all words of an id must be
 _ANCHOR: Final = 3  # clauses that must hold a seed's keyword before it makes a topic
 _WORDS: Final = 10  # keywords of each of two languages
 
@@ -235,14 +234,14 @@ def join(fits: Mapping[str, Topics], rules: Rules | None) -> Joined:
 
 
 def _is(name: str, shown: Joined, node: Node, ids: Mapping[Node, str], named: Mapping[Node, Sequence[str]]) -> bool:
-    """Return whether a name is this topic's id or label, or an id all words of which are among its first."""
+    """Return whether a name is this topic's id or label, or the words of its id in another order."""
     row = shown.table.iloc[shown.place[node]]
     called = {str(row["topic_id"]).casefold(), ids[node].casefold()}
     called |= {form for text in (row["label_en"], row["label_zh"]) for form in _called(text)}
     if name.casefold() in called:
         return True
     parts = [part for part in name.casefold().split("-") if part]
-    return len(parts) > 1 and set(parts) <= set(named[node][:_FIRST])
+    return len(parts) > 1 and set(parts) == set(named[node][: len(parts)])
 
 
 def _called(label: Label) -> set[str]:

@@ -63,7 +63,7 @@ _RULES: Final = """
 &.kpi .t{font-size:14px;color:var(--soft)}
 &.kpi .n{font-size:28px;font-weight:650;line-height:1.3;font-variant-numeric:tabular-nums}
 &.kpi .r{font-size:14px;color:var(--soft);font-variant-numeric:tabular-nums}
-&.chip{display:inline-block;font-size:13px;font-weight:600;line-height:1.5;padding:1px 9px;border-radius:99px;
+&.chip{display:inline-block;font-size:13px;font-weight:600;line-height:1.5;padding:1px 9px;border-radius:12px;
  border:1px solid currentColor}
 &.better{color:var(--good)}
 &.worse{color:var(--bad)}

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from cxlab.figures import drawn_numbers, to_svg, voice
+from cxlab.figures.canvas import PHONE, SMALL, WIDTH, text_width
 
 
 def texts(figure: Figure) -> list[str]:
@@ -35,6 +36,18 @@ def test_the_map_of_effects_numbers_its_dots() -> None:
     assert {"1", "2", "1 Delivery", "2 Staff"} <= set(texts(figure))
     (dots,) = [line for line in figure.axes[0].lines if line.get_gid() == "mean"]
     np.testing.assert_allclose(np.asarray(dots.get_ydata(), float), [-0.5, 0.2])
+
+
+@pytest.mark.parametrize("top", [0.36, 0.4, 0.405, 0.43])
+def test_the_last_tick_of_the_map_of_effects_is_on_the_sheet(top: float) -> None:
+    rows = pd.DataFrame({"x": [top - 0.03, 0.05], "x_low": [top - 0.06, 0.02], "x_high": [top, 0.08], "y": [-0.5, 0.2],
+                         "y_low": [-0.6, 0.1], "y_high": [-0.4, 0.3], "role": ["bad", "good"]})  # fmt: skip
+    figure = voice.effect_map(rows, ["Delivery", "Staff"], titles=("share", "points"), metric="mean", language="en")
+    figure.canvas.draw()
+    for label in figure.axes[0].get_xticklabels():
+        middle = figure.axes[0].transData.transform((label.get_position()[0], 0))[0] * WIDTH / figure.bbox.width
+        room = text_width(label.get_text(), size=SMALL) * PHONE / 2
+        assert room <= middle <= WIDTH - room
 
 
 def test_the_choice_marks_what_was_chosen() -> None:

@@ -132,12 +132,12 @@ def test_doubts_are_told_with_what_they_doubt() -> None:
     cost = "Service weighs most: 24 %. Over all that is −0.08. Whether another weighs more we cannot tell. Also: Staff."
     rows = further().assign(sentence=lambda d: d["sentence"].mask(d["id"] == "drivers", cost))
     (block,) = retold.behind(rows, questions=QUESTIONS, languages=["en"]).pages["en"]
-    assert block["text"] == f"Why? {cost.removesuffix(' Also: Staff.')}"
+    assert block["text"] == "Why? Service weighs most: 24 %. Whether another weighs more we cannot tell."
     late = "So far 548. They lead 696 to be expected. Over all it is 3. Whether it adds cannot be told."
-    for verdict, end in (("cannot_tell", " Whether it adds cannot be told."), ("", "")):
+    for verdict, end in (("cannot_tell", "Whether it adds cannot be told."), ("", "They lead 696 to be expected.")):
         rows = further().assign(sentence=late, verdict=verdict)
         (block,) = retold.behind(rows, questions=QUESTIONS, languages=["en"]).pages["en"]
-        assert block["text"] == f"Why? So far 548. They lead 696 to be expected.{end}"
+        assert block["text"] == f"Why? So far 548. {end}"
 
 
 def tried(trust: str, topics: str) -> pd.DataFrame:

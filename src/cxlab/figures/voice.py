@@ -92,7 +92,7 @@ def effect_map(
     labels = [fit(f"{i} {name}", width=WIDTH / 2 - 8, size=SMALL) for i, name in enumerate(names, 1)]
     below = 20 * ((len(labels) + 1) // 2) + 8
     with figure_style():
-        figure = sheet(280 + below, left=50, right=12, top=28, bottom=50 + below)
+        figure = sheet(280 + below, left=50, right=26, top=28, bottom=50 + below)
         axes = figure.axes[0]
         axes.axhline(0, color=colour("soft"), lw=1, zorder=0.5)
         for i, role in enumerate(rows["role"].astype(str)):

@@ -122,14 +122,19 @@ def told(findings: pd.DataFrame, *, notebook: str, id: str, languages: Sequence[
 
 
 def _begin(text: str, sentences: int, language: str, doubtful: bool = False) -> str:
-    """Return the first sentences of a text and the doubts right behind them; the first doubt anywhere if `doubtful`."""
+    """Return the first sentences of a text and the doubts right behind them; the first doubt anywhere if `doubtful`.
+
+    Where such doubts come on top, only the first sentence stands before them: the page has room for few.
+    """
     parts = _sentences(text)
     end = min(sentences, len(parts))
     while end < len(parts) and _doubts(parts[end], language):
         end += 1
-    taken = parts[:end]
-    if doubtful and not any(_doubts(p, language) for p in taken):
-        taken += [p for p in parts[end:] if _doubts(p, language)][:1]
+    taken, more = parts[:sentences], parts[sentences:end]
+    if doubtful and not more and not any(_doubts(p, language) for p in taken):
+        more = [p for p in parts[end:] if _doubts(p, language)][:1]
+    if more:
+        taken = [p for i, p in enumerate(taken) if not i or _doubts(p, language)] + more
     return "".join(taken).strip()
 
 

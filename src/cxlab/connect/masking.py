@@ -150,7 +150,7 @@ def mask(text: str) -> str:
     for label, pattern, check in _PATTERNS:
         gate = _GATES.get(id(pattern))
         if gate is not last:
-            last, shut = gate, gate is not None and not gate.search(view)
+            last, shut = gate, gate is not None and not gate(view)
         if shut:
             continue
         for match in list(pattern.finditer(view)):

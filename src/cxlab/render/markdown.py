@@ -124,4 +124,10 @@ def render_markdown(
     ids = outline.taken - before
     parts = [clean_html(part, figure=figure, ids=ids).strip() for part in html.split(_CUT)]
     # A wide formula scrolls: a keyboard must reach it.
-    return [part.replace('<math display="block">', '<math display="block" tabindex="0">') for part in parts]
+    # what may scroll sideways can be reached by keyboard
+    return [
+        part.replace('<math display="block">', '<math display="block" tabindex="0">').replace(
+            "<pre>", '<pre tabindex="0">'
+        )
+        for part in parts
+    ]

@@ -16,8 +16,9 @@ import small_suite
 import typer
 
 from cxlab import __version__, cli
-from cxlab.batch import keys
-from cxlab.cli.out import block, plain, progress, rejected_for
+from cxlab.batch import BatchReport, Progress, keys
+from cxlab.batch.report import Planned
+from cxlab.cli.out import block, finish, plain, progress, rejected_for
 from cxlab.errors import Problem
 
 Call = Callable[..., tuple[int, str, str]]
@@ -152,6 +153,22 @@ def test_check_says_why_rows_are_rejected(call: Call, home: small_suite.Home) ->
     assert "rejects.parquet" in out
     (found,) = json.loads(call("check", home.params, "--json")[1])["rejects"]
     assert (found["column"], found["n"], found["line"], found["value"]) == ("recommend", 2, 3, "often")
+
+
+def test_a_dry_run_keeps_nothing_that_never_ran(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = (Planned("20_share", "north", "2025Q1", "stale", "never run"),
+            Planned("10_count", "north", "2025Q1", "kept", ""),
+            Planned("15_topics", "", "", "kept", "not asked for and never run"))  # fmt: skip
+    finish(BatchReport("me", True, {"stale": 1, "kept": 2}, plan=plan))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines[:3]] == ["stale", "kept", "left out 15_topics"]
+    assert lines[3].startswith("me: 1 stale (to be executed), 1 kept (not asked for, last result), 1 left out; a dry")
+
+
+def test_every_line_of_progress_has_a_status(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress() as show:
+        show(Progress("done", "15_topics", "", "", done=1, total=2, status=""))
+    assert capsys.readouterr().err.strip() == "[1/2] 15_topics all not asked for"
 
 
 def test_reasons_that_differ_in_a_number_only_are_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -301,6 +301,7 @@ def judge(plan: Plan, step: Step) -> None:
     step.key = keys.key(step.parts)
     if step.state == "kept":
         step.found = find(plan, step.node, "")
+        step.why = "" if step.found else "not asked for and never run"
         return
     step.found = None if plan.fresh else find(plan, step.node, step.key)
     if step.found:

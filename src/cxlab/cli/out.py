@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from cxlab.connect import Checkup
 
 
+# words for the end of a batch that do not explain themselves
+MEANT = {
+    "fresh": " (up to date)", "linked": " (up to date)", "kept": " (not asked for, last result)",
+    "stale": " (to be executed)",
+}  # fmt: skip
 REASONS = 20  # told one by one; the others are counted
 
 
@@ -118,7 +123,8 @@ def _place(event: Progress) -> str:
 def _line(event: Progress) -> str:
     if event.what == "done":
         seconds = f"{event.seconds:6.1f} s" if event.seconds else ""
-        return f"[{event.done}/{event.total}] {event.notebook} {_place(event)} {event.status} {seconds}".rstrip()
+        status = event.status or "not asked for"
+        return f"[{event.done}/{event.total}] {event.notebook} {_place(event)} {status} {seconds}".rstrip()
     return {"warming": "warming kernels", "publishing": "publishing"}.get(event.what, "")
 
 
@@ -156,12 +162,20 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
 
 def finish(result: BatchReport) -> None:
     """Print how a batch ended."""
-    counts = ", ".join(f"{n} {status}" for status, n in result.counts.items()) or "nothing to do"
+    counts = dict(result.counts)
     if result.dry_run:
         for step in result.plan:
             place = "/".join(x for x in (step.brand, step.period) if x) or "all"
-            say(f"{step.state:<8} {step.notebook:<18} {place:<20} {step.why}".rstrip())
-        say(f"{result.client}: {counts}; a dry run, nothing was executed")
+            state = step.state
+            if state == "kept" and step.why:  # there is nothing to keep
+                state = "left out"
+                counts["kept"] = counts.get("kept", 0) - 1
+                counts[state] = counts.get(state, 0) + 1
+            say(f"{state:<8} {step.notebook:<18} {place:<20} {step.why}".rstrip())
+    said = ", ".join(f"{n} {status}{MEANT.get(status, '')}" for status, n in counts.items() if n > 0)
+    said = said or "nothing to do"
+    if result.dry_run:
+        say(f"{result.client}: {said}; a dry run, nothing was executed")
         return
     for failure in result.failures:
         say(str(failure))
@@ -169,7 +183,7 @@ def finish(result: BatchReport) -> None:
             say(f"  {failure.path}{f'#{failure.cell}' if failure.cell else ''}")
     if result.site_error:
         say(f"the site could not be published: {result.site_error}")
-    say(f"{result.client}: {counts} in {result.seconds:.0f} s")
+    say(f"{result.client}: {said} in {result.seconds:.0f} s")
     if result.interrupted:
         say("interrupted; the same command goes on where it stopped")
     if result.site is not None:

@@ -123,8 +123,7 @@ def render_markdown(
     html = MarkdownWithMath(renderer=renderer).render(re.sub("[\ue000\x00]", "", source))
     ids = outline.taken - before
     parts = [clean_html(part, figure=figure, ids=ids).strip() for part in html.split(_CUT)]
-    # A wide formula scrolls: a keyboard must reach it.
-    # what may scroll sideways can be reached by keyboard
+    # A wide formula or block of code scrolls: a keyboard must reach it.
     return [
         part.replace('<math display="block">', '<math display="block" tabindex="0">').replace(
             "<pre>", '<pre tabindex="0">'

@@ -253,7 +253,7 @@ NUMBERS: Final[list[Pattern]] = [
         "[account]",
         re.compile(
             r"(?i)(?:微信|v信|薇信|(?<![a-z])(?:vx|wx|wechat|weixin))(?: ?(?:id|number|is"
-            r"|name)){0,2} ?((?=[\w-]*[\d_])[a-z][\w-]{5,19})(?![\w-])"
+            r"|name)){0,2} ?((?=[\w-]{0,19}[\d_])[a-z][\w-]{5,19})(?![\w-])"
         ),
         _always,
     ),
@@ -290,7 +290,11 @@ NAMES: Final[list[Pattern]] = [
         ),
         _always,
     ),
-    ("[name]", re.compile(rf"(?<![\w-]){_SIGN_OFF}[,.!:\-–—\s]*[,.!:\-–—\r\n][,.!:\-–—\s]*{_PERSON}{_END}"), _always),
+    (
+        "[name]",
+        re.compile(rf"(?<![\w-]){_SIGN_OFF}(?=[ \t]?[,.!:\-–—\r\n])[,.!:\-–—\s]{{1,12}}{_PERSON}{_END}"),
+        _always,
+    ),
     ("[name]", re.compile(rf"(?<![\w-]){_SIGN_OFF} {_PERSON}[ \t]*[.!]?\s*$"), _always),
     (
         "[name]",

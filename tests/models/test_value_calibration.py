@@ -77,7 +77,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     assert abs(found["parameters"] - 0.9) < 0.03
     assert abs(found["equity"] - 0.9) < 0.03
     assert found["purchases"] == pytest.approx(found["promised"], abs=0.01)
-    assert 0.87 <= found["purchases"] <= 0.93
+    assert 0.87 <= found["purchases"] <= 0.935  # counts cannot hit 90 %: what is promised is nearest to it
 
 
 @pytest.mark.slow

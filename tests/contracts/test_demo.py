@@ -145,14 +145,20 @@ def test_nothing_changed_nothing_runs(home: Path, report: BatchReport) -> None:
     assert again.executed == ()
 
 
-def test_the_workbench_of_drivers_answers_from_the_finished_run(home: Path, report: BatchReport) -> None:
+@pytest.mark.parametrize(
+    ("subject", "scenario", "table"),
+    [("drivers", "nps", "importance_share"), ("topics", "ci_low", "points_at_stake"), ("value", "ci_low", "p_alive")],
+)
+def test_a_workbench_answers_from_the_finished_run(
+    home: Path, report: BatchReport, subject: str, scenario: str, table: str
+) -> None:
     from papermill import execute_notebook
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CXLAB_HOME", str(home))
         done = execute_notebook(
-            home / "notebooks" / "explore_drivers.ipynb",
-            home / "explored.ipynb",
+            home / "notebooks" / f"explore_{subject}.ipynb",
+            home / f"explored_{subject}.ipynb",
             parameters={"params_file": str(home / "me" / "demo.yaml")},
             cwd=home,
             kernel_name="python3",
@@ -160,27 +166,8 @@ def test_the_workbench_of_drivers_answers_from_the_finished_run(home: Path, repo
         )
     shown = {cell["id"]: json.dumps(cell.get("outputs", [])) for cell in done.cells}
     assert "application/vnd.jupyter.widget-view+json" in shown["explore"]
-    assert "nps" in shown["scenario"]
-    assert "importance_share" in shown["table"]
-
-
-def test_the_workbench_of_topics_answers_from_the_finished_run(home: Path, report: BatchReport) -> None:
-    from papermill import execute_notebook
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CXLAB_HOME", str(home))
-        done = execute_notebook(
-            home / "notebooks" / "explore_topics.ipynb",
-            home / "explored_topics.ipynb",
-            parameters={"params_file": str(home / "me" / "demo.yaml")},
-            cwd=home,
-            kernel_name="python3",
-            progress_bar=False,
-        )
-    shown = {cell["id"]: json.dumps(cell.get("outputs", [])) for cell in done.cells}
-    assert "application/vnd.jupyter.widget-view+json" in shown["explore"]
-    assert "ci_low" in shown["scenario"]
-    assert "points_at_stake" in shown["table"]
+    assert scenario in shown["scenario"]
+    assert table in shown["table"]
 
 
 def test_pages_are_small_and_name_no_path_of_the_machine(home: Path, report: BatchReport) -> None:

@@ -19,8 +19,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
-from cxlab.models import drivers
-from cxlab.models.drive.data import BLANK, NOT_USED, DriverData
+from cxlab.drivers import model as drivers
+from cxlab.drivers.data import BLANK, NOT_USED, DriverData
 
 FIVE = (1.0, 2.0, 3.0, 4.0, 5.0)
 FOLDS = 5

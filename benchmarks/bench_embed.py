@@ -31,7 +31,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
-from cxlab.voice import clauses, embed, minilm, words
+from cxlab.voice.embed import embed, minilm
+from cxlab.voice.text import clauses, words
 
 TEXTS = 600
 LONGEST = 128

@@ -20,11 +20,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
-from cxlab import index_estimates
-from cxlab.models import index
-from cxlab.models.index import Priors
-from cxlab.models.sem import reporting, sensitivity
-from cxlab.models.sem.structure import Structure, structure
+from cxlab.index import estimands, estimates, model, prior_sensitivity
+from cxlab.index.model import Priors
+from cxlab.index.structure import Structure, structure
 
 BLOCKS = {
     "image": 3, "expectation": 3, "quality": 4, "value": 2, "satisfaction": 3, "complaints": 1, "loyalty": 3,
@@ -76,12 +74,12 @@ def world(n: int, *, blanks: float, seed: int) -> pd.DataFrame:
 def whole(rows: pd.DataFrame, wanted: Structure) -> tuple[float, str]:
     """Wall seconds of everything between answers and table, and what the sampler did."""
     begun = time.monotonic()
-    data = index.model_data(rows, structure=wanted, ends=dict.fromkeys(wanted.items, (1, 10)), periods=["1"])
-    tree = index.fit(data, draws=750, seed=1, accept=index_estimates.believed)
-    told = index.estimands(tree["posterior"].dataset, data)
-    reporting.composite_draws(data, draws=400, seed=1)
-    sensitivity.sensitivity(tree["posterior"]["x"].to_numpy(), data, index.completed(data, Priors()))
-    judged = index_estimates.gate(tree, told)
+    data = model.model_data(rows, structure=wanted, ends=dict.fromkeys(wanted.items, (1, 10)), periods=["1"])
+    tree = model.fit(data, draws=750, seed=1, accept=estimates.believed)
+    told = model.estimands(tree["posterior"].dataset, data)
+    estimands.composite_draws(data, draws=400, seed=1)
+    prior_sensitivity.sensitivity(tree["posterior"]["x"].to_numpy(), data, model.completed(data, Priors()))
+    judged = estimates.gate(tree, told)
     how = f"{tree.attrs['method']}, {len(data.patterns.seen)} patterns, r-hat {judged.rhat:.4f}, passed {judged.passed}"
     return time.monotonic() - begun, how
 
@@ -96,16 +94,16 @@ def mobi(folder: Path, semopy: str) -> None:
     rows = pd.read_csv(folder / "mobi.csv").assign(period="1")
     seconds, how = whole(rows, wanted)
     print(f"mobi, 250 respondents: {seconds:.1f} s ({how})")
-    data = index.model_data(rows, structure=wanted, ends=dict.fromkeys(wanted.items, (1, 10)), periods=["1"])
+    data = model.model_data(rows, structure=wanted, ends=dict.fromkeys(wanted.items, (1, 10)), periods=["1"])
     other = reference(folder, semopy, blocks, moves) if semopy else {}
     for label, priors in (("default priors", Priors()), ("weak priors", Priors(5.0, 1.0, 1.0, 0.5))):
-        tree = index.fit(data, priors=priors, seed=1, draws=1000)
-        told = index.estimands(tree["posterior"].dataset, data)
+        tree = model.fit(data, priors=priors, seed=1, draws=1000)
+        told = model.estimands(tree["posterior"].dataset, data)
         x = tree["posterior"]["x"].to_numpy()
-        best = index.maximum_likelihood(data, start=x.reshape(-1, x.shape[-1]).mean(axis=0))
-        marks = sensitivity.sensitivity(x, data, index.completed(data, priors))
-        plain = reporting.composite_draws(data, draws=2, seed=1)
-        print(f"\n{label}: r-hat {index_estimates.gate(tree).rhat:.4f}; index", end=" ")
+        best = model.maximum_likelihood(data, start=x.reshape(-1, x.shape[-1]).mean(axis=0))
+        marks = prior_sensitivity.sensitivity(x, data, model.completed(data, priors))
+        plain = estimands.composite_draws(data, draws=2, seed=1)
+        print(f"\n{label}: r-hat {estimates.gate(tree).rhat:.4f}; index", end=" ")
         print(f"{float(told['index'].sel(latent='Satisfaction').mean()):.2f}, composites", end=" ")
         print(f"{float(plain['best_index'].sel(latent='Satisfaction').isel(period=0)):.2f}")
         print(f"{'path':32}{'mean':>7}{'sd':>7}{'ML':>8}{'semopy':>8}{'PLS':>7}  flagged")
@@ -119,7 +117,7 @@ def mobi(folder: Path, semopy: str) -> None:
             )
         for what, values, real in (
             ("loadings", told["loading"], best.loading[0]),
-            ("total effects", told["total_effect"], [best.total[0, b, a] for a, b in reporting.pairs(wanted)]),
+            ("total effects", told["total_effect"], [best.total[0, b, a] for a, b in estimands.pairs(wanted)]),
             ("R2", told["r2"], best.r2[0, np.unique([b for _, b in wanted.paths])]),
         ):
             off = np.abs(values.mean(("chain", "draw")) - real) / np.maximum(values.std(("chain", "draw")), 1e-3)

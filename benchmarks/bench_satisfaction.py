@@ -23,12 +23,13 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 
-from cxlab import connect, diagnostics, estimates, measures
-from cxlab.models import satisfaction
-from cxlab.models.ordinal import reporting
-from cxlab.models.satisfaction import Priors, SatisfactionData
+from cxlab import connect
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
+from cxlab.satisfaction import estimands, estimates
+from cxlab.satisfaction import model as satisfaction
+from cxlab.satisfaction import questions as measures
+from cxlab.satisfaction.model import Priors, SatisfactionData
 
 CODES = (1.0, 2.0, 3.0, 4.0, 5.0)
 FACTORS = ("segment:age", "touchpoint", "channel")
@@ -96,7 +97,7 @@ def in_child(data: SatisfactionData) -> float:
     if pid == 0:
         begun = time.monotonic()
         tree = satisfaction.fit(data, seed=9)
-        reporting.estimands(tree["posterior"].dataset, data, metrics=["mean", "top_box", "csat"], satisfied_from=4)
+        estimands.estimands(tree["posterior"].dataset, data, metrics=["mean", "top_box", "csat"], satisfied_from=4)
         os.write(writer, f"{time.monotonic() - begun:.3f}".encode())
         os._exit(0)
     os.close(writer)
@@ -150,9 +151,9 @@ def of_a_store(folder: Path) -> None:
     questions = measures.measures(data, params=params, period=PERIODS[-1])
     loaded = measures.load(questions, data, periods=PERIODS)
     counted = time.monotonic()
-    fits = measures.fit(questions, loaded, settings=params.model, seed=lambda _: 1, accept=diagnostics.converged)
+    fits = measures.fit(questions, loaded, settings=params.model, seed=lambda _: 1, accept=estimates.converged)
     fitted = time.monotonic()
-    table = estimates.table(fits, diagnostics.gates(fits), params=params, periods=PERIODS)
+    table = estimates.table(fits, estimates.gates(fits), params=params, periods=PERIODS)
     ended = time.monotonic()
     print(
         f"{len(loaded[0].cells):,} cells, {len(questions)} measures, {len(table):,} estimates: count "

@@ -20,7 +20,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
-from cxlab.voice import sentiment, words
+from cxlab.voice import sentiment
+from cxlab.voice.text import words
 
 warnings.filterwarnings("ignore")
 DATA = Path(os.environ.get("CXLAB_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -18,8 +18,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import xarray as xr
 
-from cxlab import importance, whatif
-from cxlab.whatif import Move
+from cxlab.drivers import importance, whatif
+from cxlab.drivers.whatif import Move
 
 DRAWS = 4000
 

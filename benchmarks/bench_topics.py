@@ -25,7 +25,9 @@ os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL",
 import numpy as np
 import pandas as pd
 
-from cxlab.voice import clauses, clusters, coherence, counts, embed, topics, words
+from cxlab.voice.embed import embed
+from cxlab.voice.text import clauses, words
+from cxlab.voice.topics import clusters, coherence, counts, topics
 
 FOLDER = Path(os.environ.get("CXLAB_DATA", "../shared/data"))
 N = 10_000

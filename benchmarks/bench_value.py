@@ -70,7 +70,7 @@ def ours(place: Path) -> None:
     """Collapse, draw, forecast every customer, write the table."""
     import pandas as pd
 
-    from cxlab.models import value
+    from cxlab.value import model as value
 
     table = pd.read_parquet(place)
     clock = Clock()

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cxlab import driver_estimates, driver_measures
-from cxlab.driver_measures import Measured, Question
-from cxlab.models import drivers
-from cxlab.models.drive.data import DriverData
-from cxlab.narrative.driver_words import About
+from cxlab.drivers import estimates as driver_estimates
+from cxlab.drivers import measures, model
+from cxlab.drivers.data import DriverData
+from cxlab.drivers.findings_common import About
+from cxlab.drivers.measures import Measured, Question
 from cxlab.params.models import Limits
-from cxlab.wording import Labels
+from cxlab.report.format import Labels
 
 CURVES = {  # codes 1 to 5
     "delivery": (-1.6, -0.8, 0.0, 0.1, 0.2),
@@ -61,7 +61,7 @@ def data(n: int = 1500, *, seed: int = 0, name: str = "overall", weighted: bool 
     random = np.random.default_rng(seed + 1)
     curves = np.array(list(CURVES.values()))
     eta = sum(np.where(codes[:, a] >= 0, curves[a][codes[:, a]], 0.0) for a in range(len(curves)))
-    return drivers.model_data(
+    return model.model_data(
         seen,
         np.digitize(eta + random.logistic(size=n), CUT),
         attributes=list(CURVES),
@@ -76,7 +76,7 @@ def data(n: int = 1500, *, seed: int = 0, name: str = "overall", weighted: bool 
 def posterior(
     one: DriverData, *, draws: int = 200, noise: float = 0.04, strength: float = 1.0, seed: int = 0
 ) -> xr.Dataset:
-    """Draws around the planted curves, times `strength`, in the layout of `cxlab.models.drivers`."""
+    """Draws around the planted curves, times `strength`, in the layout of `cxlab.drivers.model`."""
     random = np.random.default_rng(seed)
     size = len(CURVES)
     effect = np.zeros((4, draws, size, 6))
@@ -118,7 +118,7 @@ def question(**other: Any) -> Question:
 def measured(*, name: str = "overall", strength: float = 1.0, **other: Any) -> Measured:
     """Everything that is reported of a world."""
     one = data(name=name, **other)
-    return driver_measures.measure(one, posterior(one, strength=strength), params=PARAMS, seed=1, about=question())
+    return measures.measure(one, posterior(one, strength=strength), params=PARAMS, seed=1, about=question())
 
 
 def about(one: Measured, **other: Any) -> About:

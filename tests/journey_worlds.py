@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cxlab.models import moments, paths
-from cxlab.models.moments import LEVELS, MomentsData
-from cxlab.models.ordinal import regression
+from cxlab.inference import ordinal_regression
+from cxlab.journey import moments_of_truth, paths
+from cxlab.journey.moments_of_truth import LEVELS, MomentsData
 
 TOUCHPOINTS = ("web", "delivery", "service")
 
@@ -48,7 +48,7 @@ def experiences(seed: int, *, n: int, codes: int) -> MomentsData:
         levels[touchpoint, "rating"] = np.array(LEVELS, object)[word]
     table = pd.DataFrame(levels)
     table.columns = pd.MultiIndex.from_tuples(list(levels))
-    return moments.model_data(
+    return moments_of_truth.model_data(
         table, np.zeros(n, int), outcome="satisfaction" if codes > 2 else "leaving", codes=codes,
         success=codes - 3 if codes > 2 else 0, customer=np.arange(n), covariates=pd.DataFrame({"segment": segment}),
     )  # fmt: skip
@@ -57,7 +57,7 @@ def experiences(seed: int, *, n: int, codes: int) -> MomentsData:
 def from_prior(seed: int, *, n: int, codes: int) -> tuple[MomentsData, xr.Dataset]:
     """Answers drawn from the prior, and the truth."""
     data = experiences(seed, n=n, codes=codes)
-    one, cut, beta = regression.simulate(moments.design(data), seed=seed)
+    one, cut, beta = ordinal_regression.simulate(moments_of_truth.design(data), seed=seed)
     return replace(data, y=one.y), one_draw(cut, beta)
 
 
@@ -76,7 +76,7 @@ def confounded(seed: int, *, n: int, effect: float) -> tuple[MomentsData, float]
     base = np.where(hard, 0.3, -1.6)
     left = random.random(n) < 1 / (1 + np.exp(-(base + effect * bad)))
     levels = pd.DataFrame(np.where(bad, "bad", "good")[:, None], columns=pd.MultiIndex.from_tuples([("any", "late")]))
-    data = moments.model_data(
+    data = moments_of_truth.model_data(
         levels, left.astype(int), outcome="leaving", codes=2, success=0, customer=np.arange(n),
         covariates=pd.DataFrame({"segment": np.where(hard, "hard", "easy")}),
     )  # fmt: skip

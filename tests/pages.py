@@ -11,8 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cxlab import blocks
-from cxlab.render import Link, PageContext
+from cxlab.report import blocks
+from cxlab.report.html import Link, PageContext
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from cxlab.models.buying import worlds
+from cxlab.value.clv import simulate
 
 BEGIN = date(2025, 1, 1)
 TEXTS = ("product", "channel", "seller", "basket", "link")
@@ -47,7 +47,7 @@ class Tables:
         return self.database.execute(query, params).df()
 
 
-def days(world: worlds.World, until: float = 1e9) -> pd.DataFrame:
+def days(world: simulate.World, until: float = 1e9) -> pd.DataFrame:
     """Events of a world as transactions, at most one a customer and day."""
     events = world.events[world.events["time"] < until]
     when = [BEGIN + timedelta(days=int(t * 7)) for t in events["time"]]

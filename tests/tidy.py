@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cxlab.report.format import Labels
 from cxlab.vocab import ESTIMATE_COLUMNS
-from cxlab.wording import Labels
 
 PERIODS = ("2025Q3", "2025Q4", "2026Q1", "2026Q2", "2026Q3")
 NPS = (36.0, 33.0, 38.0, 37.0, 31.2)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.models.buying import worlds
+from cxlab.value.clv import simulate
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "notebooks" / "templates" / "50_value.ipynb"
@@ -88,7 +88,7 @@ tables:
 
 def buyers(n: int, *, seed: int, weeks: float = 52.0) -> pd.DataFrame:
     """Return purchases of customers drawn from the model itself, a row a purchase."""
-    world = worlds.draw(n, family="bgnbd", parameters=(0.6, 6.0, 0.8, 2.5), weeks=weeks, arrivals=20, seed=seed)
+    world = simulate.draw(n, family="bgnbd", parameters=(0.6, 6.0, 0.8, 2.5), weeks=weeks, arrivals=20, seed=seed)
     events = world.events[world.events["time"] < weeks]
     when = [str(BEGIN + timedelta(days=int(t * 7))) for t in events["time"]]
     return pd.DataFrame(

@@ -9,9 +9,9 @@ import pandas as pd
 import tidy
 import xarray as xr
 
-from cxlab.narrative.topics import names_of
-from cxlab.narrative.voice_words import Voice
-from cxlab.wording import Labels
+from cxlab.report.format import Labels
+from cxlab.voice.findings_common import Voice
+from cxlab.voice.findings_topics import names_of
 
 TOPICS = {  # id: names, keywords, language, comments, share, stability, npmi
     "delivery": ("Delivery", "配送", "courier, late, parcel", "en+zh", 900, 0.45, 0.97, 0.21),

@@ -20,7 +20,7 @@ import small_suite
 from cxlab import batch, runs
 from cxlab.batch import engine, kernels
 from cxlab.batch.prepare import Parents, modules_of
-from cxlab.suite import load
+from cxlab.batch.suite import load
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm kernels need fork")
 
@@ -172,7 +172,7 @@ def test_the_parent_is_told_what_the_templates_import(home: small_suite.Home) ->
         "10_count", "%matplotlib inline\nimport numpy as np, pandas\nfrom cxlab import runs, narrative", "x = ("
     )
     found = modules_of(load(home.path).notebooks)
-    assert {"numpy", "pandas", "cxlab.runs", "cxlab.narrative"} <= set(found)
+    assert {"numpy", "pandas", "cxlab.runs", "cxlab.report"} <= set(found)
     assert len(found) == len(set(found))
 
 

@@ -10,8 +10,8 @@ import pytest
 import small_suite
 
 from cxlab import params as grammar
-from cxlab import runs, suite
-from cxlab.batch import keys
+from cxlab import runs
+from cxlab.batch import keys, suite
 from cxlab.batch.plan import Plan, make
 from cxlab.errors import ParamsError
 

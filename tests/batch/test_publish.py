@@ -6,10 +6,11 @@ import nbformat
 import pytest
 import small_suite
 
-from cxlab import batch, runs, suite
+from cxlab import batch, runs
 from cxlab import params as grammar
+from cxlab.batch import suite
 from cxlab.batch.publish import results
-from cxlab.site import UnitResult
+from cxlab.report.site import UnitResult
 
 
 def lay(home: small_suite.Home, unit: str, state: str, **records: runs.Record) -> runs.Folder:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cxlab.connect.readiness import copied_texts
+from cxlab.readiness.facts import copied_texts
 from tests.connect.make import params, store, totals
 
 HEADER = "id,chat,no,who,brand,day,words\n"

@@ -11,8 +11,8 @@ import pages
 import pandas as pd
 import pytest
 
-from cxlab import batch, suite, synthetic, vocab
-from cxlab.batch import BatchReport
+from cxlab import batch, synthetic, vocab
+from cxlab.batch import BatchReport, suite
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

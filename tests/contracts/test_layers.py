@@ -1,6 +1,6 @@
-"""The rooms: who may import whom, and which heavy library lives where.
+"""The house: who may import whom, and which heavy library lives where.
 
-The order of the rooms is import-linter's business (pyproject.toml). The libraries are checked here: the contract that
+The rules are import-linter's business (pyproject.toml). The libraries are checked here: the contract that
 import-linter has for them wants every home to exist and to import its library already.
 """
 
@@ -10,87 +10,36 @@ import ast
 import subprocess
 import sys
 import textwrap
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PARAMS = ("params",)
-DATA = ("connect", "synthetic", "runs", "disclosure")
-MODELS = (
-    "attributes",
-    "measures",
-    "models",
-    "sampling",
-    "density",
-    "journeys",
-    "importance",
-    "reward",
-    "touchpoints",
-    "latents",
-    "purchases",
-    "segments",
-    "voice",
-)
-RESULTS = (
-    "diagnostics",
-    "estimates",
-    "journey_estimates",
-    "silence",
-    "whatif",
-    "driver_fits",
-    "driver_measures",
-    "driver_estimates",
-    "gaps",
-    "index_estimates",
-    "voice_estimates",
-    "value_fits",
-    "value_contracts",
-    "value_people",
-    "value_returns",
-    "value_estimates",
-    "value_whatif",
-)
-SHOW = (
-    "style",
-    "wording",
-    "catalogue",
-    "blocks",
-    "figures",
-    "tables",
-    "narrative",
-    "explore",
-    "explore_drivers",
-    "explore_topics",
-    "explore_value",
-)
-SUITE = ("suite", "batch", "render", "site", "scaffold", "doctor", "cli")
-
-HOMES = {  # library: the only modules of cxlab that may import it
-    "pydantic": PARAMS,
-    "yaml": (*PARAMS, "suite"),
-    "duckdb": (*DATA, "scaffold"),
-    "ibis": DATA,
-    "pymc": MODELS,
-    "pymc_marketing": MODELS,
-    "pytensor": MODELS,
-    "nutpie": MODELS,
-    "numba": MODELS,
-    "bertopic": MODELS,
-    "sklearn": MODELS,
-    "onnx": MODELS,
-    "onnxruntime": MODELS,
-    "model2vec": MODELS,
-    "arviz": (*MODELS, *RESULTS),
-    "matplotlib": SHOW,
-    "seaborn": SHOW,
-    "ipywidgets": SHOW,
-    "papermill": SUITE,
-    "nbconvert": SUITE,
-    "nbclient": SUITE,
-    "jupyter_client": SUITE,
-    "dask": SUITE,
+CAPABILITIES = ("satisfaction", "index", "drivers", "journey", "voice", "value", "readiness", "brief")
+HOMES = {  # library: the only folders of cxlab that may import it
+    "pydantic": ("params",),
+    "yaml": ("params", "batch"),
+    "duckdb": ("connect", "runs", "scaffold", "readiness"),
+    "ibis": ("connect",),
+    "pymc": ("inference", *CAPABILITIES),
+    "pymc_marketing": ("value",),
+    "pytensor": ("inference", *CAPABILITIES),
+    "nutpie": ("inference",),
+    "numba": ("satisfaction", "index"),
+    "arviz": ("inference", *CAPABILITIES),
+    "bertopic": ("voice",),
+    "sklearn": ("voice",),
+    "onnx": ("voice",),
+    "onnxruntime": ("voice",),
+    "model2vec": ("voice",),
+    "matplotlib": ("report", *CAPABILITIES),
+    "seaborn": ("report", *CAPABILITIES),
+    "ipywidgets": ("report", *CAPABILITIES),
+    "papermill": ("batch",),
+    "nbconvert": ("report",),
+    "nbclient": ("batch",),
+    "jupyter_client": ("batch",),
+    "dask": ("batch",),
     "typer": ("cli",),
 }
 SLOW_TO_IMPORT = {
@@ -135,9 +84,9 @@ def test_heavy_libraries_stay_in_their_room(root: Path) -> None:
 
 
 def test_a_stranger_is_found(tmp_path: Path) -> None:
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "bars.py").write_text("import seaborn\n\ndef f():\n    from pymc import math\n")
-    assert [line.split(" (")[0] for line in strangers(tmp_path)] == [str(Path("figures") / "bars.py:4: pymc")]
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "bars.py").write_text("import seaborn\n\ndef f():\n    from pymc import math\n")
+    assert [line.split(" (")[0] for line in strangers(tmp_path)] == [str(Path("report") / "bars.py:4: pymc")]
 
 
 def lint_imports(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -145,7 +94,7 @@ def lint_imports(folder: Path, *options: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
-def test_rooms_import_from_the_left_only(root: Path) -> None:
+def test_the_rules_of_the_house_hold(root: Path) -> None:
     result = lint_imports(root)
     assert result.returncode == 0, result.stdout
 
@@ -153,57 +102,35 @@ def test_rooms_import_from_the_left_only(root: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "text", "said"),
     [
-        ("runs.py", "from cxlab import estimates\n", "cxlab.runs is not allowed to import cxlab.estimates"),
-        ("surprise.py", "", "surprise"),
+        ("runs.py", "from cxlab import report\n", "cxlab.runs is not allowed to import cxlab.report"),
+        ("inference.py", "from cxlab import loyalty\n", "cxlab.inference is not allowed to import cxlab.loyalty"),
+        ("loyalty.py", "from cxlab import drivers\n", "cxlab.loyalty is not allowed to import cxlab.drivers"),
     ],
-    ids=["import to the right", "module without a room"],
+    ids=["platform upwards", "platform to a capability", "between capabilities"],
 )
-def test_a_broken_layer_is_found(root: Path, tmp_path: Path, module: str, text: str, said: str) -> None:
+def test_a_broken_rule_is_found(root: Path, tmp_path: Path, module: str, text: str, said: str) -> None:
+    """`loyalty` stands for a capability that nobody has told the contracts of."""
     rules = (root / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text("[tool.importlinter]" + rules.split("[tool.importlinter]", 1)[1])
     package = tmp_path / "cxlab"
     package.mkdir()
-    for name in ("__init__.py", "vocab.py", "errors.py", "estimates.py"):
-        (package / name).touch()
+    platform = ("vocab", "errors", "params", "connect", "runs", "inference", "report", "batch", "scaffold", "cli")
+    for name in ("__init__", *platform, "drivers", "loyalty"):
+        (package / f"{name}.py").touch()
+    for part in ("data", "model", "estimates", "findings", "explore"):
+        (package / "satisfaction").mkdir(exist_ok=True)
+        (package / "satisfaction" / f"{part}.py").touch()
+    (package / "satisfaction" / "__init__.py").touch()
+    (package / "report.py").unlink()
+    (package / "report").mkdir()
+    for part in ("__init__", "finding"):
+        (package / "report" / f"{part}.py").touch()
     (package / module).write_text(text)
     program = "from importlinter.cli import lint_imports_command as c; c(['--no-cache'])"
-    result = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, '.'); {program}"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, '.'); {program}"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert result.returncode == 1
     assert said in result.stdout
-
-
-def test_every_room_of_the_contract_is_known_here(root: Path) -> None:
-    (layers,) = [
-        contract["layers"]
-        for contract in tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-        if contract["type"] == "layers"
-    ]
-    rooms = [tuple(name.strip("() ") for name in layer.split(":")) for layer in layers]
-    assert rooms == [SUITE, SHOW, RESULTS, MODELS, DATA, PARAMS, ("vocab", "errors")]
-
-
-def crossings(folder: Path) -> list[str]:
-    """Imports of one model (a file in models/) by another; packages beside them hold what models share."""
-    models = {path.stem for path in folder.glob("*.py")} - {"__init__"}
-    return [
-        f"{path.relative_to(folder)}:{line}: {name}"
-        for path in sorted(folder.rglob("*.py"))
-        for line, name in imported(ast.parse(path.read_text(encoding="utf-8")))
-        if name.split(".")[:2] == ["cxlab", "models"] and models & set(name.split(".")[2:3])
-    ]
-
-
-def test_models_know_nothing_of_each_other(root: Path) -> None:
-    assert crossings(root / "src" / "cxlab" / "models") == []
-
-
-def test_a_crossing_between_models_is_found(tmp_path: Path) -> None:
-    (tmp_path / "satisfaction.py").write_text("from cxlab.models.ordinal import graph\n")
-    (tmp_path / "drivers.py").write_text("from cxlab.models import satisfaction\n")
-    assert crossings(tmp_path) == ["drivers.py:1: cxlab.models.satisfaction"]
 
 
 def test_the_command_line_starts_without_the_heavy_libraries() -> None:

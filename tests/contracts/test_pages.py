@@ -11,7 +11,7 @@ import pages
 import pytest
 from nbformat import NotebookNode
 
-from cxlab.render import PageContext, render_page
+from cxlab.report.html import PageContext, render_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

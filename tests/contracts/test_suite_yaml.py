@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cxlab import suite, vocab
+from cxlab import vocab
+from cxlab.batch import suite
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "notebooks" / "templates"

@@ -10,7 +10,8 @@ import pytest
 
 from cxlab.errors import ModelError
 from cxlab.synthetic.words import bank
-from cxlab.voice import lexicon, sentiment
+from cxlab.voice import sentiment
+from cxlab.voice.text import lexicon
 
 
 def comments(language: str, n: int, seed: int) -> tuple[list[str], np.ndarray]:

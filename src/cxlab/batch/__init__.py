@@ -19,9 +19,10 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cxlab import connect, runs, suite
+from cxlab import connect, runs
 from cxlab import params as grammar
 from cxlab.batch import plan as planning
+from cxlab.batch import suite
 from cxlab.batch.execute import Execution, Progress, Tools, close_abandoned
 from cxlab.batch.kernels import Workplace, thread_environment
 from cxlab.batch.plan import Plan

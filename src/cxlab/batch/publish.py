@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cxlab import params as grammar
-from cxlab import runs, site
+from cxlab import runs
 from cxlab.batch.plan import Unit
+from cxlab.batch.suite import Notebook, Suite
 from cxlab.errors import ParamsError, RunError
 from cxlab.params.models import Params
 from cxlab.params.periods import parse
-from cxlab.site import BrandRef, NotebookResult, PeriodRef, UnitResult
-from cxlab.suite import Notebook, Suite
+from cxlab.report import site
+from cxlab.report.format import Name
+from cxlab.report.site import BrandRef, NotebookResult, PeriodRef, UnitResult
 from cxlab.vocab import Language
-from cxlab.wording import Name
 
 
 def publish(params: Params, suite: Suite) -> Path:

@@ -17,8 +17,8 @@ from cxlab.cli.out import accounts, finish, progress, report, say, say_json
 from cxlab.errors import EXIT_FAILED, CxError, ParamsError, Problem, nearest
 
 if TYPE_CHECKING:
+    from cxlab.batch.suite import Suite
     from cxlab.params import Params
-    from cxlab.suite import Suite
 
 app = typer.Typer(
     name="cxlab",
@@ -99,7 +99,8 @@ def check(params_file: ParamsFile, as_json: Json = False) -> None:
 
     Examples: `cxlab check params/me.yaml`, `cxlab check params/me.yaml --json`
     """
-    from cxlab import connect, params, suite
+    from cxlab import connect, params
+    from cxlab.batch import suite
 
     client = params.load(params_file)
     look = connect.checkup(client)
@@ -150,7 +151,8 @@ def run(
 
     Exit codes: 0 all good; 1 some notebooks failed, the rest is published; 2 nothing ran; 130 interrupted.
     """
-    from cxlab import batch, params, suite
+    from cxlab import batch, params
+    from cxlab.batch import suite
 
     client = params.load(params_file)
     contents = suite.load()
@@ -232,7 +234,8 @@ def list_(
 
     Examples: `cxlab list`, `cxlab list params/me.yaml`
     """
-    from cxlab import params, runs, suite
+    from cxlab import params, runs
+    from cxlab.batch import suite
 
     contents = suite.load()
     if params_file is None:
@@ -293,7 +296,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: `cxlab doctor`
     """
-    from cxlab import doctor as room
+    from cxlab.cli import doctor as room
 
     findings = room.examine()
     good = room.healthy(findings)

@@ -2,9 +2,8 @@
 
 from cxlab.connect.asof import asof_join, outcomes, rated_too_early
 from cxlab.connect.build import Checkup, build, check, checkup, fingerprint
-from cxlab.connect.masking import mask
+from cxlab.connect.pii.mask import mask
 from cxlab.connect.population import customer_base, invited
-from cxlab.connect.readiness import copied_texts, readiness, response_rates
 from cxlab.connect.store import Store, open_store
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "build",
     "check",
     "checkup",
-    "copied_texts",
     "customer_base",
     "fingerprint",
     "invited",
@@ -22,6 +20,4 @@ __all__ = [
     "open_store",
     "outcomes",
     "rated_too_early",
-    "readiness",
-    "response_rates",
 ]

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from cxlab.connect.cells import LINE, BadRow
 from cxlab.connect.files import SourceFile
-from cxlab.connect.masking import mask
+from cxlab.connect.pii.mask import mask
 from cxlab.connect.readers import read
 from cxlab.connect.sql import identifier, literal
 from cxlab.errors import DataError, Problem, nearest

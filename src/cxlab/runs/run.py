@@ -14,11 +14,11 @@ import pandas as pd
 
 from cxlab import vocab
 from cxlab.connect.population import customer_base, invited
-from cxlab.disclosure import suppress
 from cxlab.errors import Problem, RunError, nearest
 from cxlab.params.models import Brand, Params
 from cxlab.params.periods import parse
 from cxlab.runs import folder as folders
+from cxlab.runs.disclosure import suppress
 from cxlab.runs.folder import SHARED, Folder
 
 if TYPE_CHECKING:

@@ -20,5 +20,5 @@ module           what it answers
 
 A text is split into clauses because one comment speaks of several things; each result keeps ``comment_id``, ``clause``,
 ``start`` and ``end``, so that it can be shown where it was said. What a topic does to the score is
-`cxlab.models.mentions`.
+`cxlab.voice.model`.
 """

@@ -27,8 +27,10 @@ from typing import Final, Literal
 import numpy as np
 
 from cxlab.errors import ModelError, Problem
-from cxlab.voice import cache, grams, learner, lexicon
-from cxlab.voice.grams import Vocabulary
+from cxlab.voice import text_classifier
+from cxlab.voice.embed import cache
+from cxlab.voice.text import lexicon, ngrams
+from cxlab.voice.text.ngrams import Vocabulary
 
 Method = Literal["rated", "lexicon", "none"]
 VERSION: Final = "1"  # of what is kept: a change of the method changes it
@@ -86,10 +88,10 @@ class Sentiment:
             return np.full(len(texts), np.nan)
         if self.method == "lexicon":
             return lexicon.score(texts, self.language)
-        x = grams.matrix(texts, self.words)
+        x = ngrams.matrix(texts, self.words)
         said = np.diff(x.indptr)
-        margin = learner.scaled(x, self.scale) @ self.weight + self.curve[0]
-        return learner.logistic(learner.bent(margin, said) @ self.curve[1:])
+        margin = text_classifier.scaled(x, self.scale) @ self.weight + self.curve[0]
+        return text_classifier.logistic(text_classifier.bent(margin, said) @ self.curve[1:])
 
     def tone(self, texts: Sequence[str]) -> np.ndarray:
         """Return P(positive) of each clause, shape (text,): that it is of a good comment, were good and bad as many.
@@ -176,8 +178,8 @@ def fit(
     random = np.random.default_rng(seed)
     used = np.sort(random.choice(scored, MOST, replace=False)) if len(scored) > MOST else scored
     said, y = [at[int(i)] for i in used], good[used].astype(int)
-    whose = learner.together(said, None if groups is None else [groups[int(i)] for i in used])
-    if not learner.checkable(y, whose, FOLDS[len(y) > MANY], seed=seed):
+    whose = text_classifier.together(said, None if groups is None else [groups[int(i)] for i in used])
+    if not text_classifier.checkable(y, whose, FOLDS[len(y) > MANY], seed=seed):
         return _unlearnt([at[int(i)] for i in scored], good[scored], language)
     name = cache.key("sentiment", VERSION, said, map(str, y), map(str, whose), [language, str(seed)])
     found = _load(kept, name)
@@ -190,34 +192,36 @@ def fit(
 def _learnt(
     texts: list[str], y: np.ndarray, groups: np.ndarray, language: str, *, total: int, base: float, seed: int
 ) -> Sentiment:
-    words = grams.vocabulary(texts, language, least=2 if len(texts) < MANY else 3)
-    x = grams.matrix(texts, words)
+    words = ngrams.vocabulary(texts, language, least=2 if len(texts) < MANY else 3)
+    x = ngrams.matrix(texts, words)
     said = np.diff(x.indptr)
     folds = FOLDS[len(y) > MANY]
-    fold = learner.folds(y, groups, folds, seed=seed)
+    fold = text_classifier.folds(y, groups, folds, seed=seed)
     best: tuple[float, float, np.ndarray] | None = None
-    parts = [(fold != f, learner.scale(x[fold != f], y[fold != f])) for f in range(folds)]
-    sides = [(learner.scaled(x[train], scale), learner.scaled(x[~train], scale)) for train, scale in parts]
+    parts = [(fold != f, text_classifier.scale(x[fold != f], y[fold != f])) for f in range(folds)]
+    sides = [
+        (text_classifier.scaled(x[train], scale), text_classifier.scaled(x[~train], scale)) for train, scale in parts
+    ]
     for strength in GRID:
         margin = np.empty(len(y))
         for (train, _), (inside, outside) in zip(parts, sides, strict=True):
-            weight, intercept = learner.regress(inside, y[train], strength)
+            weight, intercept = text_classifier.regress(inside, y[train], strength)
             margin[~train] = outside @ weight + intercept
-        p = learner.judged(learner.bent(margin, said), y, fold)
+        p = text_classifier.judged(text_classifier.bent(margin, said), y, fold)
         loss = -float(np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-9, 1)).mean())
         if best is not None and loss > best[0]:
             break
         best = loss, strength, margin
     assert best is not None
     _, strength, margin = best
-    bent = learner.bent(margin, said)
-    p = learner.judged(bent, y, fold)
-    scale = learner.scale(x, y)
-    weight, intercept = learner.regress(learner.scaled(x, scale), y, strength)
+    bent = text_classifier.bent(margin, said)
+    p = text_classifier.judged(bent, y, fold)
+    scale = text_classifier.scale(x, y)
+    weight, intercept = text_classifier.regress(text_classifier.scaled(x, scale), y, strength)
     # The final fit has learnt from more texts than a fold's and is a little surer: one curve serves both.
-    curve = np.append(intercept, learner.calibrated(bent, y))
+    curve = np.append(intercept, text_classifier.calibrated(bent, y))
     return Sentiment(
-        "rated", language, total, len(y), float(((p > 0.5) == y).mean()), learner.auc(p, y),
+        "rated", language, total, len(y), float(((p > 0.5) == y).mean()), text_classifier.auc(p, y),
         float(((p - y) ** 2).mean()), base, strength, words, scale, weight.astype(np.float32), curve,
     )  # fmt: skip
 
@@ -236,7 +240,8 @@ def _unlearnt(texts: list[str], y: np.ndarray, language: str) -> Sentiment:
     accuracy = float(((p > 0.5) == y).mean()) if len(y) else float("nan")
     brier = float(((p - y) ** 2).mean()) if len(y) else float("nan")
     return Sentiment(
-        "lexicon", language, len(y), 0, accuracy, learner.auc(p, y), brier, base, float("nan"), words, nothing, nothing,
+        "lexicon", language, len(y), 0, accuracy, text_classifier.auc(p, y), brier,
+        base, float("nan"), words, nothing, nothing,
         np.zeros(5),
     )  # fmt: skip
 

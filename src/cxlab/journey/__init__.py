@@ -1,0 +1,1 @@
+"""Expectation and experience by touchpoint, moments of truth, paths, and who leaves."""

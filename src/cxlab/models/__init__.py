@@ -1,1 +1,0 @@
-"""Generative models, one a file and independent of each other."""

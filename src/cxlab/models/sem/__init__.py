@@ -1,1 +1,0 @@
-"""Parts of the satisfaction index: structure, sufficient statistics, density, composites, reporting."""

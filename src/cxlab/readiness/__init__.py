@@ -1,0 +1,1 @@
+"""What is there, what is missing, and how far it can be trusted."""

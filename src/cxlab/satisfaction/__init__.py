@@ -1,0 +1,1 @@
+"""How satisfied customers are, where, and whether it changed."""

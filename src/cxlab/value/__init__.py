@@ -1,0 +1,1 @@
+"""What customers are worth, who they are, who comes back."""

@@ -1,0 +1,1 @@
+"""Texts -> clauses and words: languages, copies, contact phrases, conversations, quotes."""

@@ -1,0 +1,1 @@
+"""Vectors -> topics that come back from refit to refit, as analysts name, merge and split them."""

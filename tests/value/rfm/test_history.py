@@ -1,0 +1,281 @@
+"""From transactions to customers: what counts, what is set apart, what is a contract, and the proof on later weeks."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from purchase_tables import BEGIN, Tables, days
+
+from cxlab.errors import ModelError
+from cxlab.value import model, rfm
+from cxlab.value.clv import simulate
+from cxlab.value.rfm import model_selection
+
+
+@pytest.fixture(scope="module")
+def world() -> simulate.World:
+    return simulate.draw(900, family="bgnbd", parameters=(0.6, 6.0, 0.8, 2.5), weeks=52, arrivals=20, seed=1)
+
+
+def few(**columns: list[object]) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def test_frequency_recency_and_age_in_days() -> None:
+    rows = few(
+        customer=["a", "a", "a", "a", "b", None, "c", "c"],
+        date=["2025-01-01", "2025-01-08", "2025-01-08", "2025-01-22", "2025-01-10", "2025-01-11", "2025-01-05", None],
+        amount=[10, 20, 30, 40, 5, 7, 9, 9],
+    )
+    history = rfm.read(Tables(rows), end=date(2025, 1, 29))
+    assert history.counts["anonymous"] == 1
+    assert history.counts["undated"] == 1
+    assert history.counts["same_day"] == 1
+    unchecked = rfm.History(**{**vars(history), "why_not": ()})
+    found = unchecked.customers().set_index("customer")
+    assert list(found.loc["a", ["x", "recency", "age"]]) == [2, 3, 4]
+    assert found.loc["a", "spend"] == pytest.approx((50 + 40) / 2)
+    assert list(found.loc["b", ["x", "recency"]]) == [0, 0]
+    assert found.loc["b", "age"] == pytest.approx(19 / 7)
+    assert pd.isna(found.loc["b", "spend"])
+    earlier = unchecked.customers(until=date(2025, 1, 9)).set_index("customer")
+    assert list(earlier.index) == ["a", "c"]
+    assert earlier.loc["a", "x"] == 1
+
+
+def test_returns_negative_amounts_duplicates_and_future_dates_are_told() -> None:
+    rows = few(
+        customer=["a", "a", "a", "b", "b", "c"],
+        date=["2025-01-01", "2025-01-02", "2025-01-03", "2025-01-04", "2025-01-04", "2099-01-01"],
+        amount=[10, -4, -3, 20, 20, 5],
+        kind=["purchase", "return", "purchase", "purchase", "purchase", "purchase"],
+    )
+    history = rfm.read(Tables(rows), end=date(2025, 2, 1))
+    told = {note.where: note for note in history.notes}
+    assert set(told) == {"later", "negative", "returns", "same_day", "twice"}
+    assert history.returned == pytest.approx(7 / 50)
+    assert "14.0%" in str(told["returns"])
+    assert history.counts["customers"] == 2
+    unchecked = rfm.History(**{**vars(history), "why_not": ()})
+    assert unchecked.customers().set_index("customer")["x"].to_dict() == {"a": 0, "b": 0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            few(customer=["a"] * 3, date=["2025-01-01", "2025-02-01", "2025-03-09"], amount=[1, 1, 1]),
+            "too few customers",
+        ),
+        (few(customer=[f"c{i}" for i in range(50)], date=["2025-03-09"] * 50, amount=[1] * 50), "second day"),
+        (few(customer=["a"], date=["2025-03-09"], amount=[-1]), "too few customers"),
+    ],
+    ids=["one customer", "all new", "nothing but negative"],
+)
+def test_too_little_is_said_and_nothing_breaks(rows: pd.DataFrame, said: str) -> None:
+    history = rfm.read(Tables(rows))
+    assert any(said in str(p) for p in history.why_not)
+    with pytest.raises(ModelError, match=said):
+        history.customers()
+
+
+def test_no_purchase_at_all_is_said() -> None:
+    with pytest.raises(ModelError, match="no purchase with a date"):
+        rfm.read(Tables(few(customer=["a"], date=[None], amount=[1.0])))
+
+
+def subscribers(n: int = 120, *, every: int = 30, jitter: int = 1, kind: str = "purchase") -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    rows = []
+    for i in range(n):
+        day = int(random.integers(0, 90))
+        for _ in range(int(min(random.geometric(random.beta(1, 8)), 12))):
+            rows.append(
+                (f"c{i}", BEGIN + timedelta(days=day + int(random.integers(-jitter, jitter + 1)) + 2), 9.9, kind)
+            )
+            day += every
+    return pd.DataFrame(rows, columns=["customer", "date", "amount", "kind"])
+
+
+def with_ends(rows: pd.DataFrame, share: float) -> pd.DataFrame:
+    """Add the end of a share of those who stopped paying, two weeks after their last payment."""
+    last = rows.groupby("customer")["date"].max()
+    stopped = last[last < date(2025, 11, 1)]
+    told = stopped.iloc[: round(share * len(stopped))]
+    ends = [(c, day + timedelta(days=14), np.nan, "churn") for c, day in told.items()]
+    return pd.concat([rows, pd.DataFrame(ends, columns=rows.columns)], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (subscribers(), "intervals"),
+        (subscribers(kind="renewal"), "renewals"),
+        (with_ends(subscribers(jitter=14), 0.9), "ends"),
+    ],
+    ids=["regular intervals", "renewals", "recorded ends"],
+)
+def test_contracts_are_recognised_and_refused(rows: pd.DataFrame, reason: str) -> None:
+    history = rfm.read(Tables(rows), end=date(2026, 1, 1))
+    assert history.contract is not None
+    assert history.contract.reason == reason
+    assert history.contract.every == pytest.approx(30, abs=2)
+    with pytest.raises(ModelError, match="these are contracts"):
+        history.customers()
+    data = model.model_data(history.contracts(), family="sbg")
+    posterior = model.fit(data, seed=1)["posterior"]
+    assert 0.02 < float((posterior["a"] / (posterior["a"] + posterior["b"])).mean()) < 0.35
+
+
+def test_shoppers_are_no_contract(world: simulate.World) -> None:
+    history = rfm.read(Tables(days(world)))
+    assert history.contract is None
+    assert history.why_not == ()
+    with pytest.raises(ModelError, match="no contracts"):
+        history.contracts()
+
+
+def test_some_closed_accounts_make_no_contracts(world: simulate.World) -> None:
+    rows = days(world, 52).assign(kind="purchase")
+    few_told = rfm.read(Tables(with_ends(rows, 0.1)), end=date(2025, 12, 31))
+    assert few_told.counts["ended"] / few_told.counts["customers"] > 0.02
+    assert few_told.contract is None
+    all_told = rfm.read(Tables(with_ends(rows, 1.0)), end=date(2025, 12, 31))
+    assert all_told.contract is not None
+    assert all_told.contract.reason == "ends"
+
+
+def test_contracts_of_several_lengths_keep_their_own_clock() -> None:
+    monthly = subscribers(every=30)
+    quarterly = subscribers(every=90).assign(customer=lambda t: "q" + t["customer"])
+    history = rfm.read(Tables(pd.concat([monthly, quarterly])), end=date(2026, 1, 1))
+    assert history.contract is not None
+    assert history.contract.every == pytest.approx(30, abs=1)
+    found = history.contracts().set_index("customer")
+    paid = quarterly[quarterly["date"] <= date(2026, 1, 1)].groupby("customer")["date"].agg(["max", "count"])
+    often = paid[paid["count"] >= 3]
+    np.testing.assert_allclose(found.loc[often.index, "each"], 1 / 3, atol=0.02)
+    runs = often["max"] > date(2025, 10, 15)  # the next payment was not due by the end
+    assert runs.any()
+    assert not found.loc[often.index[runs], "ended"].any()
+    alone = rfm.read(Tables(monthly), end=date(2026, 1, 1)).contracts()
+    assert (alone["each"].round(1) == 1).all()
+
+
+def test_who_is_late_while_the_data_end_is_not_taken_for_running() -> None:
+    random = np.random.default_rng(8)
+    rows = []
+    for i in range(600):
+        day = date(2020, 1, 1) + timedelta(days=int(random.integers(0, 1000)))
+        while day < date(2026, 1, 1):
+            rows.append((f"y{i}", day, 99.0, "purchase"))
+            if random.random() < 0.2:
+                break
+            day += timedelta(days=365 + int(random.integers(-5, 6)))
+    history = rfm.read(Tables(pd.DataFrame(rows, columns=["customer", "date", "amount", "kind"])),
+                             end=date(2025, 12, 31))  # fmt: skip
+    assert history.contract is not None
+    found = history.contracts()
+    posterior = model.fit(model.model_data(found, family="sbg"), seed=1)["posterior"]
+    first = float((posterior["a"] / (posterior["a"] + posterior["b"])).mean())
+    assert first == pytest.approx(0.2, abs=0.025)  # .17 if half a period is waited
+
+
+def test_customers_older_than_the_data_are_another_kind(world: simulate.World) -> None:
+    rows = days(world)
+    names = rows["customer"].unique()
+    known = pd.DataFrame({"customer": names, "since": [date(2020, 1, 1)] * 300 + [BEGIN] * (len(names) - 300)})
+    history = rfm.read(Tables(rows, known))
+    assert history.covariates == ("before",)
+    assert history.customers()["before"].sum() == 300
+    assert rfm.read(Tables(rows)).covariates == ()
+
+
+def test_the_proof(world: simulate.World) -> None:
+    split = BEGIN + timedelta(weeks=52)
+    history = rfm.read(Tables(days(world, until=52 + 26)))
+    proof = rfm.holdout(history, seed=1, split=split, draws=150)
+    total = proof.total
+    assert total["covers"] == 1
+    assert abs(total["error"]) < 0.15
+    assert total["correlation"] > 0.5
+    assert total["customer_cover"] == pytest.approx(total["customer_promised"], abs=0.04)
+    assert total["high"] - total["low"] > total["plain_high"] - total["plain_low"]
+    assert proof.classes["n"].sum() == len(proof.outlook.customers)
+    assert proof.weeks["actual"].sum() == total["actual"]
+    assert len(proof.choice.scores) == 3
+    assert proof.choice.learned
+    assert total["brier"] < 0.8 * total["brier_base"]
+    assert any("seasons" in str(note) for note in proof.choice.notes)
+    rms = proof.choice.scores.set_index("family").loc[proof.family, "rms"]
+    assert proof.choice.shock == pytest.approx(rms * 2.015 / 1.645, rel=1e-3)  # Student's t with five degrees
+
+
+def test_shuffled_histories_foretell_nothing(world: simulate.World) -> None:
+    """The negative control: purchases after the split handed to other customers leave no correlation to be found."""
+    split = BEGIN + timedelta(weeks=52)
+    rows = days(world, until=52 + 26)
+    late = pd.to_datetime(rows["date"]).dt.date > split
+    names = rows["customer"].unique()
+    other = dict(zip(names, np.random.default_rng(0).permutation(names), strict=True))
+    rows.loc[late, "customer"] = rows.loc[late, "customer"].map(other)
+    proof = rfm.holdout(rfm.read(Tables(rows)), seed=1, split=split, family="bgnbd")
+    assert abs(proof.total["correlation"]) < 0.15
+    assert proof.total["customer_cover"] < proof.total["customer_promised"] - 0.02
+    assert proof.total["brier"] > proof.total["brier_base"]
+
+
+def test_the_choice_reads_nothing_later(world: simulate.World) -> None:
+    """Later rows replaced by nonsense change neither the model chosen, nor its score, nor the shock."""
+    split = BEGIN + timedelta(weeks=52)
+    rows = days(world, until=52 + 26)
+    late = pd.to_datetime(rows["date"]).dt.date > split
+    absurd = pd.concat([rows[~late], rows[late].assign(amount=1e6), rows[late].assign(customer="c1")])
+    absurd = absurd.drop_duplicates(["customer", "date"])
+    one, other = (rfm.choose(rfm.read(Tables(t)), until=split) for t in (rows, absurd))
+    assert one.family == other.family
+    assert one.shock == other.shock
+    pd.testing.assert_frame_equal(one.errors, other.errors)
+    earlier = rows[~late].iloc[::2]  # the same check sees a change of rows that may be read
+    assert rfm.choose(rfm.read(Tables(earlier)), until=split).shock != one.shock
+
+
+def test_pareto_is_not_tried_on_very_many(world: simulate.World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_selection, "LARGE", 500)
+    found = rfm.choose(rfm.read(Tables(days(world))))
+    assert set(found.scores["family"]) == {"bgnbd", "mbgnbd"}
+    assert any("Pareto/NBD" in str(note) for note in found.notes)
+
+
+def test_a_split_outside_the_history_is_refused(world: simulate.World) -> None:
+    history = rfm.read(Tables(days(world)))
+    with pytest.raises(ModelError, match="weeks on both sides"):
+        rfm.holdout(history, seed=1, split=date(2030, 1, 1))
+    with pytest.raises(ModelError, match="did you mean 'pareto'"):
+        rfm.choose(history, candidates=["paretto"])  # type: ignore[list-item]
+
+
+def test_cdnow(shared_data: Path) -> None:
+    """Chosen on weeks 1-39, tried on weeks 40-78: 12 % too few, and the interval with the shock covers 1,882."""
+    table = pd.read_csv(shared_data / "cdnow" / "cdnow_sample.csv.gz")
+    rows = pd.DataFrame(
+        {
+            "customer": table["sample_id"].astype(str),
+            "date": pd.to_datetime(table["date"].astype(str)).dt.date,
+            "amount": table["amount"],
+        }
+    )
+    history = rfm.read(Tables(rows))
+    assert history.contract is None
+    proof = rfm.holdout(history, seed=1, split=date(1997, 9, 30))
+    assert proof.family == "bgnbd"
+    assert proof.total["actual"] == 1882
+    assert proof.total["error"] == pytest.approx(-0.121, abs=0.004)
+    assert proof.total["low"] < 1882 < proof.total["high"]
+    assert proof.total["plain_high"] < 1882  # without the shock it does not
+    assert 0.87 <= proof.total["customer_cover"] <= 0.93
+    assert proof.classes.set_index("x").loc[0, "n"] == 1411

@@ -68,7 +68,8 @@ def table_differences(name: str, before: pd.DataFrame, after: pd.DataFrame, *, s
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
             where = ", ".join(str(before[k].iloc[i]) for k in KEYS if k in before and str(before[k].iloc[i]))
-            yield f"{name}.{column}: {int(bad.sum())} of {len(bad)} differ, first at {where}: {old.iloc[i]} -> {new.iloc[i]}"
+            step = f"{old.iloc[i]} -> {new.iloc[i]}"
+            yield f"{name}.{column}: {int(bad.sum())} of {len(bad)} differ, first at {where}: {step}"
 
 
 def blocks(notebook: Path) -> Iterator[tuple[str, str]]:

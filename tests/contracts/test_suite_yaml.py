@@ -61,7 +61,7 @@ def written(text: str) -> set[str]:
     return (
         named(text, "write")
         | {f"posterior/{name}" for name in named(text, "write_posterior")}
-        | ({"findings"} if "run.write_findings(" in text else set())
+        | ({"findings"} if re.search(r"run\.write_findings\(|page\.save\(", text) else set())
     )
 
 

@@ -7,11 +7,15 @@ import pandas as pd
 import pytest
 from tidy import LABELS
 
-from cxlab.index import findings as say
-from cxlab.index import findings_measurement as show
+from cxlab.index import findings
+from cxlab.report import About, Estimates
 from cxlab.vocab import ESTIMATE_COLUMNS
 
-TARGET = {"target": "satisfaction", "labels": LABELS}
+TARGET = "satisfaction"
+
+
+def told(rows: pd.DataFrame) -> Estimates:
+    return Estimates(rows, About(LABELS, period="2026Q3"))
 
 
 def row(estimand: str, mean: float, half: float, **more: object) -> dict[str, object]:
@@ -57,7 +61,7 @@ def blank(rows: pd.DataFrame, verdict: str) -> pd.DataFrame:
 
 
 def test_a_fall_of_the_index() -> None:
-    found = say.now(table(), period="2026Q3", **TARGET)
+    found = findings.now(told(table()), TARGET)
     assert found.verdict == "worse"
     assert found.sentence("en") == (
         "Q3 2026: the satisfaction index was 63.0 of 100 (likely 61.0 to 65.0). It fell from 67.0 (difference likely"
@@ -68,24 +72,22 @@ def test_a_fall_of_the_index() -> None:
 
 @pytest.mark.parametrize(("verdict", "word"), [("cannot_tell", "we cannot tell"), ("no_real_change", "No real change")])
 def test_no_change_is_called_that(verdict: str, word: str) -> None:
-    found = say.now(table(verdict=verdict), period="2026Q3", **TARGET)
+    found = findings.now(told(table(verdict=verdict)), TARGET)
     assert word in found.sentence("en")
     assert found.verdict == verdict
 
 
 def test_the_first_period_has_nothing_to_compare_with() -> None:
     rows = table()
-    found = say.now(
-        rows[(rows["period"] != "2026Q2") & (rows["estimand"] != "index_change")], period="2026Q3", **TARGET
-    )
+    found = findings.now(told(rows[(rows["period"] != "2026Q2") & (rows["estimand"] != "index_change")]), TARGET)
     assert "first period" in found.sentence("en")
 
 
 def test_effects_lead_with_the_total_and_pass_over_what_rests_on_the_prior() -> None:
-    found = say.effects(table(), **TARGET)
+    found = findings.effects(told(table()), TARGET)
     assert found.sentence("en").startswith("Quality counts most: one point more goes with 0.60 points more")
     assert "60\u00a0%" in found.sentence("en")
-    flagged = say.effects(table(flagged=True), **TARGET)
+    flagged = findings.effects(told(table(flagged=True)), TARGET)
     assert "rest on assumptions" in flagged.sentence("en")
     assert "Next comes" not in flagged.sentence("en")
 
@@ -102,29 +104,29 @@ def test_what_counts_most_is_said_only_when_nothing_may_count_more(change: dict[
     rows = table()
     mine = (rows["estimand"] == "point_effect") & (rows["from"] == change["from"])
     rows.loc[mine, list(change)] = list(change.values())
-    said = say.effects(rows, **TARGET).sentence("en")
+    said = findings.effects(told(rows), TARGET).sentence("en")
     assert said.startswith("Which of them counts most we cannot tell.")
     assert "Quality counts most" not in said
 
 
 def test_a_share_explained_that_rests_on_the_prior_says_so() -> None:
     rows = table()
-    assert "rests on assumptions, too" not in say.effects(rows, **TARGET).sentence("en")
+    assert "rests on assumptions, too" not in findings.effects(told(rows), TARGET).sentence("en")
     rows.loc[rows["estimand"] == "r2", "prior_sensitive"] = True
-    assert "rests on assumptions, too" in say.effects(rows, **TARGET).sentence("en")
+    assert "rests on assumptions, too" in findings.effects(told(rows), TARGET).sentence("en")
 
 
 def test_where_to_begin_is_said_only_when_clear() -> None:
-    found = say.where(table(), period="2026Q3", **TARGET)
+    found = findings.where(told(table()), TARGET)
     assert found.sentence("en").startswith("Counts much and is weak, so look here first: value (P = .90).")
     rows = table()
     act = (rows["estimand"] == "p_quadrant") & (rows["group"] == "act")
     rows.loc[act, "mean"] = 0.5
-    assert say.where(rows, period="2026Q3", **TARGET).verdict == "cannot_tell"
+    assert findings.where(told(rows), TARGET).verdict == "cannot_tell"
 
 
 def test_model_and_composites_stand_side_by_side() -> None:
-    found = show.paths(table(flagged=True), period="2026Q3", **TARGET)
+    found = findings.paths(told(table(flagged=True)), TARGET)
     assert "3 of the 3 are weaker than those of the model" in found.sentence("en")
     assert "value → satisfaction" in found.sentence("en")
     cells = found.pages["en"].table
@@ -133,26 +135,26 @@ def test_model_and_composites_stand_side_by_side() -> None:
 
 
 def test_money_is_an_association() -> None:
-    found = show.money(table(), days=90, **TARGET)
+    found = findings.money(told(table()), TARGET, days=90)
     assert "spent 1.40 more in the 90 days after answering (likely 0.90 to 1.90)" in found.sentence("en")
     assert "not proof of a cause" in found.pages["en"].note
     rows = table()
-    assert "is not known" in show.money(rows[~rows["estimand"].str.startswith("outcome")], days=90, **TARGET).sentence(
-        "en"
-    )
+    assert "is not known" in findings.money(
+        told(rows[~rows["estimand"].str.startswith("outcome")]), TARGET, days=90
+    ).sentence("en")
 
 
 @pytest.mark.parametrize(("verdict", "word"), [("withheld", "no statement"), ("suppressed", "Too few answers")])
 def test_nothing_is_claimed_without_numbers(verdict: str, word: str) -> None:
     rows = blank(table(), verdict)
     found = [
-        say.now(rows, period="2026Q3", **TARGET),
-        say.levels(rows, period="2026Q3", labels=LABELS),
-        say.effects(rows, **TARGET),
-        say.where(rows, period="2026Q3", **TARGET),
-        say.after(rows, **TARGET),
-        show.money(rows, days=90, **TARGET),
-        show.paths(rows, period="2026Q3", **TARGET),
+        findings.now(told(rows), TARGET),
+        findings.levels(told(rows)),
+        findings.effects(told(rows), TARGET),
+        findings.where(told(rows), TARGET),
+        findings.after(told(rows), TARGET),
+        findings.money(told(rows), TARGET, days=90),
+        findings.paths(told(rows), TARGET),
     ]
     for one in found:
         assert word in one.sentence("en"), one.id

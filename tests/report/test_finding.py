@@ -8,7 +8,8 @@ import pytest
 from tidy import LABELS, codes, estimates
 
 from cxlab.errors import ModelError
-from cxlab.report import Finding, Number, Page, Statement, blocks, findings_table
+from cxlab.report import Finding, Number, Statement, blocks, findings_table
+from cxlab.report.finding import Version
 from cxlab.satisfaction import findings as say
 from cxlab.satisfaction import findings_groups as compare
 from cxlab.vocab import FINDING_COLUMNS
@@ -118,7 +119,7 @@ def test_a_list_of_names_is_cut() -> None:
 
 def test_missing_numbers_are_no_contradiction() -> None:
     statement = Statement("change.withheld", {"en": {"subject": "x"}}, {"value": Number(float("nan"), "nps")})
-    found = Finding("x", "withheld", (statement,), {"en": Page(statement.text("en"))})
+    found = Finding("x", "withheld", (statement,), {"en": Version(statement.text("en"))})
     assert findings_table([found])["numbers"].tolist() == ["{}"]
 
 

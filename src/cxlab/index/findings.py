@@ -1,386 +1,375 @@
-"""Findings on the satisfaction index: how high, did it change, what moves it, where to begin, what it goes with."""
+"""Findings on the satisfaction index: how high, what moves it, where to begin, what it goes with, what it rests on.
+
+All read the tidy table of the index (`cxlab.index.estimates.table`) with names of latents in the page's labels; see
+`labels_of`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from matplotlib.figure import Figure
+import numpy as np
 
 from cxlab.index.figures import importance_map
-from cxlab.report import charts, tables
-from cxlab.report.blocks import Block
-from cxlab.report.finding import Finding, Number, Statement, listed, small_print
-from cxlab.report.format import Labels, certainty, known, number, period_name, probability, span
-from cxlab.report.messages import message
-from cxlab.report.rows import band, bars, estimate, finding, first, names, state
-from cxlab.vocab import LANGUAGES
+from cxlab.report import charts, format, tables
+from cxlab.report.estimates import REAL, Estimates, Say, state
+from cxlab.report.finding import Finding
+from cxlab.report.format import Labels
+from cxlab.report.writing import (
+    Certainty,
+    Chart,
+    Group,
+    Item,
+    Listed,
+    Message,
+    Number,
+    Period,
+    Reference,
+    Table,
+    TableOf,
+    aside,
+    tally,
+)
 
 if TYPE_CHECKING:
     from cxlab.params.models import Params
 
 LEVEL = "latent"
 CLEAR = 0.8  # probability of a quadrant from which it is named
+WEAK = 0.25  # share a question has in common with its latent below which it is called weak
 
 
-def named(labels: Labels, params: Params) -> Labels:
+def labels_of(params: Params, brand: str) -> Labels:
     """Return the names of a client with those of the index's latents."""
     latents = params.index.latents if params.index else {}
     own = {name: latent.label for name, latent in latents.items() if latent.label}
+    labels = format.labels_of(params, brand)
     return replace(labels, groups={**labels.groups, LEVEL: own})
 
 
-def rows_of(estimates: pd.DataFrame, estimand: str, *, period: str = "", to: str = "") -> pd.DataFrame:
-    """Return the rows of an estimand, of one period and one target where these are given."""
-    rows = estimates[estimates["estimand"] == estimand]
-    for column, value in (("period", period), ("to", to)):
-        if value:
-            rows = rows[rows[column] == value]
-    return rows.reset_index(drop=True)
+def latent(name: object) -> Group:
+    """Return the reference to a latent."""
+    return Group(LEVEL, str(name))
 
 
-def silent(id: str, row: pd.Series | None, languages: Sequence[str]) -> Finding:
-    """Return the finding that says why there is none."""
-    return finding(id, row, (Statement(f"index_state.{state(row)}"),), languages, None, None)
-
-
-def now(
-    estimates: pd.DataFrame,
-    *,
-    target: str,
-    labels: Labels,
-    period: str,
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "index",
-    csv: str = "",
-) -> Finding:
-    """Say how high the index of a latent is and whether it changed; the figure shows all periods.
-
-    Parameters
-    ----------
-    estimates : DataFrame
-        From `cxlab.index.estimates.table`, as written.
-    target : str
-        The latent.
-    labels : Labels
-        With the names of latents, see `named`.
-    period : str
-    languages : sequence of str
-        Primary language first.
-    id, csv : str
-        Name on the page, and of the site's CSV file.
-    """
-    levels = rows_of(estimates, "index", to=target).sort_values("period")
-    changes = rows_of(estimates, "index_change", to=target).sort_values("period").assign(estimand="change")
-    row = first(levels[levels["period"] == period])
+def now(estimates: Estimates, target: str) -> Finding:
+    """Say how high the index of a latent is and whether it changed; the figure shows all periods."""
+    about = estimates.about
+    levels = estimates.where(estimand="index", to=target).ordered("period", down=False)
+    changes = estimates.where(estimand="index_change", to=target).ordered("period", down=False)
+    changes = Estimates(changes.frame.assign(estimand="change"), about)
+    row, change, name = levels.now().first, changes.now().first, latent(target)
     if row is None or state(row):
-        return silent(id, row, languages)
-    change = first(changes[changes["period"] == period])
-    words = names(languages, lambda lang: {"name": labels.group(LEVEL, target, lang)}, period=period)
-    statements = [Statement("index_now.was", words, estimate(row, "value", "span"))]
-    before = levels[(levels["period"] < period) & known(levels["mean"])]
-    if change is None or state(change) or before.empty:
-        statements.append(Statement("index_now.first" if before.empty else "index_now.no_change"))
+        return about.silent("index", row, "index_state")
+    says = [Say("index_now.was", name=name, value=row.value(), span=row.span())]
+    before = levels.known.by("period").get(levels.known.before())
+    if change is None or state(change) or before is None:
+        says.append(Say("index_now.no_change" if before else "index_now.first"))
     else:
-        verdict = str(change["verdict"])
-        numbers = {
-            "previous": Number(float(before.iloc[-1]["mean"]), "index"),
-            "change_span": Number(
-                float(change["ci_low"]), "index", high=float(change["ci_high"]), signed=True, drawn=False
-            ),
+        moved: dict[str, Any] = {
+            "previous": before.value(),
+            "change_span": change.span(metric="index", signed=True, drawn=False),
         }
-        key = {"better": "rose", "worse": "fell"}.get(verdict, verdict)
-        sure = words
-        if verdict in ("better", "worse"):
-            chance = tables.direction(float(change["prob_gt_ref"]), float(change["mean"]))
-            numbers["p"] = Number(chance, "probability", drawn=False)
-            sure = {lang: words[lang] | {"sure": certainty(chance, language=lang)} for lang in languages}
-        statements.append(Statement(f"index_now.{key}", sure, numbers))
-
-    def draw(language: str) -> Figure:
-        return charts.trend(levels, language=language, changes=changes)
-
-    def tabulate(language: str) -> Block:
-        caption = message(language, "index_now.caption", {"name": labels.group(LEVEL, target, language)})
-        return tables.periods_table(levels, changes, language=language, caption=caption, csv=csv)
-
-    def legend(language: str) -> str:
-        return small_print(language, [band(changes)(language), message(language, "index_now.weights")])
-
-    judged = "" if change is None or state(change) else str(change["verdict"])
-    return finding(id, row, tuple(statements), languages, draw, tabulate, caption=legend, verdict=judged)
-
-
-def levels(
-    estimates: pd.DataFrame,
-    *,
-    labels: Labels,
-    period: str,
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "indices",
-    csv: str = "",
-) -> Finding:
-    """Say which latent's index is highest and lowest, and which really changed. Parameters are those of `now`."""
-    rows = rows_of(estimates, "index", period=period).sort_values("mean", ascending=False, kind="stable")
-    shown = rows[known(rows["mean"])]
-    if shown.empty:
-        return silent(id, first(rows), languages)
-    changes = rows_of(estimates, "index_change", period=period).set_index("to")
-    every = rows_of(estimates, "index")
-    earlier = sorted(p for p in every["period"].unique() if p < period)
-    before = every[every["period"] == earlier[-1]].set_index("to").reindex(rows["to"]) if earlier else None
-    top, last = shown.iloc[0], shown.iloc[-1]
-    real = changes[changes["verdict"].isin(["better", "worse"])]
-
-    def words(lang: str) -> dict[str, str]:
-        marks = [
-            message(
-                lang,
-                f"index_all.{'up' if r['verdict'] == 'better' else 'down'}",
-                {"name": labels.group(LEVEL, str(k), lang)},
-            )
-            for k, r in real.iterrows()
-        ]
-        return {
-            "best": labels.group(LEVEL, str(top["to"]), lang),
-            "worst": labels.group(LEVEL, str(last["to"]), lang),
-            "list": listed(marks, lang),
-        }
-
-    told = names(languages, words, period=period)
-    numbers = {"value": Number(float(top["mean"]), "index"), "worst_value": Number(float(last["mean"]), "index")}
-    statements = [Statement("index_all.range", told, numbers)]
-    if len(changes):
-        statements.append(Statement("index_all.moved" if len(real) else "index_all.still", told))
-
-    def draw(language: str) -> Figure:
-        return charts.intervals(
-            rows, [labels.group(LEVEL, str(k), language) for k in rows["to"]], language=language, previous=before
-        )
-
-    def tabulate(language: str) -> Block:
-        heads = [message(language, f"index_table.{k}") for k in ("latent", "index", "change", "verdict", "composite")]
-        composite = rows_of(estimates, "composite_index", period=period).set_index("to")
-        body = []
-        for _, row in rows.iterrows():
-            change = changes.loc[row["to"]] if row["to"] in changes.index else None
-            verdict = "" if change is None else str(change["verdict"] or "")
-            body.append(
-                [
-                    labels.group(LEVEL, str(row["to"]), language),
-                    tables.estimate_cell(row, language=language),
-                    ""
-                    if change is None
-                    else tables.estimate_cell(change.replace("index_change", "change"), language=language),
-                    message(language, f"verdict.{verdict}") if verdict else "",
-                    number(float(composite.loc[row["to"], "mean"]), metric="index", language=language),
-                ]
-            )
-        caption = message(language, "index_all.caption", {"period": period_name(period, language=language)})
-        return tables.counts_table(heads, body, language=language, caption=caption, csv=csv)
-
-    def legend(language: str) -> str:
-        return small_print(language, [bars(before, earlier)(language), message(language, "index_all.scale")])
-
-    return finding(id, top, tuple(statements), languages, draw, tabulate, caption=legend, verdict="")
-
-
-def effects(
-    estimates: pd.DataFrame,
-    *,
-    target: str,
-    labels: Labels,
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "effects",
-    csv: str = "",
-) -> Finding:
-    """Say what goes most with the target: total effects of one index point. Parameters are those of `now`."""
-    rows = rows_of(estimates, "point_effect", to=target).sort_values("mean", ascending=False, kind="stable")
-    rows = rows.reset_index(drop=True)
-    shown = rows[known(rows["mean"])]
-    if shown.empty:
-        return silent(id, first(rows), languages)
-    total = rows_of(estimates, "total_effect", to=target).set_index("from")
-    r2 = first(rows_of(estimates, "r2", to=target))
-    sure = shown[~shown["prior_sensitive"]]
-    flagged = shown[shown["prior_sensitive"]]
-
-    def words(lang: str) -> dict[str, str]:
-        found = {"target": labels.group(LEVEL, target, lang)}
-        found["list"] = listed([labels.group(LEVEL, str(k), lang) for k in flagged["from"]], lang)
-        for key, place in (("best", 0), ("second", 1)):
-            if len(sure) > place:
-                found[key] = labels.group(LEVEL, str(sure.iloc[place]["from"]), lang)
-        return found
-
-    told = names(languages, words)
-    statements = []
-    rivals = shown if sure.empty else shown.drop(index=sure.index[0])  # also those that rest on assumptions
-    clear = len(sure) > 0 and str(sure.iloc[0]["verdict"]) == "better"
-    clear = clear and not (rivals["ci_high"].astype(float) > float(sure.iloc[0]["ci_low"])).any()
-    if sure.empty:
-        statements.append(Statement("index_effect.unsure"))
-    else:
-        key = "index_effect.lead" if clear else "index_effect.lead_open"
-        statements.append(Statement(key, told, estimate(sure.iloc[0], "value", "span")))
-    if len(sure) > 1:
-        statements.append(Statement("index_effect.second", told, estimate(sure.iloc[1], "second_value", "second_span")))
-    if r2 is not None and not state(r2):
-        numbers = {
-            "r2": Number(float(r2["mean"]), "share", drawn=False, tabled=False),
-            "r2_span": Number(float(r2["ci_low"]), "share", high=float(r2["ci_high"]), drawn=False, tabled=False),
-        }
-        key = "index_effect.explained_flagged" if r2["prior_sensitive"] else "index_effect.explained"
-        statements.append(Statement(key, told, numbers))
-    statements.append(Statement("index_effect.flagged" if len(flagged) else "index_effect.none_flagged", told))
-
-    def draw(language: str) -> Figure:
-        named_rows = [labels.group(LEVEL, str(k), language) for k in rows["from"]]
-        return charts.intervals(rows, named_rows, language=language, reference=0.0)
-
-    def tabulate(language: str) -> Block:
-        heads = [message(language, f"index_table.{k}") for k in ("latent", "effect", "total", "p", "flag")]
-        body = [
-            [
-                labels.group(LEVEL, str(row["from"]), language),
-                tables.estimate_cell(row, language=language),
-                tables.estimate_cell(total.loc[row["from"]], language=language),
-                probability(float(row["prob_gt_ref"]), language=language),
-                message(language, f"index_table.{'yes' if row['prior_sensitive'] else 'no'}"),
-            ]
-            for _, row in rows.iterrows()
-        ]
-        caption = message(language, "index_effect.caption", {"target": labels.group(LEVEL, target, language)})
-        return tables.counts_table(heads, body, language=language, caption=caption, csv=csv)
-
-    def legend(language: str) -> str:
-        fields = {"target": labels.group(LEVEL, target, language)}
-        parts = [message(language, "figure.interval"), message(language, "index_effect.points", fields)]
-        return small_print(language, parts)
-
-    return finding(
-        id, shown.iloc[0], tuple(statements), languages, draw, tabulate, caption=legend, verdict="", association=True
+        if change.verdict in REAL:
+            chance = Number(change.chance, "probability", drawn=False)
+            moved |= {"p": chance, "sure": Certainty(change.chance)}
+        key = {"better": "rose", "worse": "fell"}.get(change.verdict, change.verdict)
+        says.append(Say(f"index_now.{key}", **moved))
+    real = "figure.changed" if any(c.verdict in REAL for c in changes) else ""
+    return about.finding(
+        "index",
+        says,
+        row=row,
+        verdict="" if state(change) or change is None else change.verdict,
+        chart=Chart(charts.trend, levels, changes=changes),
+        caption=["figure.band", real, "index_now.weights"],
+        table=TableOf(
+            tables.periods_table, levels, changes, caption=Message("index_now.caption", name=name), csv=about.csv
+        ),
     )
 
 
-def where(
-    estimates: pd.DataFrame,
-    *,
-    target: str,
-    labels: Labels,
-    period: str,
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "map",
-    csv: str = "",
-) -> Finding:
-    """Say what counts much and is weak: the importance-performance map. Parameters are those of `now`."""
-    importance = rows_of(estimates, "point_effect", to=target)
-    performance = rows_of(estimates, "index", period=period).set_index("to").reindex(importance["from"])
-    performance = performance.reset_index(drop=True)
-    chance = rows_of(estimates, "p_quadrant").pivot(index="from", columns="group", values="mean")
-    row = first(importance)
-    if row is None or state(row) or not known(performance["mean"]).any() or chance.isna().all(axis=None):
-        return silent(id, row if row is None or state(row) else first(performance), languages)
-    first_place = {str(k): float(p) for k, p in chance["act"].items()}
-    act = max(first_place, key=lambda k: first_place[k])
-    clear = first_place[act] >= CLEAR
-    keep = [str(k) for k, p in chance["keep"].items() if p >= CLEAR]
-
-    def words(lang: str) -> dict[str, str]:
-        found = {"best": labels.group(LEVEL, act, lang), "target": labels.group(LEVEL, target, lang)}
-        return found | {"list": listed([labels.group(LEVEL, k, lang) for k in keep], lang)}
-
-    told = names(languages, words, period=period)
-    numbers = {"p": Number(first_place[act], "probability", drawn=False)}
-    statements = [Statement("index_map.act", told, numbers) if clear else Statement("index_map.open", told)]
-    if keep:
-        statements.append(Statement("index_map.keep", told))
-
-    def draw(language: str) -> Figure:
-        shown = [labels.group(LEVEL, str(k), language) for k in importance["from"]]
-        return importance_map(importance, performance, shown, language=language)
-
-    def tabulate(language: str) -> Block:
-        keys = ("latent", "performance", "effect", "act", "keep", "watch", "enough")
-        heads = [message(language, f"index_table.{k}") for k in keys]
-        body = []
-        for (_, one), (_, other) in zip(importance.iterrows(), performance.iterrows(), strict=True):
-            cells = [probability(float(chance.loc[one["from"], q]), language=language) for q in keys[3:]]
-            texts = [tables.estimate_cell(x, language=language) for x in (other, one)]
-            body.append([labels.group(LEVEL, str(one["from"]), language), *texts, *cells])
-        fields = {"period": period_name(period, language=language)}
-        caption = message(language, "index_map.caption", fields)
-        return tables.counts_table(heads, body, language=language, caption=caption, csv=csv)
-
-    def legend(language: str) -> str:
-        return message(language, "index_map.across", {"target": labels.group(LEVEL, target, language)})
-
-    return finding(
-        id, row, tuple(statements), languages, draw, tabulate, caption=legend, verdict="" if clear else "cannot_tell",
-        association=True,
-    )  # fmt: skip
-
-
-def after(
-    estimates: pd.DataFrame,
-    *,
-    target: str,
-    labels: Labels,
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "after",
-    csv: str = "",
-) -> Finding:
-    """Say what the target goes with among what follows from it. Parameters are those of `now`."""
-    rows = rows_of(estimates, "point_effect")
-    rows = rows[rows["from"] == target].reset_index(drop=True)
-    shown = rows[known(rows["mean"])]
-    if shown.empty:
-        return silent(id, first(rows), languages)
-    statements = []
-    for place, (_, row) in enumerate(shown.iterrows()):
-        told = names(
-            languages,
-            lambda lang, row=row: {  # type: ignore[misc]
-                "target": labels.group(LEVEL, target, lang),
-                "outcome": labels.group(LEVEL, str(row["to"]), lang),
-                "value": number(float(row["mean"]), metric="point_effect", language=lang),
-                "span": span(float(row["ci_low"]), float(row["ci_high"]), metric="point_effect", language=lang),
+def levels(estimates: Estimates) -> Finding:
+    """Say which latent's index is highest and lowest, and which really changed."""
+    about = estimates.about
+    rows = estimates.now(estimand="index").ordered()
+    if not len(rows.known):
+        return about.silent("indices", rows, "index_state")
+    changes = estimates.now(estimand="index_change").by("to")
+    composite = estimates.now(estimand="composite_index").by("to")
+    every = estimates.where(estimand="index")
+    earlier = every.before()
+    before = every.where(period=earlier).aligned("to", rows.frame["to"]) if earlier else None
+    top, *_, last = [*rows.known, *rows.known]
+    moved = [
+        Message(f"index_all.{'up' if change.verdict == 'better' else 'down'}", name=latent(name))
+        for name, change in changes.items()
+        if change.verdict in REAL
+    ]
+    ends = {"value": top.value(), "worst_value": last.value()}
+    names = rows.named("to", LEVEL)
+    per_row = [changes.get(row["to"]) for row in rows]
+    return about.finding(
+        "indices",
+        [
+            Say("index_all.range", best=latent(top["to"]), worst=latent(last["to"]), **ends),
+            Say("index_all.moved" if moved else "index_all.still", list=Listed(moved)) if changes else None,
+        ],
+        row=top,
+        verdict="",
+        chart=Chart(charts.intervals, rows, names, previous=before),
+        caption=[
+            "figure.interval",
+            Message("figure.previous", period=Period(earlier)) if earlier else "",
+            "index_all.scale",
+        ],
+        table=Table(
+            {
+                "index_table.latent": names,
+                "index_table.index": rows.cells(),
+                "index_table.change": ["" if c is None else c.cell(signed=True) for c in per_row],
+                "index_table.verdict": [Message(f"verdict.{c.verdict}") if c and c.verdict else "" for c in per_row],
+                "index_table.composite": [composite[row["to"]].value(metric="index") for row in rows],
             },
-        )
-        key = "loyalty" if row["mean"] > 0 else "falls"
-        if row["verdict"] == "cannot_tell" or (row["prior_sensitive"] and row["mean"] <= 0):
+            caption="index_all.caption",
+        ),
+    )
+
+
+def effects(estimates: Estimates, target: str) -> Finding:
+    """Say what goes most with the target: total effects of one index point."""
+    about = estimates.about
+    rows = estimates.where(estimand="point_effect", to=target).ordered()
+    if not len(rows.known):
+        return about.silent("effects", rows, "index_state")
+    total = estimates.where(estimand="total_effect", to=target).by("from")
+    r2 = estimates.where(estimand="r2", to=target).first
+    readable = [row for row in rows.known if not row["prior_sensitive"]]
+    flagged = [latent(row["from"]) for row in rows.known if row["prior_sensitive"]]
+    says = [Say("index_effect.unsure")]
+    if readable:
+        best, *others = readable
+        rivals = [row for row in rows.known if row["from"] != best["from"]]  # also those that rest on assumptions
+        clear = best.verdict == "better" and all(row["ci_high"] <= best["ci_low"] for row in rivals)
+        key = "index_effect.lead" if clear else "index_effect.lead_open"
+        says = [Say(key, best=latent(best["from"]), value=best.value(), span=best.span())]
+        if others:
+            second = {"second_value": others[0].value(), "second_span": others[0].span()}
+            says.append(Say("index_effect.second", second=latent(others[0]["from"]), **second))
+    if r2 is not None and not state(r2):
+        key = "index_effect.explained_flagged" if r2["prior_sensitive"] else "index_effect.explained"
+        says.append(Say(key, r2=aside(r2.mean, "share"), r2_span=aside(r2["ci_low"], "share", r2["ci_high"])))
+    says.append(Say("index_effect.flagged" if flagged else "index_effect.none_flagged", list=Listed(flagged)))
+    totals = [total[row["from"]].cell() for row in rows]
+    return _effects(estimates, "effects", "index_effect", rows, says, target, column="from", total=totals)
+
+
+def after(estimates: Estimates, target: str) -> Finding:
+    """Say what the target goes with among what follows from it."""
+    rows = estimates.where(estimand="point_effect", from_=target)
+    if not len(rows.known):
+        return estimates.about.silent("after", rows, "index_state")
+    says = []
+    for row in rows.known:
+        key = "loyalty" if row.mean > 0 else "falls"
+        if row.verdict == "cannot_tell" or (row["prior_sensitive"] and row.mean <= 0):
             key = "open"
         elif row["prior_sensitive"]:
             key = "flagged"
-        numbers = {} if key == "open" else {f"value_{place}": Number(float(row["mean"]), "point_effect")}
-        statements.append(Statement(f"index_after.{key}", told, numbers))
+        says.append(Say(f"index_after.{key}", outcome=latent(row["to"]), value=row.value(), span=row.span()))
+    return _effects(estimates, "after", "index_after", rows, says, target, column="to")
 
-    def draw(language: str) -> Figure:
-        named_rows = [labels.group(LEVEL, str(k), language) for k in rows["to"]]
-        return charts.intervals(rows, named_rows, language=language, reference=0.0)
 
-    def tabulate(language: str) -> Block:
-        heads = [message(language, f"index_table.{k}") for k in ("latent", "effect", "p", "flag")]
-        body = [
-            [
-                labels.group(LEVEL, str(row["to"]), language),
-                tables.estimate_cell(row, language=language),
-                probability(float(row["prob_gt_ref"]), language=language),
-                message(language, f"index_table.{'yes' if row['prior_sensitive'] else 'no'}"),
-            ]
-            for _, row in rows.iterrows()
-        ]
-        caption = message(language, "index_after.caption", {"target": labels.group(LEVEL, target, language)})
-        return tables.counts_table(heads, body, language=language, caption=caption, csv=csv)
+def _effects(
+    estimates: Estimates,
+    id: str,
+    section: str,
+    rows: Estimates,
+    says: Sequence[Say],
+    target: str,
+    *,
+    column: str,
+    total: Sequence[object] = (),
+) -> Finding:
+    names, goal = rows.named(column, LEVEL), {"target": latent(target)}
+    columns: dict[str, Any] = {"index_table.latent": names, "index_table.effect": rows.cells()}
+    columns |= {"index_table.total": list(total)} if total else {}
+    columns["index_table.p"] = rows.values("prob_gt_ref", "probability")
+    columns["index_table.flag"] = _flags(rows)
+    return replace(estimates.about, more=goal).finding(
+        id,
+        says,
+        row=rows.known.first,
+        verdict="",
+        chart=Chart(charts.intervals, rows, names, reference=0.0),
+        caption=["figure.interval", f"{section}.points"],
+        table=Table(columns, caption=f"{section}.caption"),
+        association=True,
+    )
 
-    def legend(language: str) -> str:
-        fields = {"target": labels.group(LEVEL, target, language)}
-        return small_print(
-            language, [message(language, "figure.interval"), message(language, "index_after.points", fields)]
-        )
 
-    return finding(
-        id, shown.iloc[0], tuple(statements), languages, draw, tabulate, caption=legend, verdict="", association=True
+def _flags(rows: Estimates) -> list[Reference]:
+    return [Message(f"index_table.{'yes' if row['prior_sensitive'] else 'no'}") for row in rows]
+
+
+def where(estimates: Estimates, target: str) -> Finding:
+    """Say what counts much and is weak: the importance-performance map."""
+    about = replace(estimates.about, more={"target": latent(target)})
+    importance = estimates.where(estimand="point_effect", to=target)
+    performance = estimates.now(estimand="index").aligned("to", importance.frame["from"])
+    chance = estimates.where(estimand="p_quadrant").frame.pivot(index="from", columns="group", values="mean")
+    if importance.state or not len(performance.known) or chance.isna().all(axis=None):
+        return about.silent("map", importance if importance.state else performance, "index_state")
+    act = str(chance["act"].idxmax())
+    clear = float(chance["act"].max()) >= CLEAR
+    keep = [latent(name) for name, p in chance["keep"].items() if p >= CLEAR]
+    first = {"best": latent(act), "p": Number(float(chance["act"].max()), "probability", drawn=False)}
+    names = importance.named("from", LEVEL)
+    quadrants = {
+        f"index_table.{q}": [Number(float(chance.loc[row["from"], q]), "probability") for row in importance]
+        for q in ("act", "keep", "watch", "enough")
+    }
+    return about.finding(
+        "map",
+        [
+            Say("index_map.act", **first) if clear else Say("index_map.open"),
+            Say("index_map.keep", list=Listed(keep)) if keep else None,
+        ],
+        row=importance.first,
+        verdict="" if clear else "cannot_tell",
+        chart=Chart(importance_map, importance, performance, names),
+        caption=["index_map.across"],
+        table=Table(
+            {
+                "index_table.latent": names,
+                "index_table.performance": performance.cells(),
+                "index_table.effect": importance.cells(),
+                **quadrants,
+            },
+            caption="index_map.caption",
+        ),
+        association=True,
+    )
+
+
+def money(estimates: Estimates, target: str, *, days: int) -> Finding:
+    """Say what one point of the target goes with in what customers do in so many days after their answer."""
+    about = replace(estimates.about, more={"target": latent(target), "days": str(days)})
+    rows = estimates.where(estimand="outcome_effect")
+    means = estimates.where(estimand="outcome_mean").by("to")
+    if not len(rows):
+        return about.finding("money", [Say("index_money.none")])
+    if rows.state:
+        return about.silent("money", rows, "index_state")
+    says = []
+    for row in rows.known:
+        what, signed = str(row["to"]), row["to"] != "spend"
+        value, span = row.value(signed=signed), row.span(signed=signed)
+        key = "spend_less" if what == "spend" and row.mean < 0 else what
+        told = {"value": value} if row.verdict != "cannot_tell" else {}
+        key = key if told else "open"
+        says.append(Say(f"index_money.{key}", what=Message(f"index_outcome.{what}"), span=span, **told))
+    return about.finding(
+        "money",
+        says,
+        row=rows.known.first,
+        verdict="",
+        table=Table(
+            {
+                "index_table.outcome": [Message(f"index_outcome.{row['to']}") for row in rows],
+                "index_money.mean": [means[row["to"]].value(metric=row["metric"]) for row in rows],
+                "index_money.per_point": [row.cell(signed=row["to"] != "spend") for row in rows],
+                "table.n": rows.values("n"),
+            },
+            caption="index_money.caption",
+        ),
+        association=True,
+    )
+
+
+def paths(estimates: Estimates, target: str) -> Finding:
+    """Show the model's paths beside those of composites, and which rest on the prior."""
+    about = replace(estimates.about, more={"target": latent(target)})
+    rows, composite = (estimates.where(estimand=estimand) for estimand in ("path", "composite_path"))
+    if not len(rows.known):
+        return about.silent("paths", rows, "index_state")
+    arrows = [Message("index_table.arrow", origin=latent(row["from"]), to=latent(row["to"])) for row in rows]
+    flagged = [arrow for arrow, row in zip(arrows, rows, strict=True) if row["prior_sensitive"]]
+    weaker = int((composite.frame["mean"].abs().to_numpy() < rows.frame["mean"].abs().to_numpy()).sum())
+    signs = np.sign(rows.frame[["narrow", "wide", "likelihood"]].to_numpy(float))
+    same = np.abs(signs.sum(axis=1)) == 3  # whatever the prior
+    decided = int((rows.frame["verdict"].isin(REAL) & same).sum())
+    says = [Say("index_path.lead", total=tally(len(rows)), decided=tally(decided))]
+    index, other = (estimates.now(estimand=e, to=target).first for e in ("index", "composite_index"))
+    if index is not None and other is not None and not state(index):
+        both = {"value": aside(index.mean, "index"), "other": aside(other.mean, "index")}
+        says.append(Say("index_path.attenuated", weaker=tally(weaker), total=tally(len(rows)), **both))
+    r2, other = (estimates.where(estimand=e, to=target).first for e in ("r2", "composite_r2"))
+    if r2 is not None and other is not None and not state(r2):
+        says.append(Say("index_path.explained", r2=aside(r2.mean, "share"), other_r2=aside(other.mean, "share")))
+    listed = Listed(flagged, most=12)
+    says.append(Say("index_path.flagged" if flagged else "index_path.none_flagged", list=listed))
+    return about.finding(
+        "paths",
+        says,
+        row=rows.first,
+        verdict="",
+        chart=Chart(charts.intervals, rows, arrows, previous=composite, reference=0.0),
+        caption=["figure.interval", "index_path.dashed"],
+        table=Table(
+            {
+                "index_table.path": arrows,
+                "index_table.total": rows.cells(),
+                "index_table.composite": composite.cells(),
+                **{f"index_table.{k}": rows.values(k, "path") for k in ("narrow", "wide", "likelihood")},
+                "index_table.flag": _flags(rows),
+            },
+            caption="index_path.caption",
+        ),
+        association=True,
+    )
+
+
+def questions(estimates: Estimates, *, blanks: float, completed: float, left_out: Sequence[str] = ()) -> Finding:
+    """Say how well the questions measure, and what is missing.
+
+    Parameters
+    ----------
+    estimates : Estimates
+    blanks : float
+        Share of the answers that are missing.
+    completed : float
+        Share that the pattern of blanks made us complete.
+    left_out : sequence of str
+        Questions nobody answered.
+    """
+    about = estimates.about
+    rows = estimates.where(estimand="loading")
+    if not len(rows.known):
+        return about.silent("questions", rows, "index_state")
+    worst = min(rows.known, key=lambda row: abs(row.mean))
+    shared = worst.mean**2
+    weakest = {"worst": worst.item, "name": latent(worst["from"]), "value": aside(shared, "share")}
+    says = [Say("index_measure.weak" if shared < WEAK else "index_measure.lead", **weakest)]
+    says.append(Say("index_measure.blanks", share=aside(blanks, "rate")) if blanks > 0 else Say("index_measure.whole"))
+    if blanks > 0 and completed > 0:
+        says.append(Say("index_measure.completed", share=aside(completed, "rate")))
+    if left_out:
+        says.append(Say("index_measure.left_out", list=Listed([Item(item) for item in left_out])))
+    return about.finding(
+        "questions",
+        says,
+        row=rows.known.first,
+        verdict="",
+        table=Table(
+            {
+                "index_table.question": rows.named("item"),
+                "index_table.weight": rows.named("from", LEVEL),
+                "index_table.loading": rows.cells(),
+                "table.n": rows.values("n"),
+            },
+            caption="index_measure.caption",
+        ),
     )

@@ -119,6 +119,19 @@ def note(text: str, *, kind: str = "info") -> Block:
     return {"type": "note", "text": text, "kind": kind}
 
 
+def fold(page: Sequence[Block]) -> Block:
+    """Return blocks that stand folded under the first sentence of their finding."""
+    first, *rest = page
+    lead = str(first.get("lead") or first.get("text") or "")
+    text = str(first.get("text") or "").removeprefix(lead).strip()
+    return {"type": "fold", "summary": lead, "blocks": [{**first, "text": text, "lead": ""}, *rest]}
+
+
+def folded(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload with the blocks of every language folded."""
+    return {**data, "languages": {language: [fold(page)] for language, page in data["languages"].items()}}
+
+
 def payload(identifier: str, pages: Mapping[str, Sequence[Block]]) -> dict[str, Any]:
     """Return the JSON object of one result.
 
@@ -192,6 +205,9 @@ def to_html(block: Mapping[str, Any], language: str, *, data_href: str = "") -> 
             inner = "".join(_quote_html(item) for item in _maps(block.get("items")))
             shown = " open" if block.get("open") is True else ""
             return f'<details class="data"{shown}><summary>{_e(block.get("summary"))}</summary>{inner}</details>'
+        case "fold":
+            inner = "".join(to_html(part, language, data_href=data_href) for part in _maps(block.get("blocks")))
+            return f'<details class="more"><summary>{_e(block.get("summary"))}</summary>{inner}</details>'
         case "note":
             extra = {"warning": " warning", "withheld": " withheld"}.get(str(block.get("kind")), "")
             return f'<p class="sure{extra}">{_e(block.get("text"))}</p>'

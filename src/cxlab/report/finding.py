@@ -19,47 +19,25 @@ from cxlab.errors import ModelError, Problem
 from cxlab.report import blocks
 from cxlab.report.blocks import Block
 from cxlab.report.charts import drawn_numbers, to_svg
-from cxlab.report.format import count, is_number, number, plain, probability, sentence, span, tidy_relation
+from cxlab.report.format import count, is_number, plain, sentence, tidy_relation
 from cxlab.report.messages import message
+from cxlab.report.writing import Number, tally
 from cxlab.vocab import FINDING_COLUMNS
 
+__all__ = [
+    "Finding",
+    "Number",
+    "Statement",
+    "Version",
+    "build",
+    "findings_table",
+    "listed",
+    "note",
+    "small_print",
+    "tally",
+]
+
 _TOKEN = re.compile(r"[\u2212+]?\d[\d,]*(?:\.\d+)?|\.\d+")
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number of a sentence.
-
-    Attributes
-    ----------
-    value : float
-        On the tidy scale; the lower end if `high` is given.
-    metric : str
-        How it is written: a metric, ``share``, ``rate``, ``count`` or ``probability``.
-    high : float, optional
-        The upper end of an interval.
-    signed : bool
-        Whether it is a difference.
-    drawn, tabled : bool
-        Whether the figure, the table or note show it (a count of their rows is in neither).
-    """
-
-    value: float
-    metric: str
-    high: float | None = None
-    signed: bool = False
-    drawn: bool = True
-    tabled: bool = True
-
-    def text(self, language: str) -> str:
-        """Write the number for a language."""
-        if self.metric == "probability":
-            return probability(self.value, language=language)
-        if self.metric == "count" and self.high is None:
-            return count(self.value)
-        if self.high is not None:
-            return span(self.value, self.high, metric=self.metric, language=language, signed=self.signed)
-        return number(self.value, metric=self.metric, language=language, signed=self.signed)
 
 
 @dataclass(frozen=True)
@@ -89,7 +67,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Page:
+class Version:
     """A finding in one language, as it is shown."""
 
     sentence: str
@@ -111,7 +89,7 @@ class Finding:
         One of `vocab.VERDICTS`.
     statements : tuple of Statement
         The first is the lead, set in bold.
-    pages : mapping language -> Page
+    pages : mapping language -> Version
     inside : tuple of Finding
         Findings told within this one: their sentences follow its own, their figures and tables come below its own.
 
@@ -124,7 +102,7 @@ class Finding:
     id: str
     verdict: str
     statements: tuple[Statement, ...]
-    pages: Mapping[str, Page]
+    pages: Mapping[str, Version]
     inside: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
@@ -205,7 +183,7 @@ def build(
 ) -> Finding:
     """Return a finding whose pages are made by one call a language of `note`, `caption`, `draw`, `tabulate`."""
     pages = {
-        lang: Page(
+        lang: Version(
             write(_told(statements, inside), lang),
             note=note(lang) if note else "",
             figure=draw(lang) if draw else None,
@@ -215,11 +193,6 @@ def build(
         for lang in languages
     }
     return Finding(id, verdict, tuple(statements), pages, tuple(inside))
-
-
-def tally(value: float) -> Number:
-    """Return a count of rows, which neither figure nor table spells out."""
-    return Number(float(value), "count", drawn=False, tabled=False)
 
 
 def small_print(language: str, parts: Sequence[str]) -> str:

@@ -91,6 +91,9 @@ _RULES: Final = """
 &.scroll .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 &.strips td.s{width:45%;min-width:140px}
 &.strips .ends{display:flex;justify-content:space-between}
+&details.more{border-top:1px solid var(--line);padding:10px 0}
+&details.more>summary{cursor:pointer;max-width:66ch}
+&details.more>.finding{border-top:0;padding-top:8px}
 &details.data{margin:0 0 12px;font-size:14px}
 &details.data summary{color:var(--soft);cursor:pointer;margin-bottom:6px}
 &blockquote.quote{margin:8px 0 12px;padding:2px 0 2px 14px;border-left:3px solid var(--band);color:var(--soft);

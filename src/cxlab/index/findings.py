@@ -14,9 +14,9 @@ import numpy as np
 
 from cxlab.index.figures import importance_map
 from cxlab.report import charts, format, tables
-from cxlab.report.estimates import REAL, Estimates, Say, state
 from cxlab.report.finding import Finding
 from cxlab.report.format import Labels
+from cxlab.report.tidy import REAL, Estimates, Say, state
 from cxlab.report.writing import (
     Certainty,
     Chart,

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from cxlab.report import charts
-from cxlab.report.estimates import About, Say
 from cxlab.report.finding import Finding
 from cxlab.report.format import Labels, Name, known
+from cxlab.report.tidy import About, Say
 from cxlab.report.writing import Chart, Estimate, Listed, Metric, Number, Table
 from cxlab.vocab import LANGUAGES
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cxlab.report import blocks
-from cxlab.report.estimates import About, Estimates
 from cxlab.report.finding import Finding, findings_table
 from cxlab.report.format import Labels, labels_of
+from cxlab.report.tidy import About, Estimates
 
 if TYPE_CHECKING:
     from cxlab.runs.run import Run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,22 @@ def test_makefile_explains_itself(root: Path) -> None:
     shown = subprocess.run(["make", "help"], cwd=root, capture_output=True, text=True, check=True).stdout
     for target in ("setup", "demo", "test", "test-slow", "check", "lab", "bench", "pictures", "lock", "clean"):
         assert re.search(rf"^  make {target} +\S", shown, flags=re.M), target
+
+
+def test_the_architecture_names_every_folder_and_no_other(root: Path) -> None:
+    package = root / "src" / "cxlab"
+    table = [line.split("|")[1] for line in (root / "ARCHITECTURE.md").read_text().splitlines() if line.startswith("|")]
+    named = {name.rstrip("/") for cell in table for name in re.findall(r"`([\w./]+)`", cell)}
+    there = {p.name for p in package.iterdir() if (p / "__init__.py").is_file()} | {"vocab.py", "errors.py"}
+    assert named == there
+
+
+def test_the_rules_of_the_architecture_are_those_of_the_contracts(root: Path) -> None:
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [c["layers"] for c in contracts if c["type"] == "layers"]
+    order = re.search(r"^    (vocab.*)$", (root / "ARCHITECTURE.md").read_text(), flags=re.M)
+    assert order is not None
+    drawn = [set(step.strip().split(", ")) for step in order[1].split("<")]
+    proved = [{name.strip().removeprefix("cxlab.") for name in layer.split("|")} for layer in reversed(layers)]
+    assert drawn[:5] == proved[:5]
+    assert drawn[-1] == set().union(*proved[5:])

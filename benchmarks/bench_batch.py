@@ -53,7 +53,7 @@ def main(repetitions: int) -> None:
     workplace = kernels.Workplace()
     environment = {**os.environ, **kernels.thread_environment(2)}
     began = time.perf_counter()
-    warm = kernels.Warm(modules=[*MODULES, "cxlab.runs"], structures={}, environment=environment, workplace=workplace)
+    warm = kernels.Warm(modules=[*MODULES, "cxlab.runs"], environment=environment, workplace=workplace)
     if not warm.wait_ready(300):
         raise SystemExit("the warm parent did not come up")
     print(f"warm parent ready after {time.perf_counter() - began:.1f} s (once a batch)")

@@ -19,7 +19,6 @@ import small_suite
 
 from cxlab import batch, runs
 from cxlab.batch import engine, kernels
-from cxlab.batch.prepare import Parents, modules_of
 from cxlab.batch.suite import load
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm kernels need fork")
@@ -45,9 +44,9 @@ def workplace() -> Iterator[kernels.Workplace]:
     assert not made.path.exists()
 
 
-def parent(workplace: kernels.Workplace, *modules: str, **structures: object) -> kernels.Warm:
+def parent(workplace: kernels.Workplace, *modules: str) -> kernels.Warm:
     environment = {**os.environ, **kernels.thread_environment(2)}
-    return kernels.Warm(modules=modules, structures=structures, environment=environment, workplace=workplace)
+    return kernels.Warm(modules=modules, environment=environment, workplace=workplace)
 
 
 def look(tmp_path: Path, workplace: kernels.Workplace, warm: kernels.Warm | None, name: str) -> dict[str, object]:
@@ -120,10 +119,10 @@ def test_a_fork_that_never_answers_is_replaced_by_a_cold_kernel(
             return self.asleep.poll()
 
     monkeypatch.setattr(engine, "FORK_TIMEOUT", 2)
-    warm = Deaf(modules=[], structures={}, environment=dict(os.environ), workplace=workplace)
+    warm = Deaf(modules=[], environment=dict(os.environ), workplace=workplace)
     try:
         assert warm.wait_ready(60)
-        monkeypatch.setattr(Parents, "of", lambda self, model: warm)
+        monkeypatch.setattr(batch, "Warm", lambda **_: warm)
         home.brands = ("north",)
         home.client(last="2025Q1")
         report = batch.run(home.params, jobs=1)
@@ -142,7 +141,7 @@ def test_a_batch_says_the_same_on_warm_and_on_cold_kernels(home: small_suite.Hom
     for warm in (True, False):
         report = batch.run(home.params, jobs=2, warm=warm, fresh=True)
         assert report.exit_code == 0
-        assert bool(report.warm.get("none")) is warm
+        assert bool(report.warm) is warm
         folders = [runs.Folder(p) for p in report.runs]
         assert {r.warm for f in folders for r in f.records().values()} == {warm}
         tables.append(pd.concat([pd.read_parquet(f.table("shares")) for f in folders]))
@@ -171,7 +170,7 @@ def test_the_parent_is_told_what_the_templates_import(home: small_suite.Home) ->
     home.notebook(
         "10_count", "%matplotlib inline\nimport numpy as np, pandas\nfrom cxlab import runs, narrative", "x = ("
     )
-    found = modules_of(load(home.path).notebooks)
+    found = kernels.modules_of(n.template for n in load(home.path).notebooks)
     assert {"numpy", "pandas", "cxlab.runs", "cxlab.report"} <= set(found)
     assert len(found) == len(set(found))
 

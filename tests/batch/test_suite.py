@@ -32,7 +32,7 @@ def test_order_follows_reads_and_writes_else_the_file(tmp_path: Path) -> None:
         tmp_path,
         brief="reads: [est, findings]",
         ready="writes: [readiness, findings]",
-        sat="writes: [est, findings, posterior/sat], model: satisfaction, timeout: 60",
+        sat="writes: [est, findings, posterior/sat], timeout: 60",
         drivers="reads: [posterior/sat], writes: [findings]",
     )
     found = suite.load(root)
@@ -85,7 +85,6 @@ def test_profiles_select(tmp_path: Path) -> None:
         ({"a": "wirtes: [x]"}, "unknown key .*did you mean 'writes'"),
         ({"a": "timeout: soon"}, "must be seconds"),
         ({"a": "profile: costumer"}, "did you mean 'customer'"),
-        ({"a": "model: a.b"}, "must be the name of a module"),
         ({"a": 'reads: ["cleint:x"]', "b": "writes: [x]"}, "did you mean 'client'"),
     ],
 )

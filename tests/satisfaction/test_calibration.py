@@ -106,6 +106,22 @@ def test_a_world_that_changed_is_said_to_have_changed() -> None:
     assert found >= 18
 
 
+@pytest.mark.parametrize("scale_by", ["", "segment:age"])
+def test_nested_draws_and_nuts_have_the_same_posterior(scale_by: str) -> None:
+    """The way that compiles nothing against the PyMC model: means within a tenth of an sd, sds alike."""
+    table = cells(factors={"segment:age": 3, "touchpoint": 4}, periods=3, n=60)
+    counts, _ = model.simulate(table, codes=CODES, factors=FACTORS, periods=labels(3), seed=4)
+    data = model.model_data(counts, codes=CODES, factors=FACTORS, periods=labels(3), scale_by=scale_by)
+    told = []
+    for method in ("nested", "nuts"):
+        tree = model.fit(data, seed=1, draws=3000, tune=1000, chains=4, method=method)
+        assert tree.attrs["method"] == method
+        told.append(model.estimands(tree["posterior"].dataset, data, metrics=["mean"])["mean"])
+    (mean, sd), (other, wide) = ([getattr(x, f)(("chain", "draw")).to_numpy() for f in ("mean", "std")] for x in told)
+    assert (abs(mean - other) / wide).max() < 0.1
+    np.testing.assert_allclose(sd, wide, rtol=0.1)
+
+
 def test_rows_and_counts_have_the_same_posterior() -> None:
     """A model written row by row with PyMC's own OrderedLogistic, against the counts: means within a tenth of an sd."""
     data, _ = world(7)

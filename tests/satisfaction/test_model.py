@@ -9,7 +9,6 @@ from satisfaction.worlds import CODES, cells, counts, labels
 from scipy import stats
 
 from cxlab.errors import ModelError
-from cxlab.inference import nuts
 from cxlab.satisfaction import design, pymc_model
 from cxlab.satisfaction import model as satisfaction
 from cxlab.satisfaction.data import SatisfactionData
@@ -30,15 +29,11 @@ def data_of(table: pd.DataFrame, *, codes: tuple[float, ...] = CODES, periods: i
     return satisfaction.model_data(table, codes=codes, factors=FACTORS, periods=labels(periods))
 
 
-def test_the_structure_of_nuts_follows_from_sizes() -> None:
+def test_a_model_of_too_many_cells_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     table, _ = world()
-    known = satisfaction.structure_for(cells=36, effects=13)
-    assert satisfaction.structure(data_of(table)) == known == nuts.Structure("satisfaction", 64)
-    assert satisfaction.structure_for(cells=65, effects=13).size == 256
-    assert satisfaction.structure_for(cells=20, effects=33).size == 256  # effects decide
-    assert satisfaction.structure_for(cells=20, effects=13, scales=9).size == 256  # so do scales
-    with pytest.raises(ModelError, match=r"5,000 cells.*up to 4,096 cells and 256 effects.*merge small groups"):
-        satisfaction.structure_for(cells=5000, effects=13)
+    monkeypatch.setattr(satisfaction, "MOST_CELLS", 35)
+    with pytest.raises(ModelError, match=r"36 cells, 13 effects.*up to 35 cells and 256 effects.*merge small groups"):
+        data_of(table)
 
 
 SETTINGS = {
@@ -59,28 +54,29 @@ def test_nested_draws_weigh_by_the_density_of_the_model(case: dict) -> None:
     apart = []
     for _ in range(4):
         scale = np.exp(random.normal(-1.0, 0.5, pymc_model.SCALES))
+        used = pymc_model.scales_used(data.scale_of)
         theta = 0.3 * random.standard_normal(marginal.size)
         named = marginal.named(theta[None])
         main = data.design @ named.effect[0]
         eta = main + 0.3 * random.standard_normal(len(main))
         of = scale[data.scale_of]
         mine = marginal.joint(named, eta[None], main[None], np.array([[scale[0] ** -2.0]]))[0]
-        mine += marginal.priors(theta[None], named)[0] - 0.5 * ((scale / arrays["scale_prior"]) ** 2).sum()
-        mine += -0.5 * ((named.effect[0] / of) ** 2).sum() - np.log(of).sum() + np.log(scale).sum()  # of its logarithm
+        mine += marginal.priors(theta[None], named)[0] - 0.5 * ((scale / arrays["scale_prior"])[used] ** 2).sum()
+        mine += -0.5 * ((named.effect[0] / of) ** 2).sum() - np.log(of).sum()
+        mine += np.log(scale[used]).sum()  # of its logarithm
         effect_sd = arrays["effect_centring"] * (of - 1.0) + 1.0
         cell_sd = arrays["cell_centring"] * (scale[0] - 1.0) + 1.0
         mine += np.log(of / effect_sd).sum() + np.log(scale[0] / cell_sd).sum()  # from logits to raw parameters
-        point = model.initial_point()
-        point = {name: np.zeros_like(value) for name, value in point.items()}
-        point["scale_log__"] = np.log(scale)
-        point["effect_raw"][: len(of)] = named.effect[0] * effect_sd / of
-        point["cell_raw"][: len(eta)] = arrays["cell_centring"] * main + (eta - main) * cell_sd / scale[0]
-        raw = theta[marginal.effects + marginal.spreads :].copy()
-        raw[0] -= (
-            float(arrays["cell_share"] @ eta) / arrays["cut_frame"][1, 0]
-        )  # there cuts begin at the average answer
-        point["cut_raw"][: len(raw)] = raw
-        point["spread_raw"][: marginal.spreads] = theta[marginal.effects : marginal.effects + marginal.spreads]
+        effects, spreads, cuts = np.split(theta, [marginal.effects, marginal.effects + marginal.spreads])
+        cuts[0] -= float(arrays["cell_share"] @ eta) / arrays["cut_frame"][1, 0]  # there they begin at the average
+        point = {
+            "scale_log__": np.log(scale[used]),
+            "effect_raw": effects * effect_sd / of,
+            "cell_raw": arrays["cell_centring"] * main + (eta - main) * cell_sd / scale[0],
+            "cut_raw": cuts,
+        }
+        if len(spreads):
+            point["spread_raw"] = spreads
         apart.append(mine - float(logp(point)))
     assert np.ptp(apart) < 1e-6 * abs(mine)
 

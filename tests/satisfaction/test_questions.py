@@ -1,4 +1,4 @@
-"""Which questions are fitted, with which groups and weights, and that counts foretell the structure."""
+"""Which questions are fitted, with which groups and weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cxlab import connect
 from cxlab.errors import ParamsError
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
-from cxlab.satisfaction import model, questions
+from cxlab.satisfaction import questions
 
 PERIODS = ["2025", "2026"]
 
@@ -83,11 +83,6 @@ def test_an_id_is_no_segment(found: list[questions.Measure]) -> None:
 def test_wanted_groupings_are_taken(data: UnitData, params: Params) -> None:
     wanted = params.model_copy(update={"model": params.model.model_copy(update={"groupings": []})})
     assert {m.factors for m in questions.measures(data, params=wanted, period="2026")} == {()}
-
-
-def test_counts_foretell_the_structure(data: UnitData, params: Params, found: list[questions.Measure]) -> None:
-    told = questions.structures(data, params=params, period="2026", periods=PERIODS)
-    assert told == {model.structure(d) for d in questions.load(found, data, periods=PERIODS)}
 
 
 def test_weighted_counts_claim_no_more_than_the_design_carries(data: UnitData, found: list[questions.Measure]) -> None:

@@ -19,14 +19,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cxlab import connect, runs
 from cxlab import params as grammar
+from cxlab import runs
 from cxlab.batch import plan as planning
 from cxlab.batch import suite
 from cxlab.batch.execute import Execution, Progress, Tools, close_abandoned
-from cxlab.batch.kernels import Workplace, thread_environment
+from cxlab.batch.kernels import Warm, Workplace, modules_of, thread_environment
 from cxlab.batch.plan import Plan
-from cxlab.batch.prepare import Parents
 from cxlab.batch.report import BatchReport, Failure, Planned, count
 from cxlab.errors import CxError, ParamsError, Problem, RunError
 from cxlab.params.models import Params
@@ -108,7 +107,7 @@ def run(
             return _report(plan, None, began, dry_run=True)
         close_abandoned(plan)
         execution, interrupted, warmth = _execute(
-            plan, store, slots=slots, timeout=timeout, warm=warm, tell=tell, executor=executor
+            plan, slots=slots, timeout=timeout, warm=warm, tell=tell, executor=executor
         )
         index, site_error = None, ""
         if not interrupted:
@@ -154,7 +153,6 @@ def _jobs(jobs: int) -> int:
 
 def _execute(
     plan: Plan,
-    store: connect.Store,
     *,
     slots: int,
     timeout: float,
@@ -162,7 +160,7 @@ def _execute(
     tell: Callable[[Progress], None],
     executor: Executor | None,
 ) -> tuple[Execution, bool, dict[str, Any]]:
-    """Execute a plan; returns the execution, whether it was interrupted, and the reports of the warm parents."""
+    """Execute a plan; returns the execution, whether it was interrupted, and the report of the warm parent."""
     stale = plan.stale()
     environment = {**os.environ, **thread_environment(min(slots, max(len(stale), 1)))}
     environment.pop("JPY_PARENT_PID", None)  # of the session that calls us: kernels would take it for theirs
@@ -176,16 +174,17 @@ def _execute(
             try:
                 if warm and sys.platform == "linux" and executor is None and len(stale) > 1:
                     tell(Progress("warming", total=len(stale)))
-                    tools.parents = Parents(plan, store, environment=environment, workplace=workplace)
+                    modules = modules_of(s.notebook.template for s in stale)
+                    tools.warm = Warm(modules=modules, environment=environment, workplace=workplace)
                 with contextlib.ExitStack() as stack:
                     pool = executor or stack.enter_context(ThreadPoolExecutor(slots, thread_name_prefix="notebook"))
                     execution.run(pool, slots=slots, local=executor is None)
             except KeyboardInterrupt:
                 interrupted = True
     finally:
-        warmth = tools.parents.report() if tools.parents else {}
-        if tools.parents:
-            tools.parents.close()
+        warmth = dict(tools.warm.report or {}) if tools.warm else {}
+        if tools.warm:
+            tools.warm.close()
         workplace.close()
     return execution, interrupted, warmth
 

@@ -17,9 +17,8 @@ from cxlab import params as grammar
 from cxlab import runs
 from cxlab.batch import engine, keys
 from cxlab.batch.engine import Interrupt
-from cxlab.batch.kernels import Workplace
+from cxlab.batch.kernels import Warm, Workplace
 from cxlab.batch.plan import Node, Plan, Step, Unit, find, upstream_part
-from cxlab.batch.prepare import Parents
 
 TIMEOUT = 3600.0  # seconds a notebook may take if neither suite.yaml nor the operator says
 ATTEMPTS = 2  # a kernel that dies may have been unlucky (memory); one that dies twice was not
@@ -68,7 +67,6 @@ class Task:
     parts: dict[str, str]
     environment: dict[str, str]
     timeout: float
-    model: str
 
 
 @dataclass
@@ -76,7 +74,7 @@ class Tools:
     """What worker threads share; a worker on another machine makes its own."""
 
     workplace: Workplace
-    parents: Parents | None = None
+    warm: Warm | None = None
     interrupt: Interrupt = field(default_factory=Interrupt)
     on_cell: Callable[[Node, int, int], None] = lambda node, cell, cells: None
 
@@ -86,7 +84,7 @@ def execute(task: Task, tools: Tools | None = None) -> runs.Record:
     mine = tools or Tools(Workplace())
     folder, notebook = runs.Folder(task.folder), task.node.notebook
     began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
-    warm = mine.parents.of(task.model) if mine.parents else None
+    warm = mine.warm if mine.warm and mine.warm.ready else None
     outcome, attempts = engine.Outcome("dead"), 0
     try:
         while outcome.status == "dead" and attempts < ATTEMPTS and not mine.interrupt.called.is_set():
@@ -196,11 +194,12 @@ class Execution:
                         else:
                             progressed = True
                             self._end(step, record, left)
+                importing = self.tools.warm is not None and self.tools.warm.busy
                 for node, step in list(due.items()):
-                    if len(running) < slots and not self._blocked(step):
+                    if len(running) < slots and not importing:
                         del due[node]
                         running[executor.submit(execute, self._task(step), self.tools if local else None)] = step
-                pause = 0.2 if due and len(running) < slots else None  # then a parent is still compiling
+                pause = 0.2 if due and len(running) < slots else None  # then the parent still imports
                 if pause and not running:
                     time.sleep(pause)
                 done, _ = wait(running, timeout=pause, return_when=FIRST_COMPLETED)
@@ -217,10 +216,6 @@ class Execution:
             for unit in self.plan.new:
                 self._close(unit, "interrupted")
             raise
-
-    def _blocked(self, step: Step) -> bool:
-        """Whether the step's warm parent is still busy compiling."""
-        return self.tools.parents is not None and self.tools.parents.busy(step.notebook.model)
 
     def _settle(self, step: Step) -> runs.Record | None:
         """Return the record of a step that needs no execution; None for one that does."""
@@ -267,7 +262,6 @@ class Execution:
             dict(step.parts),
             {**self.environment, "CXLAB_NOTEBOOK": step.node.notebook, "CXLAB_HOME": str(self.plan.root)},
             self.timeout or step.notebook.timeout or TIMEOUT,
-            step.notebook.model,
         )
 
     def _end(self, step: Step, record: runs.Record, left: dict[Unit, int]) -> None:

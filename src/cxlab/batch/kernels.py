@@ -7,12 +7,11 @@ results, only slower.
 
 from __future__ import annotations
 
+import ast
 import asyncio
-import base64
 import contextlib
 import json
 import os
-import pickle
 import shutil
 import signal
 import socket
@@ -20,10 +19,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -31,6 +32,15 @@ from jupyter_client.provisioning import KernelProvisionerBase
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON", "POLARS", "VECLIB")
 ARGUMENTS = ("--HistoryManager.enabled=False",)  # no SQLite file in the user's home, none shared by parallel kernels
+PATIENCE = 120.0  # seconds the warm parent may import before notebooks start cold
+KERNEL = (  # what every kernel loads beside what its notebook imports
+    "ipykernel.ipkernel",
+    "ipykernel.kernelapp",
+    "IPython.core.completer",
+    "pyarrow.parquet",
+    "pyarrow.dataset",
+    "cxlab.runs",
+)
 MAX_SOCKET_FOLDER = 80  # a Unix socket's path may have 107 bytes
 
 
@@ -39,6 +49,33 @@ def thread_environment(jobs: int) -> dict[str, str]:
     share = str(max(1, (os.cpu_count() or 1) // max(1, jobs)))
     names = {"VECLIB": "VECLIB_MAXIMUM_THREADS", "POLARS": "POLARS_MAX_THREADS"}
     return {names.get(t, f"{t}_NUM_THREADS"): share for t in THREADS}
+
+
+def modules_of(templates: Iterable[Path]) -> list[str]:
+    """Return the modules that templates import, found by reading them: no list to keep up to date."""
+    found: dict[str, None] = dict.fromkeys(KERNEL)
+    for template in dict.fromkeys(templates):
+        for cell in nbformat.read(template, as_version=4).cells:
+            if cell.cell_type == "code":
+                found |= dict.fromkeys(_imports(cell.source))
+    return list(found)
+
+
+def _imports(source: str) -> list[str]:
+    """Return what import statements name; ``from package import name`` may name a module as well."""
+    try:
+        tree = ast.parse("\n".join(x for x in source.splitlines() if not x.lstrip().startswith(("%", "!"))))
+    except SyntaxError:
+        return []
+    out = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            out += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            out.append(node.module)
+            if node.module.split(".")[0] == "cxlab":
+                out += [f"{node.module}.{alias.name}" for alias in node.names]
+    return out
 
 
 class Workplace:
@@ -61,24 +98,21 @@ class Workplace:
 class Warm:
     """Client of the warm parent process: asks it to fork and hears of its children's ends."""
 
-    def __init__(self, *, modules: Sequence[str], structures: Mapping[str, Any], environment: Mapping[str, str],
-                 workplace: Workplace) -> None:  # fmt: skip
-        """Start the parent; it is ready once it has imported `modules` and compiled `structures`.
+    def __init__(self, *, modules: Sequence[str], environment: Mapping[str, str], workplace: Workplace) -> None:
+        """Start the parent; it is ready once it has imported `modules`.
 
         Parameters
         ----------
         modules : sequence of str
             Imported in this order; one that cannot be imported is left to the notebook that needs it.
-        structures : mapping
-            Module of `cxlab.models` -> the structures its ``warm`` compiles.
         environment : mapping
             Environment of the parent (threads must be pinned before anything is imported).
         workplace : Workplace
             Removed by the parent should the batch be killed.
         """
         mine, theirs = socket.socketpair()
-        packed = {k: base64.b64encode(pickle.dumps(v)).decode() for k, v in structures.items()}
-        order = {"modules": list(modules), "structures": packed, "workplace": str(workplace.path)}
+        order = {"modules": list(modules), "workplace": str(workplace.path)}
+        self._until = time.monotonic() + PATIENCE
         self._log = (workplace.path / "parent.log").open("wb")
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             # by its file, and -P: neither the rooms of the batch nor its folder's names belong into a kernel
@@ -132,11 +166,21 @@ class Warm:
         """Whether the parent still answers."""
         return not self._gone
 
+    @property
+    def ready(self) -> bool:
+        """Whether it can fork now."""
+        return self.alive and self.report is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether it still imports and is worth waiting for."""
+        return self.alive and self.report is None and time.monotonic() < self._until
+
     def wait_ready(self, timeout: float) -> bool:
-        """Wait until imports and compilations are done; False if the parent died or took too long."""
+        """Wait until the imports are done; False if the parent died or took too long."""
         with self._lock:
             self._lock.wait_for(lambda: self.report is not None or self._gone, timeout)
-            return self.report is not None and not self._gone
+            return self.ready
 
     def fork(self, *, connection_file: str, environment: Mapping[str, str], cwd: str, log: str) -> int:
         """Return the process id of a new kernel.
@@ -166,7 +210,7 @@ class Warm:
         self._send({})  # the farewell: the parent ends its children and leaves
         try:
             self._process.wait(5)
-        except subprocess.TimeoutExpired:  # busy with an import or a compilation
+        except subprocess.TimeoutExpired:  # busy with an import
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -255,7 +299,7 @@ def kernel_manager(folder: Path, warm: Warm | None) -> KernelManager:
         manager.transport = "ipc"
         manager.ip = str(folder / "s")
     manager.connection_file = str(folder / "kernel.json")
-    if warm is not None and warm.alive:
+    if warm is not None and warm.ready:
         provisioner = ForkProvisioner(kernel_id=folder.name, kernel_spec=manager.kernel_spec, parent=manager)
         provisioner.warm = warm
         provisioner.log_file = str(folder / "kernel.log")

@@ -1,14 +1,13 @@
-"""The warm parent of kernels: imports, compiles, then forks a kernel at each request. Standard library only.
+"""The warm parent of kernels: imports, then forks a kernel at each request. Standard library only.
 
 Run as ``python -P preload.py <socket>``. It reads one JSON object per line: first the order (modules to
-import, model structures to compile, the batch's workplace), then requests to fork. It stays single-threaded, because a
+import, the batch's workplace), then requests to fork. It stays single-threaded, because a
 fork copies one thread only, and leaves, with all its kernels, as soon as the other end of the socket is closed, however
 the batch has ended.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ctypes
 import faulthandler
@@ -16,7 +15,6 @@ import gc
 import importlib
 import json
 import os
-import pickle
 import random
 import selectors
 import shutil
@@ -70,7 +68,7 @@ def _watch(line: socket.socket) -> None:
 
 
 def _prepare(order: dict[str, Any]) -> dict[str, Any]:
-    """Import and compile; what fails is reported and left to the notebooks, which say it where it can be read."""
+    """Import; what fails is reported and left to the notebooks, which say it where it can be read."""
     began = time.perf_counter()
     failed = {}
     for name in order["modules"]:
@@ -80,21 +78,9 @@ def _prepare(order: dict[str, Any]) -> dict[str, Any]:
             # `from a import b` names a.b, which need not be a module
             if not (isinstance(error, ModuleNotFoundError) and error.name == name):
                 failed[name] = f"{type(error).__name__}: {error}"
-    imported = time.perf_counter()
-    for name, structures in order["structures"].items():
-        try:
-            module = importlib.import_module(f"cxlab.models.{name}")
-            module.warm(pickle.loads(base64.b64decode(structures)))  # noqa: S301 - written by our own batch
-        except Exception as error:  # the fit compiles for itself then
-            failed[name] = f"{type(error).__name__}: {error}"
     gc.collect()
     gc.freeze()  # keeps the collector of the children from touching, and so copying, every shared page
-    return {
-        "failed": failed,
-        "imports": imported - began,
-        "compile": time.perf_counter() - imported,
-        "threads": threading.active_count(),
-    }
+    return {"failed": failed, "imports": time.perf_counter() - began, "threads": threading.active_count()}
 
 
 def _serve(line: socket.socket, buffer: bytes) -> bool:

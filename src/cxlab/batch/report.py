@@ -84,8 +84,7 @@ class BatchReport:
     seconds : float
         Wall time of the whole batch.
     warm : dict
-        Model (`none` for notebooks without) -> its warm parent's seconds of imports and compilation, and what it
-        could not load. Empty if cold.
+        Seconds of imports of the warm parent, and what it could not load. Empty if cold.
     """
 
     client: str

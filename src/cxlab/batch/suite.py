@@ -20,7 +20,7 @@ from cxlab.vocab import LANGUAGES, TABLES, UNITS, Unit
 PROFILES = tuple(get_args(Params.model_fields["profile"].annotation))
 BOOKKEEPING = ("rejects", "reconciliation", "links", "merges")
 _KEYS = {
-    "id", "title", "question", "audience", "profile", "unit", "reads", "data", "writes", "model", "timeout",
+    "id", "title", "question", "audience", "profile", "unit", "reads", "data", "writes", "timeout",
 }  # fmt: skip
 # The unit whose artefacts a prefix names -> the units that may read them (narrower ones).
 _WIDER: Mapping[str, tuple[str, ...]] = {
@@ -69,8 +69,6 @@ class Notebook:
         Canonical tables it looks at: when their rows for a unit change, it runs again.
     writes : tuple of str
         Tables and ``posterior/<name>``.
-    model : str
-        Module of `cxlab.models` whose structures may be compiled once for the whole batch.
     timeout : float
         Seconds one execution may take; 0 = the batch's default.
     template : Path
@@ -85,7 +83,6 @@ class Notebook:
     reads: tuple[Read, ...]
     data: tuple[str, ...]
     writes: tuple[str, ...]
-    model: str
     timeout: float
     template: Path
 
@@ -243,15 +240,12 @@ def _entry(entry: Any, root: Path, file: str, line: int) -> tuple[Notebook | Non
         present = [p.stem for p in template.parent.glob("*.ipynb")]
         what = f"there is no notebooks/templates/{ident}.ipynb"
         problems.append(Problem(what, file, line, "id", ident, nearest=nearest(ident, present)))
-    model = str(entry.get("model") or "")
-    if model and not model.isidentifier():
-        problems.append(Problem("must be the name of a module of cxlab.models", file, line, f"{ident}.model", model))
     if problems:
         return None, problems
     return (
         Notebook(
             ident, dict(entry["title"]), dict(entry["question"]), str(entry.get("audience") or ""), profiles, unit,
-            reads, data, writes, model, float(timeout), template,
+            reads, data, writes, float(timeout), template,
         ),
         [],
     )  # fmt: skip

@@ -33,7 +33,7 @@ class SatisfactionData:
     design : array, shape (M, E)
         Orthonormal zero-sum contrasts of the factors, centred steps of the walk.
     scale_of : array of int, shape (E,)
-        Position of each column's scale in the arrays graph.
+        Position of each column's scale in `pymc_model.SCALES`.
     scale_by : str
         The factor whose groups use the scale in ways of their own; empty: all use it alike.
     scale_group : array of int, shape (M,)

@@ -22,10 +22,10 @@ def settings_problems(
 ) -> list[Problem]:
     """What is wrong with the scale, the factors and the periods asked for."""
     problems = []
-    if not 2 <= len(codes) <= pymc_model.CUTS + 1:
+    if not 2 <= len(codes) <= pymc_model.MOST_CODES:
         problems.append(
             Problem(
-                "wrong number of codes", where="codes", value=str(len(codes)), allowed=f"2 to {pymc_model.CUTS + 1}"
+                "wrong number of codes", where="codes", value=str(len(codes)), allowed=f"2 to {pymc_model.MOST_CODES}"
             )
         )
     if any(not low < high for low, high in pairwise(codes)):
@@ -174,7 +174,7 @@ def design(
     Returns
     -------
     tuple of arrays
-        The design, shape (M, E), and for each column the position of its scale in the packed graph, shape (E,).
+        The design, shape (M, E), and for each column the position of its scale among `pymc_model.SCALES`, shape (E,).
     """
     blocks, scale_of = [np.zeros((len(cells), 0))], []
     for position, (name, members) in enumerate(groups.items(), start=1):

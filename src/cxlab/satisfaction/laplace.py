@@ -5,7 +5,7 @@ So the search and the proposals of `nested` see the cells only through Laplace's
 proposes every cell from a normal bent to its skewness and gives the weight that makes the draw exact.
 
 Below, theta is (effects in logits; zero-sum contrasts of the log-scales; raw cuts: the middle one and the log gaps,
-measured from the pooled answers as in `graph`), and s is the sd of the cells.
+measured from the pooled answers as in `pymc_model`), and s is the sd of the cells.
 
 References
 ----------
@@ -51,7 +51,7 @@ class Marginal:
     Parameters
     ----------
     arrays : dict of str to array
-        From `graph.pack`, of cells that all have answers.
+        From `pymc_model.pack`, of cells that all have answers.
     """
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:

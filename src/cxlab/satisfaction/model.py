@@ -48,9 +48,8 @@ Papaspiliopoulos, Roberts and Skold (2007), Parametrization of hierarchical mode
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -59,7 +58,6 @@ import pandas as pd
 
 from cxlab.errors import ModelError, Problem
 from cxlab.inference import contrasts, nuts
-from cxlab.inference.nuts import Structure
 from cxlab.satisfaction import design as tables
 from cxlab.satisfaction import estimands as reporting
 from cxlab.satisfaction import pymc_model, sampler
@@ -69,7 +67,6 @@ if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
-MODEL: Final = "satisfaction"
 NPS_CODES: Final = reporting.NPS_CODES
 Method = Literal["auto", "nested", "nuts"]
 KHAT: Final = 0.7  # above it importance weights are not to be trusted
@@ -77,6 +74,8 @@ LEAST_SHARE: Final = 0.2  # effective draws for each draw below which NUTS is th
 ENOUGH: Final = 0.7  # effective draws for each draw from which on no more are proposed
 KEPT: Final = 400_000  # cells x draws of a fit: independent draws say more than those of a chain
 LEAST: Final = 1500  # draws of a fit, whatever its size
+MOST_CELLS: Final = 4096
+MOST_EFFECTS: Final = 256
 
 
 @dataclass(frozen=True)
@@ -90,43 +89,6 @@ class Priors:
     walk_scale: float = 0.25  # half-normal sd of the step from one period to the next, logits
     cell_scale: float = 0.2  # half-normal sd of what a cell has beyond its main effects, logits
     log_scale: float = 0.5  # normal sd of contrasts between groups' log-scales, log; at 0.5 twice as wide is common
-
-
-def structure_for(*, cells: int, effects: int, scales: int = 1) -> Structure:
-    """Which compiled structure NUTS needs.
-
-    Parameters
-    ----------
-    cells : int
-        Distinct combinations of factors and period that have answers.
-    effects : int
-        Columns of the design.
-    scales : int
-        Groups with a scale of their own.
-    """
-    for most_cells, most_effects in pymc_model.LADDER.items():
-        if cells <= most_cells and effects <= most_effects and scales <= most_effects // 4:
-            return Structure(MODEL, most_cells)
-    raise ModelError(
-        Problem(
-            "too many cells for one model",
-            where="grouping",
-            value=f"{cells:,} cells, {effects:,} effects",
-            allowed=f"up to {most_cells:,} cells and {most_effects:,} effects",
-            todo="use fewer segments, merge small groups or take a coarser period",
-        )
-    )
-
-
-def structure(data: SatisfactionData) -> Structure:
-    """Which compiled structure NUTS needs for this data."""
-    return structure_for(cells=len(data.cells), effects=len(data.scale_of), scales=len(data.scale_groups))
-
-
-def warm(structures: Iterable[Structure]) -> None:
-    """Compile these structures in this process, so that processes forked from it need not."""
-    for wanted in sorted(set(structures)):
-        nuts.compile_structure(wanted, partial(pymc_model.graph, wanted.size), keep=("scale",))
 
 
 def model_data(
@@ -210,12 +172,21 @@ def model_data(
         scale_by=scale_by,
         scale_group=scale_group,
     )
-    structure(data)  # raises when there are too many cells
+    if len(data.cells) > MOST_CELLS or len(data.scale_of) > MOST_EFFECTS:
+        raise ModelError(
+            Problem(
+                "too many cells for one model",
+                where="grouping",
+                value=f"{len(data.cells):,} cells, {len(data.scale_of):,} effects",
+                allowed=f"up to {MOST_CELLS:,} cells and {MOST_EFFECTS:,} effects",
+                todo="use fewer segments, merge small groups or take a coarser period",
+            )
+        )
     return data
 
 
 def build_model(data: SatisfactionData, priors: Priors) -> pm.Model:
-    """Build the PyMC model with this data in it; padded dimensions have a standard normal and touch nothing.
+    """Build the PyMC model of this data.
 
     Parameters
     ----------
@@ -227,13 +198,10 @@ def build_model(data: SatisfactionData, priors: Priors) -> pm.Model:
     Returns
     -------
     pm.Model
-        All its data are `pm.Data`.
+        Its random variables and deterministics are those of the table above.
     """
-    import pymc as pm
-
-    model = pymc_model.graph(structure(data).size)
-    pm.set_data(_arrays(data, priors), model=model)
-    return model
+    coords = _coords(data, pymc_model.scales_used(data.scale_of))
+    return pymc_model.build(_arrays(data, priors), coords)
 
 
 def fit(
@@ -286,20 +254,16 @@ def fit(
             tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
             tree.attrs.update(method="nested", khat=khat, ess=min(share, 1.0) * raw["location"].size, seed=seed)
             return tree
-    key = structure(heard)
     sampled = nuts.sample(
-        key,
-        lambda: pymc_model.graph(key.size),
-        arrays,
+        build_model(heard, priors),
         start=pymc_model.start(arrays),
-        keep=("scale",),
         draws=draws,
         tune=tune,
         chains=chains,
         seed=seed,
     )
-    names = ("cut_raw", "effect_raw", "cell_raw", "scale", "spread_raw")
-    raw = _named(heard, arrays, {name: sampled["posterior"][name].to_numpy() for name in names})
+    raw = {name: sampled["posterior"][name].to_numpy() for name in ("cut", "effect", "eta", "log_scale", "location")}
+    raw["scale"] = _all_scales(sampled["posterior"]["scale"].to_numpy(), data=heard, arrays=arrays, seed=seed)
     posterior = _whole(data, heard, raw, seed=seed)
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sampled["sample_stats"].dataset})
     tree.attrs.update(sampled.attrs, method="nuts")
@@ -500,7 +464,7 @@ def _arrays(data: SatisfactionData, priors: Priors) -> dict[str, np.ndarray]:
 
 
 def _scale_prior(priors: Priors) -> np.ndarray:
-    """Half-normal sds of all scales, in the order of the graph."""
+    """Half-normal sds of all scales, in the order of `pymc_model.SCALES`."""
     factors = [priors.factor_scale] * pymc_model.MAX_FACTORS
     return np.array([priors.cell_scale, *factors, priors.pair_scale, priors.heard_scale, priors.walk_scale])
 
@@ -529,21 +493,18 @@ def _nested(
     """Nested draws as named logits (chain, draw, ..), k-hat and effective share; more proposals where few count."""
     kept = max(LEAST, KEPT // len(data.cells))
     each = min(draws, -(-kept // chains))
-    used = np.array(sorted({0, *data.scale_of.tolist()}), int)
+    used = pymc_model.scales_used(data.scale_of)
     scale_of = np.searchsorted(used, data.scale_of)
     for more in (1, 4):
         found = sampler.draw(arrays, used=used, scale_of=scale_of, wanted=each * chains, seed=seed, more=more)
         share = found.ess / (each * chains)
         if found.khat < KHAT and share > ENOUGH:
             break
-    random = np.random.default_rng([seed, 1])
-    scale = np.abs(random.standard_normal((each * chains, pymc_model.SCALES))) * arrays["scale_prior"]
-    scale[:, used] = found.scale
     location = found.eta @ arrays["cell_share"]
     drawn = {
         "cut": found.cut - location[:, None],
         "effect": found.effect,
-        "scale": scale,
+        "scale": _all_scales(found.scale, data=data, arrays=arrays, seed=seed),
         "eta": found.eta - location[:, None].astype(np.float32),
         "log_scale": found.log_scale,
         "location": location,
@@ -565,43 +526,32 @@ def _whole(data: SatisfactionData, heard: SatisfactionData, drawn: dict[str, np.
     return _dataset(data, drawn)
 
 
-def _named(data: SatisfactionData, fields: dict[str, np.ndarray], raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Padded raw draws of NUTS as named logits; the same algebra as `graph`, which a test holds against it."""
-    m, e, cuts, spreads = len(data.cells), len(data.scale_of), len(data.codes) - 1, len(data.scale_groups) - 1
-    scale = raw["scale"]
-    of_effect = scale[..., data.scale_of]
-    effect = raw["effect_raw"][..., :e] * of_effect / (fields["effect_centring"] * (of_effect - 1.0) + 1.0)
-    main = effect @ data.design.T
-    c = fields["cell_centring"]
-    eta = main + (raw["cell_raw"][..., :m] - c * main) * scale[..., :1] / (c * (scale[..., :1] - 1.0) + 1.0)
-    moved = fields["cut_frame"][0] + fields["cut_frame"][1] * raw["cut_raw"][..., :cuts]
-    location = eta @ fields["cell_share"]
-    return {
-        "cut": moved[..., :1] + np.exp(moved[..., 1:]) @ fields["cut_steps"].T,
-        "effect": effect,
-        "scale": scale,
-        "eta": eta - location[..., None],
-        "log_scale": raw["spread_raw"][..., :spreads] @ fields["spread"].T,
-        "location": location,
-    }
+def _all_scales(drawn: np.ndarray, *, data: SatisfactionData, arrays: dict[str, np.ndarray], seed: int) -> np.ndarray:
+    """Put the scales that no effect has beside those drawn: they are what they were before the data."""
+    random = np.random.default_rng([seed, 1])
+    scale = np.abs(random.standard_normal((*drawn.shape[:-1], pymc_model.SCALES))) * arrays["scale_prior"]
+    scale[..., pymc_model.scales_used(data.scale_of)] = drawn
+    return scale
 
 
 def _dataset(data: SatisfactionData, drawn: dict[str, np.ndarray]) -> xr.Dataset:
     """Name the dims of (chain, draw, ...) arrays; scales without an effect are left out."""
     import xarray as xr
 
-    used = [0, *sorted(set(data.scale_of.tolist()) | {pymc_model.WALK})]
-    names = ["cell", *data.factors, *[""] * (pymc_model.MAX_FACTORS - len(data.factors)), "pairs", "heard", "period"]
+    used = pymc_model.scales_used(np.append(data.scale_of, pymc_model.WALK))
     dims = {"cut": "boundary", "effect": "contrast", "scale": "factor", "eta": "cell", "log_scale": "scale_group"}
     found = {name: (("chain", "draw", dim), drawn[name]) for name, dim in dims.items()}
     found["scale"] = (("chain", "draw", "factor"), drawn["scale"][..., used])
-    return xr.Dataset(
-        found | {"location": (("chain", "draw"), drawn["location"])},
-        coords={
-            "boundary": [f"{low:g}|{high:g}" for low, high in pairwise(data.codes)],
-            "contrast": [f"{names[s]}[{i}]" for i, s in enumerate(data.scale_of)],
-            "factor": [names[s] for s in used],
-            "cell": [" | ".join(row) for row in data.cells.itertuples(index=False)],
-            "scale_group": list(data.scale_groups),
-        },
-    )
+    return xr.Dataset(found | {"location": (("chain", "draw"), drawn["location"])}, coords=_coords(data, used))
+
+
+def _coords(data: SatisfactionData, scales: np.ndarray) -> dict[str, list[str]]:
+    """Labels of all dims; of ``factor`` the scales at these positions."""
+    names = ["cell", *data.factors, *[""] * (pymc_model.MAX_FACTORS - len(data.factors)), "pairs", "heard", "period"]
+    return {
+        "boundary": [f"{low:g}|{high:g}" for low, high in pairwise(data.codes)],
+        "contrast": [f"{names[s]}[{i}]" for i, s in enumerate(data.scale_of)],
+        "factor": [names[s] for s in scales],
+        "cell": [" | ".join(row) for row in data.cells.itertuples(index=False)],
+        "scale_group": list(data.scale_groups),
+    }

@@ -1,113 +1,89 @@
-"""The cumulative-logit graph for one rung of sizes, and the arrays it is fed.
-
-Only the parameters are padded, to the sizes of a rung of `LADDER`; all data (priors too) are `pm.Data` whose rows and
-columns may be fewer, so one compiled graph serves every unit of its rung and computes no padding. Nothing in it is an
-index: groups and scales are columns of ones and zeros, so no data can reach outside. Sums of products stand where
-matrix products would: they compile four times as fast and start no threads.
-
-A parameter beyond the data's size is one standard normal that touches nothing.
-"""
+"""The PyMC statement of the model, the arrays it is fed, and where its chains begin."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     import pymc as pm
 
-CUTS: Final = 10  # of 11 codes
+MOST_CODES: Final = 11
 MAX_FACTORS: Final = 7
 SCALES: Final = MAX_FACTORS + 4  # of the cells, of each factor, of all pairs, of being heard, of the walk
 PAIRS: Final = SCALES - 3
 HEARD: Final = SCALES - 2
 WALK: Final = SCALES - 1
-LADDER: Final = {64: 32, 256: 64, 1024: 128, 4096: 256}  # cells: effects
 
 
-def largest(cells: int) -> dict[str, np.ndarray]:
-    """The data of a rung at its full size, legal and empty; data of a unit may have fewer rows and columns."""
-    effects = LADDER[cells]
-    groups = effects // 4
-    return {
-        "both": np.zeros((cells, CUTS)),  # n_k + n_{k+1}
-        "above": np.zeros((cells, CUTS)),  # n_{k+1}
-        "design": np.zeros((cells, effects)),
-        "group_of": np.zeros((cells, groups)),
-        "cell_centring": np.zeros(cells),
-        "cell_share": np.zeros(cells),  # of the answers
-        "scale_of": np.zeros((effects, SCALES)),
-        "effect_centring": np.zeros(effects),
-        "scale_prior": np.ones(SCALES),
-        "group": np.zeros((groups, CUTS - 1)),  # total counts of the inner codes
-        "spread": np.zeros((groups, groups - 1)),  # zero-sum contrasts of the log-scales times their prior sd
-        "cut_steps": np.zeros((CUTS, CUTS - 1)),  # sums the gaps away from the middle cut
-        "cut_frame": np.ones((2, CUTS)),  # where the data say the raw cuts are, and how surely
-        "cut_prior": np.ones((3, CUTS)),  # both, above and between of the Dirichlet's own answers
-    }
+def build(arrays: dict[str, np.ndarray], coords: dict[str, list[str]]) -> pm.Model:
+    """Build the PyMC model.
 
+    Parameters
+    ----------
+    arrays : dict of str to array
+        From `pack`.
+    coords : dict of str to list of str
+        Labels of the dims ``cell``, ``contrast``, ``factor`` (the scales in use), ``boundary`` and ``scale_group``.
 
-def graph(cells: int) -> pm.Model:
-    """Build the PyMC model of one rung, its data at their largest."""
+    Returns
+    -------
+    pm.Model
+        ``scale`` and the deterministics ``effect``, ``eta``, ``cut``, ``log_scale`` and ``location`` in logits, the
+        average answer being zero; parameters named ``.._raw`` are centred as far as the answers hold them.
+    """
     import pymc as pm
     import pytensor.tensor as pt
 
-    effects = LADDER[cells]
-    with pm.Model(check_bounds=False) as model:
-        data = {name: pm.Data(name, value) for name, value in largest(cells).items()}
+    used = scales_used(arrays["scale_of"].argmax(axis=1))
+    dims = coords | {"log_scale_contrast": [str(g) for g in range(arrays["spread"].shape[1])]}
+    with pm.Model(coords=dims) as model:
+        data = {name: pm.Data(name, value) for name, value in arrays.items()}
 
-        # scales, half-normal
-        scale = pm.HalfNormal("scale", data["scale_prior"], shape=SCALES)
+        def normal(name: str, mu: Any, sd: Any, dim: str) -> Any:
+            return pm.Normal(name, mu, sd, dims=dim) if dims[dim] else pt.zeros(0)
 
-        # effects: with centring c the parameter has sd c * scale + 1 - c, so 1 is centred and 0 is not
-        padded_effect = pm.Flat("effect_raw", shape=effects)
-        count = data["effect_centring"].shape[0]
-        effect_raw = padded_effect[:count]
-        scale_of_effect = pt.sum(data["scale_of"] * scale[None, :], axis=1)
-        effect_sd = data["effect_centring"] * (scale_of_effect - 1.0) + 1.0
-        effect = effect_raw * scale_of_effect / effect_sd
-        main = pt.sum(data["design"] * effect[None, :], axis=1)
+        scale = pm.HalfNormal("scale", arrays["scale_prior"][used], dims="factor")
 
-        # cells: centred on their main effects where they have the answers to say so
-        padded_cell = pm.Flat("cell_raw", shape=cells)
-        c = data["cell_centring"]
-        cell_raw = padded_cell[: c.shape[0]]
-        cell_sd = c * (scale[0] - 1.0) + 1.0
-        away = (cell_raw - c * main) / cell_sd
-        eta = main + away * scale[0]
+        # centred (1) a parameter has the sd of its effect, not centred (0) an sd of 1
+        of_effect = scale[np.searchsorted(used, arrays["scale_of"].argmax(axis=1))]
+        effect_sd = data["effect_centring"] * (of_effect - 1.0) + 1.0
+        effect = normal("effect_raw", 0.0, effect_sd, "contrast") * of_effect / effect_sd
+        main = pt.dot(data["design"], effect)
 
-        # log-scales, zero-sum over the scale groups
-        padded_spread = pm.Flat("spread_raw", shape=LADDER[cells] // 4 - 1)
-        spread_raw = padded_spread[: data["spread"].shape[1]]
-        log_scale = pt.sum(data["spread"] * spread_raw[None, :], axis=1)
+        # cells are centred on their main effects where they have the answers to say so
+        centring = data["cell_centring"]
+        cell_sd = centring * (scale[0] - 1.0) + 1.0
+        cell_raw = normal("cell_raw", centring * main, cell_sd, "cell")
+        eta = main + (cell_raw - centring * main) * scale[0] / cell_sd
+        location = pt.dot(data["cell_share"], eta)
+        log_scale = pt.dot(data["spread"], normal("spread_raw", 0.0, 1.0, "log_scale_contrast"))
 
         # ordered cuts: the middle one, as it lies to the average answer, then gaps to both sides
-        padded_cut = pm.Flat("cut_raw", shape=CUTS)
-        steps = data["cut_steps"]
-        moved = data["cut_frame"][0] + data["cut_frame"][1] * padded_cut[: steps.shape[0]]
-        log_gap = moved[1:]
-        gap = pt.exp(log_gap)
-        cut = moved[0] + pt.sum(data["cell_share"] * eta) + pt.sum(steps * gap[None, :], axis=1)
+        moved = data["cut_frame"][0] + data["cut_frame"][1] * pm.Flat("cut_raw", dims="boundary")
+        log_gap, gap = moved[1:], pt.exp(moved[1:])
+        own_cut = moved[0] + pt.dot(data["cut_steps"], gap)
+        cut = own_cut + location
+        both, above, between = data["cut_prior"][0], data["cut_prior"][1], data["cut_prior"][2]
+        of_gaps = pt.sum(between[1:] * pt.log1mexp(-gap) + log_gap)
+        pm.Potential("dirichlet", of_gaps - pt.sum(both * pt.softplus(-cut) + above * cut))
 
-        pm.Potential(
-            "normal",
-            -0.5 * pt.sum((effect_raw / effect_sd) ** 2) - pt.sum(pt.log(effect_sd))
-            - 0.5 * pt.sum(away**2) - pt.sum(pt.log(cell_sd))
-            - 0.5 * (pt.sum(padded_effect[count:] ** 2) + pt.sum(padded_cell[c.shape[0] :] ** 2))
-            - 0.5 * pt.sum(padded_cut[steps.shape[0] :] ** 2) - 0.5 * pt.sum(padded_spread**2),
-        )  # fmt: skip
-        pm.Potential(
-            "dirichlet",
-            pt.sum(data["cut_prior"][2, 1:] * pt.log1mexp(-gap) + log_gap)
-            - pt.sum(data["cut_prior"][0] * pt.softplus(-cut) + data["cut_prior"][1] * cut),
-        )
-        narrow = pt.exp(-pt.sum(data["group_of"] * log_scale[None, :], axis=1))
-        z = (cut[None, :] - eta[:, None]) * narrow[:, None]
-        inner = data["group"] * pt.log1mexp(-gap[None, :] * pt.exp(-log_scale)[:, None])
-        softplus = pt.log1p(pt.exp(-pt.abs(z))) + pt.maximum(-z, 0.0)  # of -z; its gradient shares the exponential
-        pm.Potential("answers", pt.sum(inner) - pt.sum(data["both"] * softplus + data["above"] * z))
+        z = (cut[None, :] - eta[:, None]) * pt.exp(-pt.dot(data["group_of"], log_scale))[:, None]
+        inner = pt.sum(data["group"] * pt.log1mexp(-gap[None, :] * pt.exp(-log_scale)[:, None]))
+        pm.Potential("answers", inner - pt.sum(data["both"] * pt.softplus(-z) + data["above"] * z))
+
+        pm.Deterministic("effect", effect, dims="contrast")
+        pm.Deterministic("eta", eta - location, dims="cell")
+        pm.Deterministic("cut", own_cut, dims="boundary")
+        pm.Deterministic("log_scale", log_scale, dims="scale_group")
+        pm.Deterministic("location", location)
     return model
+
+
+def scales_used(scale_of: np.ndarray) -> np.ndarray:
+    """Return the positions of the scales that cells and effects have."""
+    return np.unique([0, *scale_of])
 
 
 def pack(
@@ -120,7 +96,7 @@ def pack(
     scale_prior: np.ndarray,
     concentration: float,
 ) -> dict[str, np.ndarray]:
-    """Turn checked arrays into the data of the graph.
+    """Turn checked arrays into the data of the model.
 
     Parameters
     ----------
@@ -142,7 +118,12 @@ def pack(
     Returns
     -------
     dict of str to array
-        One for each name in `largest`.
+        ``both`` (M, K - 1) n_k + n_{k+1} and ``above`` n_{k+1} of each cell; ``design``; ``group_of`` (M, G) of ones
+        and zeros; ``cell_share`` (M,) of the answers; ``scale_of`` (E, SCALES) of ones and zeros; ``scale_prior``;
+        ``effect_centring`` (E,), ``cell_centring`` (M,); ``group`` (G, K - 2) total counts of the inner codes;
+        ``spread``; ``cut_steps`` (K - 1, K - 2), which sums the gaps away from the middle cut; ``cut_frame``
+        (2, K - 1), where the answers say the raw cuts are, and how surely; ``cut_prior`` (3, K - 1): both, above and
+        between of the Dirichlet's own answers.
     """
     member = np.eye(len(spread))[scale_group]
     middle, width, steps = _cut_frame(counts.sum(axis=0) + concentration)
@@ -181,7 +162,7 @@ def start(arrays: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarr
     Returns
     -------
     dict of str to (middle, spread)
-        For each parameter of the graph, in its own unconstrained unit; padding excluded.
+        For each parameter of the model, in its own unconstrained unit.
     """
     design, prior, both = arrays["design"], arrays["scale_prior"], arrays["both"]
     frame = arrays["cut_frame"]
@@ -207,8 +188,9 @@ def start(arrays: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarr
     def width(information: np.ndarray, slope: np.ndarray, sd: np.ndarray) -> np.ndarray:
         return 1.0 / np.sqrt(information * slope**2 + 1.0 / sd**2)
 
+    used = scales_used(arrays["scale_of"].argmax(axis=1))
     return {
-        "scale_log__": (np.log(scale), np.full(len(scale), 0.3)),
+        "scale_log__": (np.log(scale[used]), np.full(len(used), 0.3)),
         "effect_raw": (effect * effect_sd / of_effect, width(np.diag(precision), of_effect / effect_sd, effect_sd)),
         "cell_raw": (centred * main + own * cell_sd / scale[0], width(information, scale[0] / cell_sd, cell_sd)),
         "cut_raw": (np.zeros(len(cut)), np.ones(len(cut))),

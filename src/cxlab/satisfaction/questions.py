@@ -11,7 +11,6 @@ import pandas as pd
 import xarray as xr
 
 from cxlab.errors import ParamsError, Problem, nearest
-from cxlab.inference.nuts import Structure
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
 from cxlab.satisfaction import model
@@ -361,12 +360,6 @@ def draws_of(fits: Sequence[Fit], *, keep: int = 1000) -> xr.Dataset:
         )
         parts.append(thinned.astype("float32"))
     return xr.concat(parts, dim="row", join="outer", data_vars="all", coords="minimal", compat="override")
-
-
-def structures(data: UnitData, *, params: Params, period: str, periods: Sequence[str]) -> set[Structure]:
-    """Return the compiled structures that the unit's fits need, from counts alone."""
-    questions = measures(data, params=params, period=period)
-    return {model.structure(one) for one in load(questions, data, periods=periods)}
 
 
 def _weighted_items(data: UnitData) -> set[str]:

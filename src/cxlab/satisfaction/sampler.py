@@ -181,9 +181,9 @@ def draw(
     Parameters
     ----------
     arrays : dict of str to array
-        From `graph.pack`, of cells that all have answers.
+        From `pymc_model.pack`, of cells that all have answers.
     used : array of int, shape (S,)
-        Positions of the scales in the graph that something hangs on; the first is 0, the cells'.
+        Positions of the scales that something hangs on; the first is 0, the cells'.
     scale_of : array of int, shape (E,)
         Place in `used` of each effect's scale.
     wanted, seed : int

@@ -39,7 +39,7 @@ import json, os, pathlib, signal, sys, time
 kind = json.loads((pathlib.Path(os.environ["CXLAB_HOME"]) / "faults.json").read_text()).get(f"{brand}/{period}", "")
 if kind == "kill": os.kill(os.getpid(), signal.SIGKILL)
 if kind == "raise": raise ValueError("the price column is empty\\nand <b>more</b>")
-if kind == "sleep": time.sleep(60)
+if kind == "sleep": time.sleep(600)
 if kind == "deaf": signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)
 if kind == "once":
     seen = pathlib.Path(os.environ["CXLAB_HOME"]) / f"once-{brand}-{period}"
@@ -77,7 +77,7 @@ notebooks:
     data: [responses, ratings]
     reads: [counts]
     writes: [shares, findings]
-    timeout: 12
+    timeout: 60
 """
 PARAMS = """\
 client: me

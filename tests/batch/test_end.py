@@ -73,7 +73,7 @@ def start(home: small_suite.Home, kernels: str) -> subprocess.Popen[str]:
 def slow(home: small_suite.Home) -> small_suite.Home:
     """One period; the share of south never comes."""
     home.client(last="2025Q1")
-    home.suite(small_suite.SUITE.replace("timeout: 12", "timeout: 300"))
+    home.suite(small_suite.SUITE.replace("timeout: 60", "timeout: 300"))
     home.faults(south__2025Q1="deaf")
     return home
 

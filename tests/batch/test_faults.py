@@ -25,14 +25,14 @@ def test_twelve_units_three_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     home.faults(**BAD)
     seen: list[batch.Progress] = []
 
-    first = batch.run(home.params, jobs=2, on_progress=seen.append)
+    first = batch.run(home.params, jobs=2, timeout=25, on_progress=seen.append)
 
     assert first.exit_code == 1
     assert first.counts == {"ok": 9, "failed": 2, "timeout": 1}
     assert {(f.brand, f.period): (f.status, f.reason) for f in first.failures} == {
         ("north", "2025Q2"): ("failed", "the kernel died, 2 times"),
         ("south", "2025Q3"): ("failed", "ValueError: the price column is empty\nand <b>more</b>"),
-        ("north", "2026Q1"): ("timeout", "stopped after 12 s, the time it may take"),
+        ("north", "2026Q1"): ("timeout", "stopped after 25 s, the time it may take"),
     }
     assert all(f.cell == "cell-1" for f in first.failures)
     assert small_suite.kernels_of(tmp_path) == []

@@ -167,9 +167,7 @@ def test_threads_are_shared_out() -> None:
 
 
 def test_the_parent_is_told_what_the_templates_import(home: small_suite.Home) -> None:
-    home.notebook(
-        "10_count", "%matplotlib inline\nimport numpy as np, pandas\nfrom cxlab import runs, report", "x = ("
-    )
+    home.notebook("10_count", "%matplotlib inline\nimport numpy as np, pandas\nfrom cxlab import runs, report", "x = (")
     found = kernels.modules_of(n.template for n in load(home.path).notebooks)
     assert {"numpy", "pandas", "cxlab.runs", "cxlab.report"} <= set(found)
     assert len(found) == len(set(found))

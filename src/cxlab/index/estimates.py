@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,8 +10,7 @@ import pandas as pd
 
 from cxlab.inference import diagnostics
 from cxlab.inference.diagnostics import Gate
-from cxlab.inference.estimates import CI_PROB, SURE, summary, verdict
-from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS
+from cxlab.inference.estimates import changes, estimand, tidy, withhold
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -88,159 +87,82 @@ def table(fit: Fit, judged: Gate, *, periods: Sequence[str], practical: float) -
         R2 the means under a prior half and twice as wide and by maximum likelihood, and whether that matters. The
         verdict of a path or effect is ``better`` (rises with), ``worse`` (falls with) or ``cannot_tell``.
     """
-    rows = [*_indices(fit, periods, practical), *_paths(fit), *_composites(fit), *_outcomes(fit)]
-    columns = [c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand", "model")]
-    out = pd.DataFrame(rows).reindex(columns=[*columns, *EXTRA])
-    texts = ["item", "level", "group", "verdict", "from", "to", "ci_kind"]
-    out[texts] = out[texts].fillna("")
+    level = _latent(fit, fit.reported["index"])
+    arrays = [level, changes(level, "index_change", periods=periods, practical=practical)]
+    arrays += [*_paths(fit), *_composites(fit), *_outcomes(fit)]
+    out = tidy(arrays, also=EXTRA, level="", weighting=fit.data.weighting, period=periods[-1])
     out["prior_sensitive"] = out["prior_sensitive"].fillna(False).astype(bool)
-    out["weighting"] = fit.data.weighting
-    out["period"] = out["period"].fillna(periods[-1])
     if not judged.passed:
-        out[[*ESTIMATE_NUMBERS, "narrow", "wide", "likelihood"]] = np.nan
-        out["prior_sensitive"] = False
-        out["verdict"] = "withheld"
+        out = withhold(out, also=("narrow", "wide", "likelihood")).assign(prior_sensitive=False)
     return out
 
 
-def _draws(data: xr.Dataset, name: str) -> np.ndarray:
-    values = data[name].to_numpy()
-    return np.asarray(values.reshape(-1, *values.shape[2:]))
+def _known(array: xr.DataArray, dim: str, columns: Mapping[str, Any], **about: Any) -> xr.DataArray:
+    """An estimand with columns along one of its dims, and what all its rows share."""
+    return array.assign_coords({name: (dim, np.asarray(values)) for name, values in columns.items()}).assign_attrs(
+        about
+    )
+
+
+def _between(array: xr.DataArray) -> dict[str, np.ndarray]:
+    """Where arrows "a -> b", the last dim's labels, begin and end."""
+    ends = np.array([str(arrow).split(" -> ") for arrow in array[array.dims[-1]].to_numpy()]).reshape(-1, 2)
+    return {"from": ends[:, 0], "to": ends[:, 1]}
 
 
 def _sizes(fit: Fit) -> dict[str, float]:
     return {"n": float(fit.data.n_raw.sum()), "n_eff": float(fit.data.n_eff.sum())}
 
 
-def _told(fit: Fit, t: int, k: int) -> dict[str, float]:
-    """Who answered a question of latent `k` in period `t`: an index of three answers is no index of the period's."""
-    own = float(fit.data.answered[t, fit.data.structure.of_item == k].max())
-    return {"n": own, "n_eff": float(fit.data.n_eff[t]) * own / max(float(fit.data.n_raw[t]), 1.0)}
+def _latent(fit: Fit, index: xr.DataArray) -> xr.DataArray:
+    """Indices and who answered a question of a latent: an index of three answers is no index of the period's."""
+    data, names = fit.data, fit.data.structure.latents
+    n = np.stack([data.answered[:, data.structure.of_item == k].max(axis=1) for k in range(len(names))], axis=1)
+    sizes = {"n": n.astype(float), "n_eff": n * (data.n_eff / np.maximum(data.n_raw, 1.0))[:, None]}
+    about = {"level": "latent", "metric": "index", "unit": "index points"}
+    index = index.assign_coords({c: (("period", "latent"), values) for c, values in sizes.items()})
+    return _known(index, "latent", {"group": names, "to": names}, **about)
 
 
-def _direction(chance: float) -> str:
-    return "better" if chance > SURE else "worse" if chance < 1 - SURE else "cannot_tell"
-
-
-def _indices(fit: Fit, periods: Sequence[str], practical: float) -> list[dict[str, Any]]:
-    drawn, rows = _draws(fit.reported, "index"), []
-    known = list(fit.data.periods)
-    before = dict(zip(periods[1:], periods[:-1], strict=True))
-    for k, latent in enumerate(fit.data.structure.latents):
-        about: dict[str, Any] = {
-            "metric": "index",
-            "level": "latent",
-            "group": latent,
-            "to": latent,
-            "unit": "index points",
-        }
-        for t, period in enumerate(known):
-            own = about | {"period": period}
-            rows.append(own | summary(drawn[:, t, k]) | {"estimand": "index"} | _told(fit, t, k))
-            if before.get(period) in known:
-                j = known.index(before[period])
-                change = drawn[:, t, k] - drawn[:, j, k]
-                sizes = {key: min(_told(fit, t, k)[key], _told(fit, j, k)[key]) for key in ("n", "n_eff")}
-                judged = {"estimand": "index_change", "verdict": verdict(change, practical=practical)}
-                rows.append(own | summary(change, ref=0.0) | sizes | judged)
-    return rows
-
-
-def _paths(fit: Fit) -> list[dict[str, Any]]:
-    spec, rows, sizes = fit.data.structure, [], _sizes(fit)
-    told = fit.sensitivity
-    for estimand, dim, means, flagged in (
-        ("path", "arrow", told.path, told.flagged_path),
-        ("total_effect", "pair", told.total_effect, told.flagged_total),
-        ("point_effect", "pair", {}, told.flagged_total),
+def _paths(fit: Fit) -> Iterator[xr.DataArray]:
+    spec, told, drawn, sizes = fit.data.structure, fit.sensitivity, fit.reported, _sizes(fit)
+    for name, unit, columns in (
+        ("path", "standard deviations", {**told.path, "prior_sensitive": told.flagged_path}),
+        ("total_effect", "standard deviations", {**told.total_effect, "prior_sensitive": told.flagged_total}),
+        ("point_effect", "index points", {"prior_sensitive": told.flagged_total}),
     ):
-        drawn = _draws(fit.reported, estimand)
-        for i, arrow in enumerate(fit.reported[dim].to_numpy()):
-            origin, to = str(arrow).split(" -> ")
-            unit = "index points" if estimand == "point_effect" else "standard deviations"
-            row: dict[str, Any] = {"metric": estimand, "estimand": estimand, "from": origin, "to": to, "unit": unit}
-            numbers = summary(drawn[:, i], ref=0.0)
-            row |= numbers | sizes | {name: float(values[i]) for name, values in means.items()}
-            rows.append(row | {"prior_sensitive": bool(flagged[i]), "verdict": _direction(numbers["prob_gt_ref"])})
-    loading = _draws(fit.reported, "loading")
-    for j, item in enumerate(spec.items):
-        about: dict[str, Any] = {
-            "metric": "loading",
-            "estimand": "loading",
-            "item": item,
-            "from": spec.latents[spec.block[j]],
-            "to": item,
-        }
-        n = float(fit.data.answered[:, j].sum())
-        rows.append(about | summary(loading[:, j]) | sizes | {"n": n, "unit": "correlation"})
-    r2 = _draws(fit.reported, "r2")
-    for i, latent in enumerate(fit.reported["moved"].to_numpy()):
-        about = {"metric": "share", "estimand": "r2", "to": str(latent), "unit": "share"}
-        rows.append(about | summary(r2[:, i]) | sizes | {"prior_sensitive": bool(told.flagged_r2[i])})
-    quadrant = _draws(fit.reported, "p_quadrant").mean(axis=0)
-    for i, mover in enumerate(fit.reported["mover"].to_numpy()):
-        for q, name in enumerate(fit.reported["quadrant"].to_numpy()):
-            about = {
-                "metric": "probability",
-                "estimand": "p_quadrant",
-                "from": str(mover),
-                "to": spec.target,
-            }
-            rows.append(about | sizes | {"group": str(name), "mean": float(quadrant[i, q]), "unit": "probability"})
-    return rows
+        array = drawn[name]
+        about = {"metric": name, "unit": unit, "practical": 0.0, **sizes}
+        yield _known(array, str(array.dims[-1]), {**_between(array), **columns}, **about)
+    items = {"item": spec.items, "to": spec.items, "from": [spec.latents[k] for k in spec.block]}
+    items["n"] = fit.data.answered.sum(axis=0).astype(float)
+    yield _known(drawn["loading"], "item", items, metric="loading", unit="correlation", n_eff=sizes["n_eff"])
+    moved = {"to": drawn["moved"].to_numpy(), "prior_sensitive": told.flagged_r2}
+    yield _known(drawn["r2"], "moved", moved, metric="share", unit="share", **sizes)
+    chance = drawn["p_quadrant"].mean(("chain", "draw")).assign_coords(group=drawn["quadrant"])
+    about = {"metric": "probability", "unit": "probability", "to": spec.target, **sizes}
+    yield _known(chance, "mover", {"from": drawn["mover"].to_numpy()}, **about)
 
 
-def _composites(fit: Fit) -> list[dict[str, Any]]:
-    told, sizes, rows = fit.composites, _sizes(fit), []
-    index = _draws(told, "composite_index")
-    for t, period in enumerate(fit.data.periods):
-        for k, latent in enumerate(fit.data.structure.latents):
-            about: dict[str, Any] = {
-                "metric": "index",
-                "estimand": "composite_index",
-                "level": "latent",
-                "group": latent,
-                "to": latent,
-            }
-            about |= {"period": period, "unit": "index points"} | _told(fit, t, k)
-            rows.append(about | _around(float(told["best_index"][t, k]), index[:, t, k]))
-    for i, arrow in enumerate(told["arrow"].to_numpy()):
-        origin, to = str(arrow).split(" -> ")
-        about = {
-            "metric": "path",
-            "estimand": "composite_path",
-            "from": origin,
-            "to": to,
-            "unit": "standard deviations",
-        }
-        rows.append(about | sizes | _around(float(told["best_path"][i]), _draws(told, "composite_path")[:, i]))
-    for i, latent in enumerate(told["moved"].to_numpy()):
-        about = {"metric": "share", "estimand": "composite_r2", "to": str(latent), "unit": "share"}
-        rows.append(about | sizes | _around(float(told["best_r2"][i]), _draws(told, "composite_r2")[:, i]))
-    return rows
+def _composites(fit: Fit) -> Iterator[xr.DataArray]:
+    """The estimates themselves with intervals of draws: composites have no posterior mean of their own."""
+    told, sizes = fit.composites, _sizes(fit)
+    index, path, r2 = (
+        told[f"composite_{name}"].assign_coords(mean=told[f"best_{name}"]) for name in ("index", "path", "r2")
+    )
+    yield _latent(fit, index)
+    yield _known(path, "arrow", _between(path), metric="path", unit="standard deviations", **sizes)
+    yield _known(r2, "moved", {"to": told["moved"].to_numpy()}, metric="share", unit="share", **sizes)
 
 
-def _around(best: float, drawn: np.ndarray) -> dict[str, Any]:
-    """The estimate itself with the interval of its draws: composites have no posterior mean of their own."""
-    low, high = np.quantile(drawn, [(1 - CI_PROB) / 2, (1 + CI_PROB) / 2])
-    numbers = {"mean": best, "median": float(np.median(drawn)), "sd": float(drawn.std())}
-    ends = {"ci_low": min(float(low), best), "ci_high": max(float(high), best)}
-    return numbers | ends | {"ci_prob": CI_PROB, "ci_kind": "eti"}
-
-
-def _outcomes(fit: Fit) -> list[dict[str, Any]]:
-    rows = []
-    for told in fit.outcomes.to_dict("records"):
-        name = str(told["outcome"])
-        numbers = summary(np.asarray(told["draws"]), ref=0.0)
-        about: dict[str, Any] = {
-            "item": name,
-            "from": fit.data.structure.target,
-            "to": name,
-            "estimand": "outcome_effect",
-        }
-        about |= {"metric": "money" if name == "spend" else "rate", "unit": UNITS[name], "n": float(told["n"])}
-        rows.append(about | numbers | {"n_eff": float(told["n"]), "verdict": _direction(numbers["prob_gt_ref"])})
-        level = {"mean": float(told["mean"]), "estimand": "outcome_mean", "verdict": ""}
-        rows.append(about | level | {"n_eff": float(told["n"])})
-    return rows
+def _outcomes(fit: Fit) -> list[xr.DataArray]:
+    told = fit.outcomes
+    if told.empty:
+        return []
+    names = told["outcome"].astype(str)
+    place = pd.DataFrame({"item": names, "to": names, "from": fit.data.structure.target, "n": told["n"].astype(float)})
+    place["metric"] = np.where(names == "spend", "money", "rate")
+    place["unit"] = names.map(UNITS)
+    drawn = np.column_stack([np.asarray(draws, float) for draws in told["draws"]])
+    mean = told["mean"].to_numpy(float)
+    return [estimand("outcome_effect", drawn, place, practical=0.0), estimand("outcome_mean", mean, place)]

@@ -66,7 +66,8 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
     ----------
     Vehtari, Gelman, Simpson, Carpenter and Burkner (2021), doi:10.1214/20-BA1221.
     """
-    import arviz as az
+    from arviz_stats import ess  # arviz itself would import all of its figures
+    from arviz_stats import rhat as split_rhat
 
     posterior = tree["posterior"].dataset
     sets = [posterior[list(names)] if names else posterior]
@@ -81,9 +82,9 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
             if draws.ndim > 2 and draws.size == 0:
                 continue
             with np.errstate(invalid="ignore", divide="ignore"):  # a constant, e.g. a share of 1, has no r-hat
-                rhat.append(_worst(az.rhat(draws), np.nanmax))
-                bulk.append(_worst(az.ess(draws, method="bulk"), np.nanmin))
-                tail.append(_worst(az.ess(draws, method="tail"), np.nanmin))
+                rhat.append(_worst(split_rhat(draws), np.nanmax))
+                bulk.append(_worst(ess(draws, method="bulk"), np.nanmin))
+                tail.append(_worst(ess(draws, method="tail"), np.nanmin))
     divergences = int(tree["sample_stats"]["diverging"].sum())
     rhat, bulk, tail = ([x for x in found if np.isfinite(x)] for found in (rhat, bulk, tail))  # constants have none
     worst = (max(rhat, default=1.0), min(bulk, default=np.inf), min(tail, default=np.inf))

@@ -57,16 +57,14 @@ def key_patterns(path: Path) -> set[str]:
 
 
 def test_every_message_is_used() -> None:
-    files = [*SOURCE.glob("*.py"), *SOURCE.glob("narrative/*.py"), *SOURCE.glob("figures/*.py")]
-    patterns = [re.compile(p) for path in files for p in key_patterns(path)]
+    patterns = [re.compile(p) for path in SOURCE.rglob("*.py") for p in key_patterns(path)]
     keys = {k.removesuffix(".one").removesuffix(".other") for k in catalogue("en")}
     assert [k for k in sorted(keys) if not any(p.fullmatch(k) for p in patterns)] == []
 
 
 def test_every_literal_key_in_the_code_exists() -> None:
-    files = [*SOURCE.glob("*.py"), *SOURCE.glob("narrative/*.py"), *SOURCE.glob("figures/*.py")]
-    text = "\n".join(p.read_text("utf-8") for p in files)
-    literal = set(re.findall(r'(?:message\(\s*[\w"]+,|Statement\()\s*"([a-z_]+(?:\.[a-z_0-9]+)*)"', text))
+    text = "\n".join(p.read_text("utf-8") for p in SOURCE.rglob("*.py"))
+    literal = set(re.findall(r'(?:message\(\s*[\w"]+,|Statement\(|Say\(|Message\()\s*"([a-z_]+(?:\.[a-z_0-9]+)*)"', text))
     keys = {k.removesuffix(".one").removesuffix(".other") for k in catalogue("en")}
     assert literal <= keys
 

@@ -296,10 +296,10 @@ def doctor(as_json: Json = False) -> None:
 
     Example: `cxlab doctor`
     """
-    from cxlab.cli import doctor as room
+    from cxlab.cli.doctor import examine, healthy
 
-    findings = room.examine()
-    good = room.healthy(findings)
+    findings = examine()
+    good = healthy(findings)
     if as_json:
         say_json({"ok": good, "checks": [f.as_dict() for f in findings]})
     for finding in [] if as_json else findings:

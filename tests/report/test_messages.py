@@ -64,7 +64,8 @@ def test_every_message_is_used() -> None:
 
 def test_every_literal_key_in_the_code_exists() -> None:
     text = "\n".join(p.read_text("utf-8") for p in SOURCE.rglob("*.py"))
-    literal = set(re.findall(r'(?:message\(\s*[\w"]+,|Statement\(|Say\(|Message\()\s*"([a-z_]+(?:\.[a-z_0-9]+)*)"', text))
+    pattern = r'(?:message\(\s*[\w"]+,|Statement\(|Say\(|Message\()\s*"([a-z_]+(?:\.[a-z_0-9]+)*)"'
+    literal = set(re.findall(pattern, text))
     keys = {k.removesuffix(".one").removesuffix(".other") for k in catalogue("en")}
     assert literal <= keys
 

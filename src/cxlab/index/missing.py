@@ -82,7 +82,7 @@ def smoothed(raw: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _moved(points: np.ndarray, data: SemData, target: Density, peak: np.ndarray) -> np.ndarray:
     """The optimal transport between the normal approximations of the completed and of the exact posterior."""
-    from_point, from_factor = drawing.mode(target, peak)
+    from_point, from_factor = drawing.find_map(target, peak)
     there = from_point
     for _ in range(4):  # EM: completed at the model's own estimate instead of the saturated one
         step = _at(there, data, target)

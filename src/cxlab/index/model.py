@@ -351,7 +351,7 @@ def estimands(posterior: xr.Dataset, data: SemData) -> xr.Dataset:
 def maximum_likelihood(data: SemData, *, start: np.ndarray) -> reporting.Scaled:
     """The standardised parameters that maximise the likelihood of the completed answers, without any prior."""
     flat = completed(data, Priors(), flat=True)
-    point, _ = drawing.mode(flat, start)
+    point, _ = drawing.find_map(flat, start)
     return reporting.scaled(point[None], data.structure, data.points)
 
 

@@ -90,7 +90,7 @@ def sensitivity(x: np.ndarray, data: SemData, target: Density) -> Sensitivity:
             flag |= np.abs(mean - old) > np.maximum(SHIFT * width, least)
             flag |= (np.abs(np.log(np.maximum(sd, 1e-9) / width)) > WIDTH) & (np.abs(sd - width) > least / 2)
     flatly = Density(spec, data.complete.scatter[0], data.freedom, prior=None)
-    best, _ = drawing.mode(flatly, flat.mean(axis=0))
+    best, _ = drawing.find_map(flatly, flat.mean(axis=0))
     means["likelihood"] = [values[0] for values in told(best[None])]
     for flag, mean, (old, width), least in zip(flags, means["likelihood"], usual, MATERIAL, strict=True):
         flag |= np.abs(mean - old) > np.maximum(APART * width, least)
@@ -111,5 +111,5 @@ def _moments(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[np.n
 
 def _normal(density: Density, start: np.ndarray) -> np.ndarray:
     """Draws of the normal approximation, the same noise for every density."""
-    point, factor = drawing.mode(density, start)
+    point, factor = drawing.find_map(density, start)
     return np.asarray(point + np.random.default_rng(1).standard_normal((500, len(point))) @ factor.T)

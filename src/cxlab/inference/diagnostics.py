@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MAX_RHAT: Final = 1.01
 MIN_ESS: Final = 400
 KHAT: Final = 0.7  # of importance weights
+WEIGHTED: Final = ("importance", "nested")  # ways to draw that choose draws by weight; others are chains
 
 
 @dataclass(frozen=True)
@@ -66,50 +67,53 @@ def gate(tree: xr.DataTree, reported: xr.Dataset | None = None, *, names: tuple[
     ----------
     Vehtari, Gelman, Simpson, Carpenter and Burkner (2021), doi:10.1214/20-BA1221.
     """
-    from arviz_stats import ess  # arviz itself would import all of its figures
-    from arviz_stats import rhat as split_rhat
-
-    posterior = tree["posterior"].dataset
-    sets = [posterior[list(names)] if names else posterior]
-    if reported is not None:
-        sets.append(reported)
-    rhat, bulk, tail = [], [], []
-    if tree.attrs.get("method") == "nested":  # independent draws by weight: no chains that could disagree
-        bulk, tail, sets = [float(tree.attrs["ess"])], [float(tree.attrs["ess"])], []
-    for data in sets:
-        for name in data.data_vars:
-            draws = data[name]
-            if draws.ndim > 2 and draws.size == 0:
-                continue
-            with np.errstate(invalid="ignore", divide="ignore"):  # a constant, e.g. a share of 1, has no r-hat
-                rhat.append(_worst(split_rhat(draws), np.nanmax))
-                bulk.append(_worst(ess(draws, method="bulk"), np.nanmin))
-                tail.append(_worst(ess(draws, method="tail"), np.nanmin))
+    if tree.attrs.get("method") in WEIGHTED and "ess" in tree.attrs:  # independent: no chains that could disagree
+        worst = (1.0, float(tree.attrs["ess"]), float(tree.attrs["ess"]))
+    else:
+        posterior = tree["posterior"].dataset
+        worst = _worst([posterior[list(names)] if names else posterior, *([] if reported is None else [reported])])
     divergences = int(tree["sample_stats"]["diverging"].sum())
-    rhat, bulk, tail = ([x for x in found if np.isfinite(x)] for found in (rhat, bulk, tail))  # constants have none
-    worst = (max(rhat, default=1.0), min(bulk, default=np.inf), min(tail, default=np.inf))
-    reasons = []
-    if tree.attrs.get("method") != "nuts" and tree.attrs.get("khat", 0.0) >= KHAT:
-        reasons.append(
-            {
-                "en": f"the draws' weights cannot be trusted (k-hat {tree.attrs['khat']:.2f})",
-                "zh": f"抽样权重不可靠（k-hat {tree.attrs['khat']:.2f}）",
-            }
+    khat = tree.attrs.get("khat", 0.0) if tree.attrs.get("method") != "nuts" else 0.0
+    effective = min(worst[1:])
+    reasons = [
+        {"en": english, "zh": chinese}
+        for failed, english, chinese in (
+            (
+                khat >= KHAT,
+                f"the draws' weights cannot be trusted (k-hat {khat:.2f})",
+                f"抽样权重不可靠（k-hat {khat:.2f}）",
+            ),
+            (
+                not worst[0] < MAX_RHAT,
+                f"the chains disagree (r-hat {worst[0]:.3f})",
+                f"各条链的结果不一致（r-hat {worst[0]:.3f}）",
+            ),
+            (
+                effective < MIN_ESS,
+                f"too few independent draws ({effective:.0f})",
+                f"有效样本量过小（{effective:.0f}）",
+            ),
+            (divergences > 0, f"the sampler lost its way {divergences} times", f"采样出现 {divergences} 次发散"),
         )
-    if not worst[0] < MAX_RHAT:
-        reasons.append(
-            {"en": f"the chains disagree (r-hat {worst[0]:.3f})", "zh": f"各条链的结果不一致（r-hat {worst[0]:.3f}）"}
-        )
-    if min(worst[1:]) < MIN_ESS:
-        reasons.append(
-            {
-                "en": f"too few independent draws ({min(worst[1:]):.0f})",
-                "zh": f"有效样本量过小（{min(worst[1:]):.0f}）",
-            }
-        )
-    if divergences:
-        reasons.append({"en": f"the sampler lost its way {divergences} times", "zh": f"采样出现 {divergences} 次发散"})
+        if failed
+    ]
     return Gate(not reasons, *worst, divergences, tuple(reasons))
+
+
+def _worst(sets: Sequence[xr.Dataset]) -> tuple[float, float, float]:
+    """Largest r-hat, smallest bulk and tail effective size of all draws of chains."""
+    from arviz_stats import ess, rhat  # arviz itself would import all of its figures
+
+    values = []
+    for draws in (data[name] for data in sets for name in data.data_vars):
+        if draws.ndim > 2 and draws.size == 0:
+            continue
+        with np.errstate(invalid="ignore", divide="ignore"):  # a constant, e.g. a share of 1, has no r-hat
+            both = [rhat(draws), ess(draws, method="bulk"), ess(draws, method="tail")]
+        values.append(np.stack([np.ravel(np.asarray(one, float)) for one in both]))
+    found = np.concatenate(values, axis=1) if values else np.empty((3, 0))
+    rhats, bulk, tail = (row[np.isfinite(row)] for row in found)  # constants have none
+    return float(rhats.max(initial=1.0)), float(bulk.min(initial=np.inf)), float(tail.min(initial=np.inf))
 
 
 def overall(found: Sequence[Gate], names: Sequence[str]) -> tuple[bool, list[dict[str, str]]]:
@@ -125,8 +129,3 @@ def overall(found: Sequence[Gate], names: Sequence[str]) -> tuple[bool, list[dic
 def summary(found: Sequence[Gate], names: Sequence[str]) -> dict[str, Any]:
     """Return what a manifest keeps of the verdicts: one entry a fit, in order."""
     return {"fits": [{"name": name, **one.as_dict()} for one, name in zip(found, names, strict=True)]}
-
-
-def _worst(values: Any, choose: Any) -> float:
-    array = np.asarray(values, float)
-    return float(choose(array)) if np.isfinite(array).any() else float("nan")

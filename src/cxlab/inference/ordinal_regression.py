@@ -157,7 +157,7 @@ def clustering(one: Regression) -> float:
     """Return how many rows count as one because customers have several: 1 (independent) or more."""
     if len(np.unique(one.cluster)) == len(one.cluster):
         return 1.0
-    point, factor = importance_sampling.mode(
+    point, factor = importance_sampling.find_map(
         lambda v: log_density(one, v), start(one), hessian=lambda v: hessian(one, v)
     )
     k = one.codes - 1

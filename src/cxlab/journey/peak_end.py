@@ -194,7 +194,7 @@ def gain(data: PeakEndData, *, seed: int, priors: Priors | None = None) -> tuple
 def _scores(one: Regression, out: np.ndarray) -> np.ndarray:
     """Log score of the rows left out, under the mode of the others."""
     seen = replace(one, x=one.x[~out], y=one.y[~out], cluster=one.cluster[~out])
-    point, _ = importance_sampling.mode(
+    point, _ = importance_sampling.find_map(
         lambda v: ordinal_regression.log_density(seen, v),
         ordinal_regression.start(seen),
         hessian=lambda v: ordinal_regression.hessian(seen, v),

@@ -368,11 +368,11 @@ def mode(data: ValueData, priors: Priors | None = None) -> tuple[np.ndarray, np.
     """Return the mode of buying (coordinates) and of spend; ``Priors(strength=0)`` gives the maximum likelihood."""
     prior = priors or Priors()
     function, _, first = posterior.density(data, prior)
-    point, _ = importance_sampling.mode(function, first)
+    point, _ = importance_sampling.find_map(function, first)
     if data.spend is None:
         return point, None
     function, _, first = posterior.density_of_spend(data.spend, prior)
-    return point, importance_sampling.mode(function, first)[0]
+    return point, importance_sampling.find_map(function, first)[0]
 
 
 def log_likelihood(data: ValueData, point: np.ndarray) -> float:

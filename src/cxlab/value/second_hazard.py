@@ -97,7 +97,7 @@ def modes(targets: list[Hazard]) -> tuple[list[tuple[np.ndarray, np.ndarray]], n
     """Return mode and factor of the curvature of each target, and the logs of their evidence by Laplace."""
     point, found, evidence = targets[0].centre, [], np.empty(len(targets))
     for i, target in enumerate(targets):
-        point, factor = importance_sampling.mode(target.gradient, point, hessian=target.hessian)
+        point, factor = importance_sampling.find_map(target.gradient, point, hessian=target.hessian)
         found.append((point, factor))
         evidence[i] = target.gradient(point)[0] + np.linalg.slogdet(factor)[1]
     return found, evidence

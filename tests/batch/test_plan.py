@@ -12,23 +12,24 @@ import small_suite
 from cxlab import params as grammar
 from cxlab import runs
 from cxlab.batch import keys, suite
-from cxlab.batch.plan import Plan, make
+from cxlab.batch.plan import Plan, make, select
 from cxlab.errors import ParamsError
 
 
-def plan_of(home: small_suite.Home, *, draws: int = 0, **asked: Any) -> Plan:
+def plan_of(home: small_suite.Home, *, draws: int = 0, fresh: bool = False, **asked: Any) -> Plan:
     params = grammar.load(home.params, overrides={"model": {"draws": draws}} if draws else None)
     contents = suite.load(home.path)
     fingerprint, store = runs.build_store(params, home.path)
     tables = sorted({t for n in contents.notebooks for t in n.data})
     return make(
         params,
+        select(params, contents, **asked),
         params_file=str(home.params),
         suite=contents,
         store=runs.store_dir(home.path, "me", fingerprint),
         fingerprint=fingerprint,
         partitions=store.partitions(tables),
-        **asked,
+        fresh=fresh,
     )
 
 

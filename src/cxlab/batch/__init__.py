@@ -88,20 +88,19 @@ def run(
     contents = suite.load()
     params = load(params_path, draws=draws)
     slots = _jobs(jobs)
-    names = {"only": list(only), "brands": list(brand), "periods_": list(period)}
-    planning.select(params, contents, **names)  # mistyped names are said before data is read
+    selection = planning.select(params, contents, only=only, brands=brand, periods_=period)  # before data is read
     with _lock(contents.root, params):
         fingerprint, store = runs.build_store(params, contents.root)
         tables = sorted({t for n in contents.notebooks for t in n.data})
         plan = planning.make(
             params,
+            selection,
             params_file=_shown(Path(params_path), contents.root),
             suite=contents,
             store=runs.store_dir(contents.root, grammar.slug(params.client), fingerprint),
             fingerprint=fingerprint,
             partitions=store.partitions(tables),
             fresh=fresh,
-            **names,
         )
         if dry_run:
             return _report(plan, None, began, dry_run=True)

@@ -18,7 +18,8 @@ from cxlab import runs
 from cxlab.batch import engine, keys
 from cxlab.batch.engine import Interrupt
 from cxlab.batch.kernels import Warm, Workplace
-from cxlab.batch.plan import Node, Plan, Step, Unit, find, upstream_part
+from cxlab.batch.plan import Node, Plan, Step, Unit
+from cxlab.params import reads
 
 TIMEOUT = 3600.0  # seconds a notebook may take if neither suite.yaml nor the operator says
 ATTEMPTS = 2  # a kernel that dies may have been unlucky (memory); one that dies twice was not
@@ -63,8 +64,8 @@ class Task:
     folder: Path
     parameters: dict[str, Any]
     writes: tuple[str, ...]
-    key: str
     parts: dict[str, str]
+    visible: Mapping[str, Any]
     environment: dict[str, str]
     timeout: float
 
@@ -92,6 +93,7 @@ def execute(task: Task, tools: Tools | None = None) -> runs.Record:
             for name in task.writes:  # what an earlier attempt left behind
                 folder.artefact(name, notebook).unlink(missing_ok=True)
             folder.notes(notebook).unlink(missing_ok=True)
+            folder.take_reads(notebook)
             if outcome.error.startswith(engine.NOT_STARTED):  # a fork that never answered: a process of its own will
                 warm = None
             outcome = engine.execute(
@@ -112,11 +114,13 @@ def execute(task: Task, tools: Tools | None = None) -> runs.Record:
     finally:
         if tools is None:
             mine.workplace.close()
+    read = reads.digests(task.visible, folder.take_reads(notebook))
     return runs.Record(
         notebook=notebook,
         status=status,
-        key=task.key,
+        key=keys.key_of(task.parts, read),
         parts=task.parts,
+        reads=read,
         seconds=round(time.perf_counter() - began, 3),
         started=started,
         attempts=attempts,
@@ -228,7 +232,7 @@ class Execution:
                 continue
             record = self.ended.get(need.node)
             if record is None and need.node.unit not in self.plan.new:
-                found = find(self.plan, need.node, "")
+                found = self.plan.find(need.node)
                 record = found[1] if found else None
             if record is not None and record.status == "no_data":
                 return runs.Record(step.node.notebook, "no_data", error=f"{need.node.notebook} has no data")
@@ -237,9 +241,8 @@ class Execution:
                 todo = "" if need.node in self.plan.steps and record and record.status else "; run it as well"
                 reason = f"{need.node.notebook}, which it reads from, {ended}{todo}"
                 return runs.Record(step.node.notebook, "skipped", error=reason)
-        step.parts["upstream"] = upstream_part(self.plan, step, self.ended)
-        step.key = keys.key(step.parts)
-        step.found = None if self.plan.fresh else find(self.plan, step.node, step.key)
+        step.parts["upstream"] = self.plan.upstream(step, self.ended)
+        step.found = None if self.plan.fresh else self.plan.find(step.node, step.matches)
         return step.found[1] if step.found else None
 
     def _task(self, step: Step) -> Task:
@@ -258,8 +261,8 @@ class Execution:
             folder.path,
             parameters,
             step.notebook.writes,
-            step.key,
             dict(step.parts),
+            step.visible,
             {**self.environment, "CXLAB_NOTEBOOK": step.node.notebook, "CXLAB_HOME": str(self.plan.root)},
             self.timeout or step.notebook.timeout or TIMEOUT,
         )

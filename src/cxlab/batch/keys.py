@@ -4,7 +4,7 @@ A key has named parts, so that a plan can say *why* a notebook is stale:
 
 =========  =====================================================================================================
 template   sources, ids and metadata of its cells (no outputs), its sidecar of parameters, its entry in suite.yaml
-params     the resolved params, without what only says where data comes from, other brands and later periods
+params     the values of the params that it read when it ran last (`cxlab.params.reads`)
 data       content hashes of the partitions of the tables it declares: its brand, up to its period
 code       this package but for planning, execution and pages; versions of the libraries that compute
 upstream   the keys of the notebooks it reads from
@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import nbformat
 import cxlab
 from cxlab import params as grammar
 from cxlab.batch.suite import BOOKKEEPING, Notebook
+from cxlab.params import reads
 from cxlab.params.models import Params
 from cxlab.runs.user_files import fingerprint
 from cxlab.vocab import ALL
@@ -51,20 +52,6 @@ LIBRARIES = (
 )
 # Rooms that decide when and where a notebook runs and how its page looks, never what it says.
 _OUTSIDE = ("batch", "synthetic", "cli", "scaffold", "report/html", "report/site.py")
-# Params that say where data comes from: its content is in the data part.
-_PLUMBING = {
-    "extends",
-    "data_root",
-    "inputs",
-    "lookups",
-    "sources",
-    "tables",
-    "directory",
-    "notebooks",
-    "brands",
-    "periods",
-}
-
 Parts = dict[str, str]
 
 
@@ -84,21 +71,23 @@ def of_template(notebook: Notebook, parameters: Mapping[str, Any]) -> str:
     return digest([cells, dict(parameters), entry])
 
 
-def of_params(params: Params, *, brand: str, period: str) -> str:
-    """Hash what of the params a unit can see; widening ``periods.last`` changes it for units that span periods only."""
+def visible_params(params: Params, *, brand: str, period: str) -> dict[str, Any]:
+    """Return what a unit may see of the params as JSON data: its brand, nothing of where data comes from.
+
+    Widening ``periods.last`` changes it for units that span periods only.
+    """
     plain = grammar.dumps(params)
-    seen = {k: v for k, v in plain.items() if k not in _PLUMBING}
+    out = {k: v for k, v in plain.items() if k not in reads.PLUMBING}
     items = grammar.items(params)
-    seen["items"] = {k: v.model_dump(mode="json", exclude={"column", "map"}) for k, v in items.items()}
-    seen["brands"] = [b for b in plain["brands"] if not brand or b["id"] == brand]
-    for entry in seen["brands"]:
-        entry.pop("where", None)
+    out["items"] = {k: v.model_dump(mode="json", exclude={"column", "map"}) for k, v in items.items()}
+    seen = [b for b in plain["brands"] if not brand or b["id"] == brand]
+    out["brands"] = {b["id"]: {k: v for k, v in b.items() if k != "where"} for b in seen}
+    out["periods"]["history_from"] = params.periods.history_from or params.periods.first
+    out["periods"]["last"] = period or params.periods.last
     _, colon, own = params.voice.embedding.partition(":")
     if colon:  # a model or vectors of the user's: their files change a result, their name does not
-        seen["embedding"] = fingerprint(own)
-    known = params.periods
-    seen["periods"] = [known.grain, known.history_from or known.first, period or known.last]
-    return digest(seen)
+        out["voice"]["embedding"] = fingerprint(own)
+    return out
 
 
 def of_data(
@@ -139,10 +128,9 @@ def of_code() -> str:
     root = Path(cxlab.__file__).parent
     files = {}
     for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if relative.as_posix().startswith(_OUTSIDE) or "__pycache__" in relative.parts or not path.is_file():
-            continue
-        files[relative.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+        name = path.relative_to(root).as_posix()
+        if path.is_file() and not name.startswith(_OUTSIDE) and "__pycache__" not in name:
+            files[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return digest([files, versions()])
 
 
@@ -157,19 +145,15 @@ def versions() -> dict[str, str]:
     return out
 
 
-def key(parts: Mapping[str, str]) -> str:
-    """Return the content key of named parts."""
-    return digest(dict(parts))
+def key_of(parts: Parts, seen: Mapping[str, str]) -> str:
+    """Return the content key: of the named parts, and of what was read of the params (`reads.digests`)."""
+    return digest([parts, dict(seen)])
 
 
-def changed(now: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """Say which parts differ, in words."""
-    words = {
-        "template": "the template",
-        "params": "its params",
-        "data": "its data",
-        "code": "the package or a library",
-        "upstream": "what it reads from",
-    }
-    names = [words.get(k, k) for k in now if now[k] != before.get(k)]
-    return " and ".join(names) + " changed" if names else "it has not run to the end"
+def changed(parts: Parts, before: Mapping[str, str], names: Iterable[str]) -> str:
+    """Say in words which parts differ, and which params by their `names`."""
+    words = {"template": "the template", "data": "its data", "code": "the package or a library"}
+    words |= {"upstream": "what it reads from"}
+    said = [words[k] for k in parts if k in words and parts[k] != before.get(k)]
+    said[1:1] = [", ".join(names)] if names else []
+    return " and ".join(said) + " changed" if said else "it has not run to the end"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from cxlab import params as grammar
 from cxlab import runs
 from cxlab.batch import keys
 from cxlab.batch.suite import Notebook, Suite, upstream
-from cxlab.errors import ParamsError, Problem, RunError
-from cxlab.params import periods, reader
+from cxlab.errors import ParamsError, Problem, nearest
+from cxlab.params import periods, reader, reads
 from cxlab.params.models import Params
 from cxlab.params.notebook import declared_parameters, validate_notebook_parameters
 from cxlab.vocab import ALL
 
 GIVEN = ("params_file", "brand", "period", "run_dir")  # parameters every template has and the batch fills in
+Found = tuple[runs.Folder, runs.Record]
 
 
 @dataclass(frozen=True, order=True)
@@ -71,23 +72,36 @@ class Step:
     node, notebook
     needs : tuple of Need
     parts : dict
-        Parts of its content key but for `upstream`.
+        Parts of its content key but for what it reads of the params.
+    visible : dict
+        What its unit may see of the params (`keys.visible_params`).
     state : str
         `fresh` (its result is there), `stale`, `no_data`, or `kept` (not asked for: its last result is taken along).
     why : str
         Why it is stale, or has no data.
     found : tuple of (Folder, Record) or None
         The result that would be linked.
+    key : str
+        Of a stale step: as it would be if it read the params that it read last.
     """
 
     node: Node
     notebook: Notebook
     needs: tuple[Need, ...]
     parts: keys.Parts
+    visible: Mapping[str, Any]
     state: str = ""
     why: str = ""
-    found: tuple[runs.Folder, runs.Record] | None = None
+    found: Found | None = None
     key: str = ""
+
+    def reads(self, record: runs.Record | None) -> dict[str, str]:
+        """Return the values of today of the params that an earlier execution read."""
+        return reads.digests(self.visible, reads.paths(record.reads if record else ()))
+
+    def matches(self, record: runs.Record) -> bool:
+        """Whether executing it now would give what is recorded."""
+        return record.key == keys.key_of(self.parts, self.reads(record))
 
 
 @dataclass
@@ -96,6 +110,8 @@ class Plan:
 
     Attributes
     ----------
+    notebooks : tuple of Notebook
+        Those of this client.
     steps : dict
         In an order in which each comes after what it needs; by period, then as in suite.yaml.
     targets : dict
@@ -108,17 +124,20 @@ class Plan:
 
     params: Params
     params_file: str
-    root: Path
     suite: Suite
     notebooks: tuple[Notebook, ...]
     store: Path
     fingerprint: str
+    fresh: bool = False
     steps: dict[Node, Step] = field(default_factory=dict)
     targets: dict[Unit, runs.Folder] = field(default_factory=dict)
     new: set[Unit] = field(default_factory=set)
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
-    first: str = ""
-    fresh: bool = False
+
+    @property
+    def root(self) -> Path:
+        """Folder that holds ``notebooks/`` and ``runs/``."""
+        return self.suite.root
 
     def unit_dir(self, unit: Unit) -> Path:
         """Return the folder of a unit."""
@@ -137,16 +156,55 @@ class Plan:
         """Steps that will be executed, as far as one can tell now."""
         return [s for s in self.steps.values() if s.state == "stale"]
 
+    def find(self, node: Node, wanted: Callable[[runs.Record], bool] = lambda record: True) -> Found | None:
+        """Return the newest result of a node that is `wanted` and whose files are as they were written."""
+        for folder in runs.history(self.unit_dir(node.unit)):
+            record = folder.records().get(node.notebook)
+            if record and record.settled and wanted(record) and folder.intact(record):
+                return folder, record
+        return None
+
+    def upstream(self, step: Step, ended: Mapping[Node, runs.Record]) -> str:
+        """Hash the keys of what a step reads from; what is absent counts as such, so its coming makes the step stale.
+
+        Parameters
+        ----------
+        ended : mapping
+            How nodes of this batch ended; those not in it are taken from the plan.
+        """
+        out = {}
+        for need in step.needs:
+            planned = self.steps.get(need.node)
+            if planned and need.node not in ended and planned.state in ("stale", "fresh"):
+                out[str(need.node)] = planned.key
+                continue
+            record = ended.get(need.node)
+            if record is None and (found := self.find(need.node)):
+                record = found[1]
+            out[str(need.node)] = record.key if record and record.finished else "absent"
+        return keys.digest(out)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What an operator asks for, checked: the client's notebooks, ids of those asked for, brands, periods."""
+
+    notebooks: tuple[Notebook, ...]
+    asked: tuple[str, ...]
+    brands: tuple[str, ...]
+    periods: tuple[str, ...]
+    narrowed: bool
+
 
 def select(
-    params: Params, suite: Suite, *, only: Iterable[str], brands: Iterable[str], periods_: Iterable[str]
-) -> tuple[tuple[Notebook, ...], list[str], list[str], list[str]]:
-    """Check the names an operator gave.
-
-    Returns
-    -------
-    tuple
-        Notebooks of this client; ids asked for; brand ids; period labels.
+    params: Params,
+    suite: Suite,
+    *,
+    only: Iterable[str] = (),
+    brands: Iterable[str] = (),
+    periods_: Iterable[str] = (),
+) -> Selection:
+    """Check the names an operator gave and those of the params.
 
     Raises
     ------
@@ -156,44 +214,45 @@ def select(
     problems: list[Problem] = []
     chosen: list[list[str]] = []
     for find, names in ((grammar.find_brand, brands), (grammar.find_period, periods_)):
-        found = []
+        ids = []
         for name in names:
             try:
                 hit = find(params, name)
-                found.append(hit if isinstance(hit, str) else hit.id)
+                ids.append(hit if isinstance(hit, str) else hit.id)
             except ParamsError as error:
                 problems += error.problems
-        chosen.append(found)
-    mine: tuple[Notebook, ...] = ()
-    asked = list(only)
-    try:
-        mine = suite.select(profile=params.profile, ids=params.notebooks)
-        Suite(suite.root, mine).select(profile=params.profile, ids=asked)
-    except RunError as error:
-        problems += error.problems
+        chosen.append(ids)
+    of_profile = [n for n in suite.notebooks if params.profile in n.profiles]
+    mine = tuple(n for n in of_profile if params.notebooks is None or n.id in params.notebooks)
+    asked = tuple(only)
+    for key, wanted, legal in (("notebooks", params.notebooks or (), of_profile), ("--only", asked, mine)):
+        known = [n.id for n in legal]
+        for index, name in enumerate(wanted):
+            if name not in known:
+                file, line = grammar.place(params, key, index)
+                allowed, hint = ", ".join(known), nearest(name, known)
+                problems.append(Problem("there is no such notebook", file, line, key, repr(name), allowed, hint))
     if problems:
         raise ParamsError(problems)
-    own = [b.id for b in grammar.own_brands(params)]
-    labels = grammar.labels(params)
-    return (
+    own = (b.id for b in grammar.own_brands(params))
+    return Selection(
         mine,
-        asked or [n.id for n in mine],
-        [b for b in own if not chosen[0] or b in chosen[0]],
-        [p for p in labels if not chosen[1] or p in chosen[1]],
+        asked or tuple(n.id for n in mine),
+        tuple(b for b in own if not chosen[0] or b in chosen[0]),
+        tuple(p for p in grammar.labels(params) if not chosen[1] or p in chosen[1]),
+        narrowed=bool(chosen[0] or chosen[1]),
     )
 
 
 def make(
     params: Params,
+    selection: Selection,
     *,
     params_file: str,
     suite: Suite,
     store: Path,
     fingerprint: str,
     partitions: Mapping[tuple[str, str, str], str],
-    only: Iterable[str] = (),
-    brands: Iterable[str] = (),
-    periods_: Iterable[str] = (),
     fresh: bool = False,
 ) -> Plan:
     """Plan a batch.
@@ -201,87 +260,77 @@ def make(
     Parameters
     ----------
     params : Params
+    selection : Selection
+        What was asked for.
     params_file : str
         As the user named it.
     store, fingerprint
         The canonical tables (see `cxlab.runs.build_store`).
     partitions : mapping
         (table, brand, period) -> content hash.
-    only, brands, periods_ : iterables of str
-        Notebooks, brands, periods asked for; empty = all.
     fresh : bool
         Execute what was asked for even if its result is there.
 
     Raises
     ------
     ParamsError
-        Names that are not legal, parameters a template does not declare.
+        Parameters that a template does not declare.
     """
-    only, brands, periods_ = list(only), list(brands), list(periods_)
-    mine, asked, chosen_brands, chosen_periods = select(params, suite, only=only, brands=brands, periods_=periods_)
-    plan = Plan(params, params_file, suite.root, suite, mine, store, fingerprint, fresh=fresh)
-    plan.first = params.periods.history_from or params.periods.first
-    plan.parameters = sidecars(mine)
-    nodes = _nodes(mine, chosen_brands, chosen_periods, narrowed=bool(brands or periods_))
+    plan = Plan(params, params_file, suite, selection.notebooks, store, fingerprint, fresh)
+    plan.parameters = sidecars(plan.notebooks)
+    first = params.periods.history_from or params.periods.first
     code = keys.of_code()
-    templates = {n.id: keys.of_template(n, plan.parameters[n.id]) for n in mine}
-    by_id = {n.id: n for n in mine}
-    for node in nodes:
-        notebook = by_id[node.notebook]
-        last = node.unit.period or params.periods.last
-        data, own = keys.of_data(partitions, notebook, brand=node.unit.brand, first=plan.first, last=last)
-        step = Step(
-            node,
-            notebook,
-            _needs(node, notebook, mine, params),
-            {
-                "template": templates[notebook.id],
-                "params": keys.of_params(params, brand=node.unit.brand, period=node.unit.period),
-                "data": data,
-                "code": code,
-            },
-        )
+    templates = {n.id: keys.of_template(n, plan.parameters[n.id]) for n in plan.notebooks}
+    notebooks = {n.id: n for n in plan.notebooks}
+    visible: dict[Unit, dict[str, Any]] = {}
+    for node in _nodes(selection):
+        notebook, unit = notebooks[node.notebook], node.unit
+        last = unit.period or params.periods.last
+        data, own = keys.of_data(partitions, notebook, brand=unit.brand, first=first, last=last)
+        if unit not in visible:
+            visible[unit] = keys.visible_params(params, brand=unit.brand, period=unit.period)
+        parts = {"template": templates[notebook.id], "data": data, "code": code}
+        step = Step(node, notebook, _needs(node, notebook, plan.notebooks, params), parts, visible[unit])
         if notebook.data and not own:
             step.state, step.why = "no_data", "no rows in " + ", ".join(notebook.data)
-        elif notebook.id not in asked:
+        elif notebook.id not in selection.asked:
             step.state = "kept"
         plan.steps[node] = step
     for step in plan.steps.values():
-        judge(plan, step)
+        _judge(plan, step)
     for unit in plan.units():
         _target(plan, unit)
     return plan
 
 
-def _nodes(notebooks: tuple[Notebook, ...], brands: list[str], labels: list[str], *, narrowed: bool) -> list[Node]:
+def _nodes(selection: Selection) -> list[Node]:
     """Return all nodes, each after what it needs: by period, units that span all first, then as in the suite."""
     out = []
-    for notebook in notebooks:
-        over_brands = brands if notebook.unit in ("brand_period", "brand") else [""]
-        over_periods = labels if notebook.unit in ("brand_period", "period") else [""]
+    for notebook in selection.notebooks:
+        over_brands = selection.brands if notebook.unit in ("brand_period", "brand") else ("",)
+        over_periods = selection.periods if notebook.unit in ("brand_period", "period") else ("",)
         out += [Node(Unit(p, b), notebook.id) for p in over_periods for b in over_brands]
-    if narrowed:  # of the units that span more than what was asked for, only those that something reads
-        kinds = {n.id: n.unit for n in notebooks}
+    kinds = {n.id: n.unit for n in selection.notebooks}
+    if selection.narrowed:  # of the units that span more than what was asked for, only those that something reads
         read: set[str] = set()
-        for notebook in reversed(notebooks):
+        for notebook in reversed(selection.notebooks):
             if notebook.unit == "brand_period" or notebook.id in read:
-                read |= {u.id for r in notebook.reads for u in upstream(notebook, r, notebooks)}
+                read |= {u.id for r in notebook.reads for u in upstream(notebook, r, selection.notebooks)}
         out = [n for n in out if kinds[n.notebook] == "brand_period" or n.notebook in read]
-    order = {n.id: i for i, n in enumerate(notebooks)}
-    spans = {n.id: n.unit in ("client", "brand") for n in notebooks}
-    return sorted(out, key=lambda n: (not spans[n.notebook], n.unit.period, order[n.notebook], n.unit.brand))
+    order = {n.id: i for i, n in enumerate(selection.notebooks)}
+    spans = {i for i, kind in kinds.items() if kind in ("client", "brand")}
+    return sorted(out, key=lambda n: (n.notebook not in spans, n.unit.period, order[n.notebook], n.unit.brand))
 
 
 def _needs(node: Node, notebook: Notebook, notebooks: tuple[Notebook, ...], params: Params) -> tuple[Need, ...]:
     out: dict[Node, Need] = {}
     for read in notebook.reads:
+        unit, optional = (node.unit.wider(read.prefix) if read.prefix else node.unit), read.optional
         if read.prefix == "previous":
             before = periods.parse(node.unit.period, params.periods.grain).previous().label
             unit, optional = Unit(before, node.unit.brand), True
             if before < params.periods.first:
                 continue
-        else:
-            unit, optional = (node.unit.wider(read.prefix) if read.prefix else node.unit), read.optional
         for other in upstream(notebook, read, notebooks):
             target = Node(unit, other.id)
             if target not in out or not optional:
@@ -289,101 +338,55 @@ def _needs(node: Node, notebook: Notebook, notebooks: tuple[Notebook, ...], para
     return tuple(out.values())
 
 
-def judge(plan: Plan, step: Step) -> None:
+def _judge(plan: Plan, step: Step) -> None:
     """Decide whether a step's result is there already, assuming that everything stale before it will succeed."""
     if step.state == "no_data":
         return
-    blocked = [n.node for n in step.needs if not n.optional and _state(plan, n.node) == "no_data"]
-    if blocked:
+    needed = [n.node for n in step.needs if not n.optional and n.node in plan.steps]
+    if blocked := [n for n in needed if plan.steps[n].state == "no_data"]:
         step.state, step.why = "no_data", f"{blocked[0].notebook} has no data"
         return
-    step.parts["upstream"] = upstream_part(plan, step, {})
-    step.key = keys.key(step.parts)
+    step.parts["upstream"] = plan.upstream(step, {})
     if step.state == "kept":
-        step.found = find(plan, step.node, "")
+        step.found = plan.find(step.node)
         step.why = "" if step.found else "not asked for and never run"
         return
-    step.found = None if plan.fresh else find(plan, step.node, step.key)
-    if step.found:
-        record = step.found[1]
-        step.state = "no_data" if record.status == "no_data" else "fresh"
-        step.why = record.error if step.state == "no_data" else ""
+    if not plan.fresh and (found := plan.find(step.node, step.matches)):
+        step.found, step.key = found, found[1].key
+        step.state = "no_data" if found[1].status == "no_data" else "fresh"
+        step.why = found[1].error if step.state == "no_data" else ""
         return
-    last = next(
-        (r for f in runs.history(plan.unit_dir(step.node.unit)) if (r := f.records().get(step.node.notebook))), None
-    )
-    step.state = "stale"
-    step.why = (
-        "asked for afresh"
-        if plan.fresh
-        else "it has not run yet"
-        if last is None
-        else f"it ended as {last.status}"
-        if not last.settled
-        else keys.changed(step.parts, last.parts)
-    )
-
-
-def _state(plan: Plan, node: Node) -> str:
-    return plan.steps[node].state if node in plan.steps else ""
-
-
-def upstream_part(plan: Plan, step: Step, ended: Mapping[Node, runs.Record]) -> str:
-    """Hash the keys of what a step reads from; what is not there counts as absent, so its coming makes the step stale.
-
-    Parameters
-    ----------
-    ended : mapping
-        How nodes of this batch ended; those not in it are taken from the plan.
-    """
-    out = {}
-    for need in step.needs:
-        key = "absent"
-        if need.node in ended:
-            record = ended[need.node]
-            key = record.key if record.finished else "absent"
-        elif need.node in plan.steps and plan.steps[need.node].state in ("stale", "fresh"):
-            key = plan.steps[need.node].key
-        elif found := find(plan, need.node, ""):
-            key = found[1].key if found[1].finished else "absent"
-        out[str(need.node)] = key
-    return keys.digest(out)
-
-
-def find(plan: Plan, node: Node, key: str) -> tuple[runs.Folder, runs.Record] | None:
-    """Return the newest result of a node under `key` (any, if empty) whose files are as they were written."""
-    for folder in runs.history(plan.unit_dir(node.unit)):
-        record = folder.records().get(node.notebook)
-        if record and record.settled and (not key or record.key == key) and folder.intact(record):
-            return folder, record
-    return None
+    folders = runs.history(plan.unit_dir(step.node.unit))
+    last = next((r for f in folders if (r := f.records().get(step.node.notebook))), None)
+    now = step.reads(last)
+    step.state, step.key = "stale", keys.key_of(step.parts, now)
+    if plan.fresh:
+        step.why = "asked for afresh"
+    elif last is None:
+        step.why = "it has not run yet"
+    elif not last.settled:
+        step.why = f"it ended as {last.status}"
+    else:
+        step.why = keys.changed(step.parts, last.parts, reads.changed(last.reads, now))
 
 
 def _target(plan: Plan, unit: Unit) -> None:
     """Choose the folder of a unit: its latest run if that holds exactly what is wanted, else a new one."""
-    steps = plan.of_unit(unit)
-    folder = runs.latest(plan.unit_dir(unit), good=True)
+    steps, place = plan.of_unit(unit), plan.unit_dir(unit)
+    newest, good = runs.latest(place, good=False), runs.latest(place, good=True)
     wanted = {s.node.notebook: s.found[1] for s in steps if s.found}
-    if folder and all(s.state != "stale" for s in steps):
-        held = {k: (r.key, r.artefacts) for k, r in folder.records().items() if r.status != "no_data" or r.key}
-        if held == {k: (r.key, r.artefacts) for k, r in wanted.items()} and folder == runs.latest(
-            plan.unit_dir(unit), good=False
-        ):
-            plan.targets[unit] = folder
+    if good and good == newest and all(s.state != "stale" for s in steps):
+        held = {k: (r.key, r.artefacts) for k, r in good.records().items() if r.status != "no_data" or r.key}
+        if held == {k: (r.key, r.artefacts) for k, r in wanted.items()}:
+            plan.targets[unit] = good
             return
     # A unit without data gets a run that says so, once: the site lists it from there.
-    newest = runs.latest(plan.unit_dir(unit), good=False)
     nothing = all(s.state == "no_data" and not s.found for s in steps)
-    if (
-        nothing
-        and newest
-        and {k: r.status for k, r in newest.records().items()} == {s.node.notebook: "no_data" for s in steps}
-    ):
+    recorded = {k: r.status for k, r in newest.records().items()} if newest else {}
+    if newest and nothing and recorded == {s.node.notebook: "no_data" for s in steps}:
         plan.targets[unit] = newest
-        return
-    if nothing or any(s.state == "stale" or s.found for s in steps):
-        content = "".join(s.key for s in steps)
-        plan.targets[unit] = runs.Folder(plan.unit_dir(unit) / runs.new_run_id(plan.unit_dir(unit), content))
+    elif nothing or any(s.state == "stale" or s.found for s in steps):
+        plan.targets[unit] = runs.Folder(place / runs.new_run_id(place, "".join(s.key for s in steps)))
         plan.new.add(unit)
 
 
@@ -411,17 +414,13 @@ def sidecars(notebooks: Iterable[Notebook]) -> dict[str, dict[str, Any]]:
         given: dict[str, Any] = {}
         if beside.is_file():
             doc = reader.read(beside, f"notebooks/templates/{beside.name}")
-            problems += doc.problems
             given = doc.data
-            problems += [
-                Problem("the batch fills this parameter in", doc.name, doc.places[k,][1], k, todo="remove it")
-                for k in GIVEN
-                if k in given
-            ]
+            problems += doc.problems
+            what, todo = "the batch fills this parameter in", "remove it"
+            problems += [Problem(what, doc.name, doc.places[k,][1], k, todo=todo) for k in GIVEN if k in given]
         try:
-            declared = declared_parameters(cell.source)
             probe = {**given, **dict.fromkeys(GIVEN, "")}
-            checked = validate_notebook_parameters(declared, probe, notebook=name)
+            checked = validate_notebook_parameters(declared_parameters(cell.source), probe, notebook=name)
             out[notebook.id] = {k: v for k, v in checked.items() if k not in GIVEN}
         except ParamsError as error:
             problems += error.problems

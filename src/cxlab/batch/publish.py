@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cxlab import params as grammar
 from cxlab import runs
-from cxlab.batch.plan import Unit
+from cxlab.batch.plan import Unit, select
 from cxlab.batch.suite import Notebook, Suite
 from cxlab.errors import ParamsError, RunError
 from cxlab.params.models import Params
@@ -21,7 +21,7 @@ from cxlab.vocab import Language
 
 def publish(params: Params, suite: Suite) -> Path:
     """(Re)build ``reports/<client>/`` without executing anything; returns its index page."""
-    notebooks = suite.select(profile=params.profile, ids=params.notebooks)
+    notebooks = select(params, suite).notebooks
     client = grammar.slug(params.client)
     return site.publish(
         results(params, suite.root, notebooks),

@@ -117,26 +117,6 @@ class Suite:
         """Notebooks that write an artefact."""
         return [n for n in self.notebooks if artefact in n.writes]
 
-    def select(self, *, profile: str, ids: Iterable[str] | None = None) -> tuple[Notebook, ...]:
-        """Return the notebooks of a profile, in order; `ids` narrows them and names nothing outside the profile."""
-        mine = [n for n in self.notebooks if profile in n.profiles]
-        if ids is None:
-            return tuple(mine)
-        wanted, known = list(ids), [n.id for n in mine]
-        problems = [
-            Problem(
-                f"profile {profile} has no such notebook",
-                value=i,
-                allowed=", ".join(known),
-                nearest=nearest(i, known),
-            )
-            for i in wanted
-            if i not in known
-        ]
-        if problems:
-            raise RunError(problems)
-        return tuple(n for n in mine if n.id in wanted)
-
 
 def find_root() -> Path:
     """Return the folder that holds ``notebooks/`` (see `cxlab.runs.home`)."""

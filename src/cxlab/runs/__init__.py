@@ -25,6 +25,7 @@ from cxlab.params.load import dumps, from_dict, load
 from cxlab.params.models import Params
 from cxlab.params.names import slug
 from cxlab.params.periods import Period, between, parse
+from cxlab.params.reads import watch
 from cxlab.runs.folder import (
     INTERACTIVE,
     SHARED,
@@ -225,6 +226,8 @@ def _run(folder: Folder, data: Mapping[str, Any], notebook: str) -> Run:
     until = period or params.periods.last
     known = [p.label for p in known_periods(params, until)]
     before = parse(until, params.periods.grain).previous().label
+    if notebook:
+        params = watch(params, folder.note_read(notebook))
     unit = {(True, True): "brand_period", (True, False): "brand", (False, True): "period"}.get(
         (bool(brand), bool(period)), "client"
     )

@@ -162,6 +162,8 @@ class Record:
         Status is one of `cxlab.vocab.STATUSES`.
     key : str
         Content key it was executed under; empty if it was not executed. `parts` are what the key is made from.
+    reads : dict
+        Path of each param that it read -> hash of the value (see `cxlab.params.reads`).
     seconds : float
         Wall time of the execution that made the artefacts.
     error, cell : str
@@ -176,6 +178,7 @@ class Record:
     status: str
     key: str = ""
     parts: dict[str, str] = field(default_factory=dict)
+    reads: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     started: str = ""
     attempts: int = 0
@@ -261,6 +264,31 @@ class Folder:
         if self.closed:
             problem = Problem("the run is closed and may not change", file=str(self.path), todo="start a new run")
             raise RunError(problem)
+
+    # params that a notebook reads: noted at once, since a kernel may be ended at any time
+
+    def note_read(self, notebook: str) -> Callable[[tuple[str, ...]], None]:
+        """Return a function that notes the path of a param, once."""
+        path, known = self._reads(notebook), set[tuple[str, ...]]()
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+        def note(keys: tuple[str, ...]) -> None:
+            if keys not in known:
+                known.add(keys)
+                with path.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(keys, ensure_ascii=False) + "\n")
+
+        return note
+
+    def take_reads(self, notebook: str) -> list[tuple[str, ...]]:
+        """Return the paths that were noted, and forget them."""
+        path = self._reads(notebook)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        path.unlink(missing_ok=True)
+        return [tuple(json.loads(line)) for line in lines]
+
+    def _reads(self, notebook: str) -> Path:
+        return _inside(self.path / "notes", f".{notebook}.reads")
 
     # records -----------------------------------------------------------------------------------------------------
 

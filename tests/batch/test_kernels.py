@@ -143,7 +143,11 @@ def test_a_batch_says_the_same_on_warm_and_on_cold_kernels(home: small_suite.Hom
         assert report.exit_code == 0
         assert bool(report.warm) is warm
         folders = [runs.Folder(p) for p in report.runs]
-        assert {r.warm for f in folders for r in f.records().values()} == {warm}
+        records = [r for f in folders for r in f.records().values()]
+        assert {r.warm for r in records} == {warm}
+        assert all('["limits", "min_n"]' in r.reads for r in records)  # by the writer, whatever the notebook reads
+        assert all('["model", "seed"]' in r.reads for r in records if r.notebook == "20_share")
+        assert not any('["model", "draws"]' in r.reads for r in records)
         tables.append(pd.concat([pd.read_parquet(f.table("shares")) for f in folders]))
     pd.testing.assert_frame_equal(*tables)
 

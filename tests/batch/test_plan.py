@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import small_suite
 from cxlab import params as grammar
 from cxlab import runs
 from cxlab.batch import keys, suite
-from cxlab.batch.plan import Plan, make, select
+from cxlab.batch.plan import Node, Plan, Step, make, select
 from cxlab.errors import ParamsError
+from cxlab.params import reads
+from cxlab.params.models import Params
+from cxlab.params.reads import watch
 
 
 def plan_of(home: small_suite.Home, *, draws: int = 0, fresh: bool = False, **asked: Any) -> Plan:
@@ -33,9 +37,40 @@ def plan_of(home: small_suite.Home, *, draws: int = 0, fresh: bool = False, **as
     )
 
 
+def reads_of(step: Step, params: Params) -> dict[str, str]:
+    """What the notebook would read of the params, and the values there."""
+    paths: list[tuple[str, ...]] = []
+    watched = watch(params, paths.append)
+    assert isinstance(watched, Params)
+    READS.get(step.node.notebook, lambda params: None)(watched)
+    return reads.digests(step.visible, paths)
+
+
+def count(params: Params) -> object:
+    first = {name: item.label for name, item in grammar.items(params).items()}
+    return first, params.limits.min_n, params.model.seed, params.targets.get("recommend"), params.value.currency
+
+
+def share(params: Params) -> object:
+    assert params.index is None
+    brand = params.brands[0]
+    return (
+        brand.id,
+        brand.label,
+        params.journey.labels.get("store"),
+        params.voice.k,
+        params.value.discount,
+        params.label,
+    )
+
+
+READS: dict[str, Callable[[Params], object]] = {"10_count": count, "20_share": share}
+
+
 def carry_out(plan: Plan, *, fail: str = "") -> Plan:
     """Lay down the runs of a plan as if every notebook had succeeded, but for the one named."""
-    for unit in plan.new:
+    ended: dict[Node, runs.Record] = {}
+    for unit in [u for u in plan.units() if u in plan.new]:
         folder = plan.targets[unit].create({})
         for step in plan.of_unit(unit):
             name = step.node.notebook
@@ -47,7 +82,11 @@ def carry_out(plan: Plan, *, fail: str = "") -> Plan:
                 paths = [folder.artefact(w, name) for w in step.notebook.writes]
                 for path in paths:
                     runs.write_json(path, [step.key])
-                folder.save(runs.Record(name, "ok", step.key, step.parts, artefacts=folder.hashes(paths)))
+                step.parts["upstream"] = plan.upstream(step, ended)
+                read = reads_of(step, plan.params)
+                key, artefacts = keys.key_of(step.parts, read), folder.hashes(paths)
+                ended[step.node] = runs.Record(name, "ok", key, step.parts, read, artefacts=artefacts)
+                folder.save(ended[step.node])
             elif step.state == "stale":
                 folder.save(runs.Record(name, "failed", step.key, step.parts))
         folder.close({"state": "failed" if fail else "good"})
@@ -114,39 +153,92 @@ def test_the_same_data_in_another_place_changes_nothing(home: small_suite.Home) 
     assert stale(plan_of(home)) == {}
 
 
+COUNT, SHARE = ({n for n in ALL if n.startswith(kind)} for kind in ("10", "20"))
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "hit"),
+    ("old", "new", "why"),
     [
-        ("label: Recommend", "label: Would recommend", True),
-        ("client: me", "client: me\nlabel: The client", True),
-        ("client: me", "client: me\nlimits: {min_n: 5}", True),
-        ("client: me", "client: me\nmodel: {seed: 7}", True),
-        ("brands: [north, south]", "brands: [north, south, {id: rival, label: Rival, competitor: true}]", False),
-        ("survey*.csv", "survey-*.csv", False),
-        ("client: me", "client: me\nnotebooks: [10_count, 20_share]", False),
+        ("label: Recommend", "label: Would recommend", "items"),
+        ("client: me", "client: me\nlimits: {min_n: 5}", "limits.min_n"),
+        ("client: me", "client: me\nmodel: {seed: 7}", "model.seed"),
+        ("client: me", "client: me\ntargets: {recommend: {nps: 30}}", "targets.recommend"),
+        ("client: me", "client: me\nvalue: {currency: EUR}", "value.currency"),
     ],
 )
-def test_params_that_a_unit_sees_count_and_those_that_say_where_data_is_do_not(
-    home: small_suite.Home, old: str, new: str, hit: bool
-) -> None:
+def test_what_the_first_reads_runs_it_and_what_reads_it(home: small_suite.Home, old: str, new: str, why: str) -> None:
     carry_out(plan_of(home))
+    change(home, old, new)
+    first = dict.fromkeys(COUNT, f"{why} changed")
+    assert stale(plan_of(home)) == first | dict.fromkeys(SHARE, "what it reads from changed")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("brands: [north, south]", "brands: [{id: north, label: North & Co}, south]", "brands.north.label"),
+        ("client: me", "client: me\nlabel: The client", "label"),
+        ("client: me", "client: me\njourney: {labels: {store: The shop}}", "journey.labels.store"),
+        ("client: me", "client: me\nvoice: {k: 12}", "voice.k"),
+        ("client: me", "client: me\nvalue: {discount: 0.2}", "value.discount"),
+    ],
+)
+def test_what_only_the_second_reads_runs_only_that(home: small_suite.Home, old: str, new: str, why: str) -> None:
+    carry_out(plan_of(home))
+    change(home, old, new)
+    brands = ["north"] if why.startswith("brands") else ["north", "south"]
+    assert stale(plan_of(home)) == {n: f"{why} changed" for n in SHARE if any(b in n for b in brands)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("client: me", "client: me\nmodel: {draws: 500}"),  # neither reads it
+        ("client: me", "client: me\nvalue: {horizon_years: 5}"),
+        ("client: me", "client: me\ntargets: {store: {mean: 3}}"),
+        ("brands: [north, south]", "brands: [north, south, {id: rival, label: Rival, competitor: true}]"),
+        ("survey*.csv", "survey-*.csv"),  # where data comes from: its content counts
+        ("client: me", "client: me\nnotebooks: [10_count, 20_share]"),
+    ],
+)
+def test_what_nobody_reads_runs_nothing(home: small_suite.Home, old: str, new: str) -> None:
+    carry_out(plan_of(home))
+    change(home, old, new)
+    assert stale(plan_of(home)) == {}
+
+
+def change(home: small_suite.Home, old: str, new: str) -> None:
     text = home.params.read_text()
     assert old in text
     home.params.write_text(text.replace(old, new))
-    found = stale(plan_of(home))
-    assert set(found) == (ALL if hit else set())
-    if hit:
-        assert found["10_count north/2025Q1"] == "its params changed"
 
 
-def test_another_number_of_draws_is_another_result(home: small_suite.Home) -> None:
+def test_params_looked_at_as_a_whole_count_as_a_whole(home: small_suite.Home) -> None:
+    paths: list[tuple[str, ...]] = []
+    params = watch(grammar.load(home.params), paths.append)
+    for look in (
+        lambda: params.limits.practical_change.model_dump(),
+        lambda: list(params.targets),
+        lambda: params.value == params.value,
+        lambda: params.model_copy(),
+        lambda: "shop" in params.targets,
+    ):
+        look()
+    assert {("limits", "practical_change"), ("targets",), ("value",), (), ("targets", "shop")} <= set(paths)
+
+
+def test_another_number_of_draws_is_another_result(home: small_suite.Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(READS, "10_count", lambda params: params.model.draws)
     carry_out(plan_of(home))
     assert set(stale(plan_of(home, draws=500))) == ALL
     carry_out(plan_of(home, draws=500))
     assert stale(plan_of(home)) == {}  # the first ones are still there, and are linked
 
 
-def test_a_result_that_came_back_is_linked_into_a_new_run(home: small_suite.Home) -> None:
+def test_a_result_that_came_back_is_linked_into_a_new_run(
+    home: small_suite.Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(READS, "10_count", lambda params: params.model.draws)
     carry_out(plan_of(home))
     carry_out(plan_of(home, draws=500))
     back = carry_out(plan_of(home))
@@ -235,6 +327,13 @@ def test_mistyped_names_are_said_all_at_once(home: small_suite.Home) -> None:
     assert len(caught.value.problems) == 4
     assert "did you mean 'south'" in text
     assert "did you mean '20_share'" in text
+
+
+def test_notebooks_of_another_profile_are_not_run(home: small_suite.Home) -> None:
+    home.suite(small_suite.SUITE + "    profile: [employee]\n")
+    assert set(stale(plan_of(home))) == COUNT
+    with pytest.raises(ParamsError, match=r"no such notebook.*found '20_share'; allowed: 10_count"):
+        plan_of(home, only=["20_share"])
 
 
 def test_units_without_data_are_listed_not_run(home: small_suite.Home) -> None:
@@ -377,7 +476,7 @@ def test_the_code_hash_covers_what_computes_and_not_what_only_shows(
 ) -> None:
     monkeypatch.undo()
     package = tmp_path / "cxlab"
-    for name in ("__init__.py", "estimates.py", "models/one.py", "batch/plan.py", "site.py", "models/x.json"):
+    for name in ("__init__.py", "estimates.py", "models/one.py", "batch/plan.py", "report/site.py", "models/x.json"):
         path = package / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1")
@@ -385,7 +484,7 @@ def test_the_code_hash_covers_what_computes_and_not_what_only_shows(
     before = keys.of_code()
     for name, counts in {
         "batch/plan.py": False,
-        "site.py": False,
+        "report/site.py": False,
         "models/one.py": True,
         "models/x.json": True,
     }.items():

@@ -61,10 +61,7 @@ def test_units_and_the_period_before(tmp_path: Path) -> None:
 
 def test_profiles_select(tmp_path: Path) -> None:
     found = suite.load(contents(tmp_path, all_of_them="", team="profile: [employee]"))
-    assert [n.id for n in found.select(profile="customer")] == ["all_of_them"]
-    assert [n.id for n in found.select(profile="employee")] == ["all_of_them", "team"]
-    with pytest.raises(RunError, match=r"profile customer has no such notebook.*found all_of_then.*did you mean"):
-        found.select(profile="customer", ids=["all_of_then"])
+    assert [n.profiles for n in found.notebooks] == [suite.PROFILES, ("employee",)]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from cxlab.report.format import (
     metric_name,
     number,
     period_name,
-    pick,
     sentence,
     span,
     subject,
@@ -154,7 +153,7 @@ def headline(
             "value": "" if level is None else number(level["mean"], metric=metric, language=lang),
         }
         text = sentence(message(lang, f"headline.{kind}.{key}", names))
-        sub = [message(lang, "headline.place", {"brand": pick(labels.brand, lang), "period": names["period"]})]
+        sub = [message(lang, "headline.place", {"brand": labels.brand_name(lang), "period": names["period"]})]
         if is_number(answers):
             both = is_number(customers)
             fields = {"answers": count(answers), "customers": count(customers)}

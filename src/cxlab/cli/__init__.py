@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from cxlab import __version__
 from cxlab.cli.out import accounts, finish, progress, report, say, say_json
-from cxlab.errors import EXIT_FAILED, CxError, ParamsError, Problem, nearest
-
-if TYPE_CHECKING:
-    from cxlab.batch.suite import Suite
-    from cxlab.params import Params
+from cxlab.errors import EXIT_FAILED, CxError, ParamsError, Problem
 
 app = typer.Typer(
     name="cxlab",
@@ -100,11 +96,15 @@ def check(params_file: ParamsFile, as_json: Json = False) -> None:
     Examples: `cxlab check params/me.yaml`, `cxlab check params/me.yaml --json`
     """
     from cxlab import connect, params
-    from cxlab.batch import suite
+    from cxlab.batch import plan, suite
 
     client = params.load(params_file)
     look = connect.checkup(client)
-    problems = _notebooks(client, suite.load()) + look.problems
+    problems = list(look.problems)
+    try:
+        plan.select(client, suite.load())
+    except ParamsError as error:
+        problems[:0] = error.problems
     if problems:
         raise ParamsError(problems)
     periods = params.labels(client)
@@ -151,22 +151,13 @@ def run(
 
     Exit codes: 0 all good; 1 some notebooks failed, the rest is published; 2 nothing ran; 130 interrupted.
     """
-    from cxlab import batch, params
-    from cxlab.batch import suite
+    from cxlab import batch
 
-    client = params.load(params_file)
-    contents = suite.load()
-    problems = _notebooks(client, contents)
-    brands = _named(client, brand or [], params.find_brand, problems)
-    periods = _named(client, period or [], params.find_period, problems)
-    problems += [_unknown_notebook(x, contents.ids, "--only") for x in only or [] if x not in contents.ids]
-    if problems:
-        raise ParamsError(problems)
     with progress(quiet=as_json) as show:
         result = batch.run(
             params_file,
-            brand=brands,
-            period=periods,
+            brand=brand or [],
+            period=period or [],
             only=only or [],
             jobs=jobs,
             fresh=fresh,
@@ -307,32 +298,3 @@ def doctor(as_json: Json = False) -> None:
         if finding.remedy:
             say(f"{'':<18} -> {finding.remedy}")
     raise typer.Exit(0 if good else EXIT_FAILED)
-
-
-def _notebooks(client: Params, contents: Suite) -> list[Problem]:
-    """Return the notebooks that the params name and the suite does not have."""
-    from cxlab.params import place
-
-    out = []
-    for index, name in enumerate(client.notebooks or ()):
-        if name not in contents.ids:
-            file, line = place(client, "notebooks", index)
-            out.append(_unknown_notebook(name, contents.ids, f"notebooks[{index}]", file, line))
-    return out
-
-
-def _unknown_notebook(name: str, ids: list[str], where: str, file: str = "", line: int = 0) -> Problem:
-    return Problem("there is no such notebook", file, line, where, repr(name), ", ".join(ids), nearest(name, ids))
-
-
-def _named(client: Params, given: list[str], find: object, problems: list[Problem]) -> list[str]:
-    """Return the ids meant by names on the command line; collect what is no brand or period."""
-    assert callable(find)
-    out = []
-    for name in given:
-        try:
-            found = find(client, name)
-            out.append(found if isinstance(found, str) else found.id)
-        except ParamsError as error:
-            problems += error.problems
-    return out

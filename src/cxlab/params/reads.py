@@ -1,7 +1,8 @@
 """Which params a notebook reads, noted as it reads them: only a change of one of those can change its result.
 
 A kernel gets its params through `watch`. What it reads of them is a set of key paths, ``("value", "discount")`` or
-``("targets", "nps")``; the same paths lead to values in the params as JSON data, so a plan can tell which of them have changed.
+``("targets", "nps")``; the same paths lead to values in the params as JSON data, so a plan can tell which of them
+have changed.
 """
 
 from __future__ import annotations

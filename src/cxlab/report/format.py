@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
@@ -250,18 +251,23 @@ class Labels:
 
     Attributes
     ----------
-    brand : str or mapping language -> str
+    brand : str, mapping language -> str, or a function that gives one
+        Looked up only where it is written: a page without it does not depend on it.
     items : mapping of item id -> name
     levels : mapping of level (``segment:age``, ``touchpoint``, ``channel``) -> name
     groups : mapping of level -> mapping of group id -> name
     overall : ids of items that need no name in a sentence ("the net promoter score is 31")
     """
 
-    brand: Name = ""
+    brand: Name | Callable[[], Name] = ""
     items: Mapping[str, Name] = field(default_factory=dict)
     levels: Mapping[str, Name] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, Name]] = field(default_factory=dict)
     overall: tuple[str, ...] = ("nps", "overall", "ces")
+
+    def brand_name(self, language: str) -> str:
+        """Return the name of the brand."""
+        return pick(self.brand() if callable(self.brand) else self.brand, language)
 
     def item(self, item: str, language: str) -> str:
         """Return the name of an item."""
@@ -310,6 +316,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _chain(*names: Mapping[str, Any]) -> Mapping[str, Name]:
+    """Return names of several places, the first before the others, each looked up only when it is written."""
+    return ChainMap(*names)  # type: ignore[arg-type]
+
+
 def labels_of(params: Params, brand: str = "") -> Labels:
     """Return the names a params file gives: brand, items, segments, groups, touchpoints and channels.
 
@@ -320,7 +331,10 @@ def labels_of(params: Params, brand: str = "") -> Labels:
     brand : str
         Brand id; empty for a page about all brands, which bears the client's name.
     """
-    own = next((b.label for b in params.brands if b.id == brand), params.label or params.client)
+
+    def own() -> Name:
+        return next((b.label for b in params.brands if b.id == brand), params.label or params.client)
+
     items: dict[str, Name] = {}
     roles: dict[str, list[str]] = {}
     for table in params.tables.ratings:
@@ -334,11 +348,11 @@ def labels_of(params: Params, brand: str = "") -> Labels:
         }
         for level, named in params.group_labels.items()
     }
-    groups["touchpoint"] = {**params.journey.labels, **groups.get("touchpoint", {})}
+    groups["touchpoint"] = _chain(groups.get("touchpoint", {}), params.journey.labels)
     alone = tuple(ids[0] for role in ("nps", "overall", "ces") if len(ids := sorted(set(roles.get(role, [])))) == 1)
     return Labels(
         brand=own,
-        items={**items, **params.item_labels},
+        items=_chain(params.item_labels, items),
         levels={f"{SEGMENT}{name}": label for name, label in params.segment_labels.items()},
         groups=groups,
         overall=alone,

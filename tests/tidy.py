@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
 
+from cxlab.report import About, Estimates, Finding
 from cxlab.report.format import Labels
-from cxlab.vocab import ESTIMATE_COLUMNS
+from cxlab.vocab import ESTIMATE_COLUMNS, LANGUAGES
 
 PERIODS = ("2025Q3", "2025Q4", "2026Q1", "2026Q2", "2026Q3")
 NPS = (36.0, 33.0, 38.0, 37.0, 31.2)
@@ -92,3 +95,18 @@ LABELS = Labels(
     items={"delivery": {"en": "Delivery on time", "zh": "准时送达"}, "staff": {"en": "Shop staff", "zh": "店员"}},
     levels={"segment:age": {"en": "age", "zh": "年龄"}},
 )
+
+
+def tell(
+    finding: Callable[..., Finding],
+    rows: pd.DataFrame,
+    *more: pd.DataFrame,
+    labels: Labels | None = None,
+    period: str = "2026Q3",
+    languages: Sequence[str] = LANGUAGES,
+    csv: str = "",
+    **what: object,
+) -> Finding:
+    """Make a finding of tables on a page of this period."""
+    about = About(LABELS if labels is None else labels, languages, period, csv)
+    return finding(*(Estimates(frame, about) for frame in (rows, *more)), **what)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from tidy import LABELS, estimates
+from tidy import LABELS, estimates, tell
 
 from cxlab.brief import digest, findings
 from cxlab.report import blocks, findings_table
 from cxlab.report.messages import message
-from cxlab.satisfaction import findings as say
+from cxlab.satisfaction.findings import change, trend
 from cxlab.vocab import FINDING_COLUMNS
 
 NPS = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
@@ -91,7 +91,7 @@ def test_how_sure_we_are() -> None:
 
 
 def test_findings_of_other_notebooks_again() -> None:
-    rows = findings_table([say.trend(estimates(), **NPS), say.change(estimates(), **NPS)], notebook="20")
+    rows = findings_table([tell(trend, estimates(), **NPS), tell(change, estimates(), **NPS)], notebook="20")
     found = digest.digest(rows, ids=["change", "absent"])
     (block,) = found.pages["en"]
     assert block["lead"] == "The net promoter score fell from 37 to 31 (likely 28 to 34)."

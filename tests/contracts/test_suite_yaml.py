@@ -103,11 +103,6 @@ def test_a_notebook_looks_only_at_declared_tables(contents: suite.Suite) -> None
     assert {name: undeclared for name, undeclared in wrong.items() if undeclared} == {}
 
 
-def test_declared_models_exist(contents: suite.Suite) -> None:
-    models = {path.stem for path in (ROOT / "src" / "cxlab" / "models").glob("*.py")}
-    assert {n.model for n in contents.notebooks} - {""} <= models
-
-
 def test_titles_are_the_same_on_the_page_and_in_the_contents(contents: suite.Suite) -> None:
     def heading(text: str) -> str:
         found = re.search(r"^# (.+)$", text, flags=re.M)

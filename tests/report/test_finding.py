@@ -5,13 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from tidy import LABELS, codes, estimates
+from tidy import LABELS, codes, estimates, tell
 
 from cxlab.errors import ModelError
 from cxlab.report import Finding, Number, Statement, blocks, findings_table
 from cxlab.report.finding import Version
-from cxlab.satisfaction import findings as say
-from cxlab.satisfaction import findings_groups as compare
+from cxlab.satisfaction import findings
 from cxlab.vocab import FINDING_COLUMNS
 
 WHAT = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
@@ -23,14 +22,14 @@ def replace_page(finding: Finding, language: str = "en", **changed: object) -> F
 
 
 def test_a_tampered_sentence_is_refused() -> None:
-    found = say.change(estimates(), **WHAT)
+    found = tell(findings.change, estimates(), **WHAT)
     for wrong in (found.sentence("en").replace("31", "32"), found.sentence("en").replace("fell", "rose"), ""):
         with pytest.raises(ModelError, match="sentence is not what its numbers say"):
             replace_page(found, sentence=wrong)
 
 
 def test_a_tampered_number_is_refused() -> None:
-    found = say.change(estimates(), **WHAT)
+    found = tell(findings.change, estimates(), **WHAT)
     first = found.statements[0]
     wrong = dataclasses.replace(first, numbers={**first.numbers, "value": Number(32.0, "nps")})
     with pytest.raises(ModelError) as error:
@@ -42,7 +41,7 @@ def test_a_tampered_number_is_refused() -> None:
 
 
 def test_a_number_rewritten_together_with_its_sentence_is_still_refused() -> None:
-    found = say.change(estimates(), **WHAT)
+    found = tell(findings.change, estimates(), **WHAT)
     first = found.statements[0]
     numbers = {**first.numbers, "value": Number(32.0, "nps")}
     statements = (dataclasses.replace(first, numbers=numbers), *found.statements[1:])
@@ -53,7 +52,7 @@ def test_a_number_rewritten_together_with_its_sentence_is_still_refused() -> Non
 
 
 def test_a_tampered_table_is_refused() -> None:
-    found = say.change(estimates(), **WHAT)
+    found = tell(findings.change, estimates(), **WHAT)
     table = found.pages["zh"].table
     assert table is not None
     rows = [[cell.replace("31", "30") for cell in row] for row in table["rows"]]
@@ -63,21 +62,21 @@ def test_a_tampered_table_is_refused() -> None:
 
 def test_a_figure_of_other_numbers_is_refused() -> None:
     rows = estimates()
-    found = say.change(rows, **WHAT)
+    found = tell(findings.change, rows, **WHAT)
     moved = rows.assign(mean=rows["mean"] + 0.4, ci_low=rows["ci_low"] + 0.4, ci_high=rows["ci_high"] + 0.4)
-    other = say.change(moved, **WHAT)
+    other = tell(findings.change, moved, **WHAT)
     with pytest.raises(ModelError, match="figure does not show"):
         replace_page(found, figure=other.pages["en"].figure)
 
 
-@pytest.mark.parametrize("make", [say.level, say.change, say.trend])
+@pytest.mark.parametrize("make", [findings.level, findings.change, findings.trend])
 def test_untampered_findings_stand(make: object) -> None:
-    found = make(estimates(), **WHAT)  # type: ignore[operator]
+    found = tell(make, estimates(), **WHAT)  # type: ignore[operator]
     assert dataclasses.replace(found) == found
 
 
 def test_values_between_the_languages_are_the_same() -> None:
-    found = compare.groups(estimates(), level="segment:age", **WHAT)
+    found = tell(findings.groups, estimates(), level="segment:age", **WHAT)
     assert list(found.pages) == ["en", "zh"]
     rows = findings_table([found], notebook="20_satisfaction")
     assert tuple(rows.columns) == FINDING_COLUMNS
@@ -93,7 +92,7 @@ def test_the_table_of_no_findings_has_its_columns() -> None:
 
 
 def test_blocks_are_sentence_figure_and_folded_table() -> None:
-    found = say.change(estimates(), **WHAT, csv="nps.csv")
+    found = tell(findings.change, estimates(), **WHAT, csv="nps.csv")
     first, figure, table = found.blocks("en")
     assert (first["type"], figure["type"], table["type"]) == ("finding", "figure", "table")
     assert first["text"] == figure["alt"] == found.sentence("en")
@@ -103,7 +102,7 @@ def test_blocks_are_sentence_figure_and_folded_table() -> None:
 
 
 def test_the_payload_has_the_primary_language_first() -> None:
-    found = say.level(estimates(), **WHAT, languages=("zh", "en"))
+    found = tell(findings.level, estimates(), **WHAT, languages=("zh", "en"))
     assert list(found.payload()["languages"]) == ["zh", "en"]  # type: ignore[call-overload]
     assert list(found.payload(["en"])["languages"]) == ["en"]  # type: ignore[call-overload]
     assert "净推荐值" in blocks.mimebundle(found.payload())["text/html"]
@@ -124,7 +123,7 @@ def test_missing_numbers_are_no_contradiction() -> None:
 
 
 def test_shares_of_the_raw_answers_are_checked_too() -> None:
-    found = say.codes(codes(), labels=LABELS, item="nps", period="2026Q3", net_promoter=True)
+    found = tell(findings.codes, codes(), labels=LABELS, item="nps", period="2026Q3", net_promoter=True)
     assert found.numbers["top"].value == pytest.approx(0.5)
     table = found.pages["en"].table
     assert table is not None

@@ -5,12 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from tidy import HOSTILE, LABELS, codes, estimates, frame, level, row
+from tidy import HOSTILE, LABELS, codes, estimates, frame, level, row, tell
 
 from cxlab.report import Finding, blocks
 from cxlab.report.format import Labels
-from cxlab.satisfaction import findings as say
-from cxlab.satisfaction import findings_groups as compare
+from cxlab.satisfaction import findings
 
 WHAT = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
 AGE = WHAT | {"level": "segment:age"}
@@ -23,7 +22,7 @@ def blank(rows: pd.DataFrame, verdict: str) -> pd.DataFrame:
 
 
 def test_level() -> None:
-    found = say.level(estimates(), **WHAT)
+    found = tell(findings.level, estimates(), **WHAT)
     assert found.sentence("en") == "Q3 2026: the net promoter score was 31 (likely 28 to 34)."
     assert found.sentence("zh") == "2026年第三季度，净推荐值为 31（可能范围 28 至 34）。"
     assert found.pages["en"].note == "4,210 answers; 90\u00a0% interval; weighted to the customer base"
@@ -31,7 +30,7 @@ def test_level() -> None:
 
 
 def test_level_of_a_named_question_beside_the_others() -> None:
-    found = say.level(estimates(), **WHAT | {"item": "delivery", "metric": "csat"})
+    found = tell(findings.level, estimates(), **WHAT | {"item": "delivery", "metric": "csat"})
     assert found.sentence("en") == (
         "Q3 2026: the share satisfied with “Delivery on time” was 61\u00a0% (likely 59 to 63\u00a0%)."
     )
@@ -41,7 +40,7 @@ def test_level_of_a_named_question_beside_the_others() -> None:
 
 
 def test_a_fall() -> None:
-    found = say.change(estimates(), **WHAT)
+    found = tell(findings.change, estimates(), **WHAT)
     assert found.verdict == "worse"
     assert found.sentence("en") == (
         "The net promoter score fell from 37 to 31 (likely 28 to 34). A fall is very probable (P = .98)."
@@ -50,13 +49,13 @@ def test_a_fall() -> None:
 
 
 def test_a_rise() -> None:
-    found = say.change(estimates(), **WHAT | {"period": "2026Q1"})
+    found = tell(findings.change, estimates(), **WHAT | {"period": "2026Q1"})
     assert found.verdict == "better"
     assert found.sentence("en").startswith("The net promoter score rose from 33 to 38 (likely 35 to 41).")
 
 
 def test_no_real_change() -> None:
-    found = say.change(estimates(), **WHAT | {"period": "2026Q2"})
+    found = tell(findings.change, estimates(), **WHAT | {"period": "2026Q2"})
     assert found.sentence("en") == (
         "No real change: the net promoter score was 37, after 38 the period before. The difference is likely −5 to +3."
     )
@@ -64,7 +63,7 @@ def test_no_real_change() -> None:
 
 
 def test_cannot_tell() -> None:
-    found = say.change(estimates(), **WHAT | {"item": "overall", "metric": "csat"})
+    found = tell(findings.change, estimates(), **WHAT | {"item": "overall", "metric": "csat"})
     assert found.verdict == "cannot_tell"
     assert found.sentence("en") == (
         "We cannot tell whether the share of satisfied customers changed: it was 72\u00a0%, after 73\u00a0% the period"
@@ -72,10 +71,10 @@ def test_cannot_tell() -> None:
     )
 
 
-@pytest.mark.parametrize("make", [say.level, say.change, say.trend])
+@pytest.mark.parametrize("make", [findings.level, findings.change, findings.trend])
 @pytest.mark.parametrize(("verdict", "word"), [("withheld", "no statement"), ("suppressed", "Too few answers")])
 def test_nothing_is_claimed_without_numbers(make: object, verdict: str, word: str) -> None:
-    found = make(blank(estimates(), verdict), **WHAT)  # type: ignore[operator]
+    found = tell(make, blank(estimates(), verdict), **WHAT)  # type: ignore[operator]
     assert word in found.sentence("en")
     assert found.verdict == verdict
     assert found.pages["en"].figure is None
@@ -84,7 +83,7 @@ def test_nothing_is_claimed_without_numbers(make: object, verdict: str, word: st
 
 @pytest.mark.parametrize(("verdict", "word"), [("withheld", "no statement"), ("suppressed", "no group has enough")])
 def test_groups_without_numbers(verdict: str, word: str) -> None:
-    found = compare.groups(blank(estimates(), verdict), **AGE)
+    found = tell(findings.groups, blank(estimates(), verdict), **AGE)
     assert word in found.sentence("en")
     assert found.verdict == verdict
 
@@ -94,19 +93,19 @@ def test_a_change_whose_last_period_is_suppressed_gives_no_number() -> None:
     now = (rows["period"] == "2026Q3") & (rows["estimand"] == "level") & (rows["item"] == "nps")
     rows.loc[now, ["mean", "ci_low", "ci_high"]] = np.nan
     rows.loc[now, "verdict"] = "suppressed"
-    found = say.change(rows, **WHAT)
+    found = tell(findings.change, rows, **WHAT)
     assert found.sentence("en") == "Too few answers to say whether the net promoter score changed."
 
 
 def test_the_first_period_has_no_change() -> None:
-    assert "first period" in say.change(estimates(), **WHAT | {"period": "2025Q3"}).sentence("en")
+    assert "first period" in tell(findings.change, estimates(), **WHAT | {"period": "2025Q3"}).sentence("en")
     rows = estimates()
     without = rows[(rows["estimand"] != "change") | (rows["period"] != "2026Q3")]
-    assert "cannot be compared" in say.change(without, **WHAT).sentence("en")
+    assert "cannot be compared" in tell(findings.change, without, **WHAT).sentence("en")
 
 
 def test_groups() -> None:
-    found = compare.groups(estimates(), **AGE)
+    found = tell(findings.groups, estimates(), **AGE)
     assert found.sentence("en") == (
         "By age: “45-64” has the highest estimate, 35, and “18-24” the lowest, 20. Their likely ranges are 31 to 39 and"
         " 16 to 24. Which one is really the highest we cannot tell (P = .69 for “45-64”)."
@@ -119,65 +118,67 @@ def test_groups() -> None:
 def test_a_clear_first_rank() -> None:
     rows = estimates()
     rows.loc[(rows["estimand"] == "p_rank_best") & (rows["group"] == "45-64"), "mean"] = 0.96
-    assert "That “45-64” is really the highest is very probable (P = .96)." in compare.groups(rows, **AGE).sentence(
-        "en"
-    )
+    assert "That “45-64” is really the highest is very probable (P = .96)." in tell(
+        findings.groups, rows, **AGE
+    ).sentence("en")
 
 
 def test_one_group() -> None:
     rows = estimates()
     rows = rows[rows["group"].isin(["total", "25-44"])]
-    assert "only one group has enough answers, “25-44”, with 33" in compare.groups(rows, **AGE).sentence("en")
+    assert "only one group has enough answers, “25-44”, with 33" in tell(findings.groups, rows, **AGE).sentence("en")
 
 
 def test_a_level_that_is_not_there() -> None:
-    found = compare.groups(estimates(), **WHAT | {"level": "channel"})
+    found = tell(findings.groups, estimates(), **WHAT | {"level": "channel"})
     assert found.sentence("en") == "There are no answers by channel."
     assert found.blocks("en")[0]["verdict"] == ""
 
 
 def test_trend() -> None:
-    found = say.trend(estimates(), **WHAT)
+    found = tell(findings.trend, estimates(), **WHAT)
     assert found.sentence("en") == (
         "The net promoter score went from 36 in Q3 2025 to 31 in Q3 2026. Of 4 changes from one period to the next,"
         " 3 are real: a fall in Q4 2025, a rise in Q1 2026, a fall in Q3 2026."
     )
     calm = estimates()
     calm.loc[calm["estimand"] == "change", "verdict"] = "no_real_change"
-    assert "No single change" in say.trend(calm, **WHAT).sentence("en")
-    assert "only one period" in say.trend(estimates(), **WHAT | {"period": "2025Q3"}).sentence("en")
+    assert "No single change" in tell(findings.trend, calm, **WHAT).sentence("en")
+    assert "only one period" in tell(findings.trend, estimates(), **WHAT | {"period": "2025Q3"}).sentence("en")
 
 
 def test_codes() -> None:
-    found = say.codes(codes(), labels=LABELS, item="nps", period="2026Q3", net_promoter=True)
+    found = tell(findings.codes, codes(), labels=LABELS, item="nps", period="2026Q3", net_promoter=True)
     assert found.sentence("en") == "Q3 2026: 50\u00a0% are promoters (9 or 10) and 20\u00a0% are detractors (0 to 6)."
     five = codes().head(5).assign(code=range(1, 6), share=[0.05, 0.1, 0.15, 0.4, 0.3])
-    found = say.codes(five, labels=LABELS, item="delivery", period="2026Q3", satisfied_from=4)
+    found = tell(findings.codes, five, labels=LABELS, item="delivery", period="2026Q3", satisfied_from=4)
     assert found.sentence("zh") == "2026年第三季度，70% 打了 4 分及以上，5% 打了最低分。"
 
 
 def test_codes_hidden_or_absent() -> None:
     hidden = codes().assign(share=np.nan)
-    assert "Too few" in say.codes(hidden, labels=LABELS, item="nps", period="2026Q3", net_promoter=True).sentence("en")
-    none = say.codes(codes().head(0), labels=LABELS, item="nps", period="2026Q3", net_promoter=True)
+    assert "Too few" in tell(
+        findings.codes, hidden, labels=LABELS, item="nps", period="2026Q3", net_promoter=True
+    ).sentence("en")
+    none = tell(findings.codes, codes().head(0), labels=LABELS, item="nps", period="2026Q3", net_promoter=True)
     assert "no answers" in none.sentence("en")
 
 
 def test_the_widest_weighting_speaks() -> None:
     both = pd.concat([estimates(), estimates().assign(weighting="none", mean=99.0, ci_low=98.0, ci_high=100.0)])
-    assert "was 31" in say.level(both, **WHAT).sentence("en")
-    assert "was 99" in say.level(both, **WHAT, weighting="none").sentence("en")
-    assert say.level(both, **WHAT, weighting="none").pages["en"].note.endswith("unweighted")
+    assert "was 31" in tell(findings.level, both, **WHAT).sentence("en")
+    assert "was 99" in tell(findings.level, both, **WHAT, weighting="none").sentence("en")
+    assert tell(findings.level, both, **WHAT, weighting="none").pages["en"].note.endswith("unweighted")
 
 
 def every(rows: pd.DataFrame, labels: Labels, item: str, group_level: str) -> list[Finding]:
     what = {"labels": labels, "item": item, "metric": "nps", "period": "2026Q3", "languages": ("zh",)}
     return [
-        say.level(rows, **what),
-        say.change(rows, **what),
-        say.trend(rows, **what),
-        compare.groups(rows, level=group_level, **what),
-        say.codes(codes(), labels=labels, item=item, period="2026Q3", satisfied_from=9, languages=("zh",)),
+        tell(findings.level, rows, **what),
+        tell(findings.change, rows, **what),
+        tell(findings.trend, rows, **what),
+        tell(findings.groups, rows, level=group_level, **what),
+        tell(findings.codes, codes(), labels=labels, item=item, period="2026Q3", satisfied_from=9, languages=("zh",)),
     ]
 
 
@@ -203,5 +204,5 @@ def test_of_an_empty_table_there_is_nothing_to_say() -> None:
 def test_a_group_with_digits_in_its_name_is_no_number() -> None:
     rows = [level(30.0 + g, 2.0, level="segment:store", group=str(g)) for g in (31, 32)]
     rows += [row(estimand="p_rank_best", level="segment:store", group=str(g), mean=0.5) for g in (31, 32)]
-    found = compare.groups(frame(rows), **WHAT | {"level": "segment:store"})
+    found = tell(findings.groups, frame(rows), **WHAT | {"level": "segment:store"})
     assert "“32” has the highest estimate, 62" in found.sentence("en")

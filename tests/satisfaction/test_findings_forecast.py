@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from tidy import LABELS, NPS, estimates
+from tidy import LABELS, NPS, estimates, tell
 
-from cxlab.satisfaction import findings_forecast
+from cxlab.satisfaction import findings
 from cxlab.vocab import FORECAST_COLUMNS
 
 WHAT = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
@@ -29,7 +29,7 @@ def forecasts() -> pd.DataFrame:
 
 
 def test_what_is_expected_next() -> None:
-    found = findings_forecast.forecast(forecasts(), estimates(), **WHAT)
+    found = tell(findings.forecast, forecasts(), estimates(), **WHAT)
     assert found.sentence("en") == (
         "For Q4 2026 we expect the net promoter score to be 33 (likely 24 to 42), if things go on as they have."
         " The report on Q4 2026 will check this."
@@ -46,6 +46,6 @@ def test_what_is_expected_next() -> None:
 
 def test_a_model_that_failed_expects_nothing() -> None:
     for rows in (forecasts().head(0), forecasts().assign(q50=np.nan)):
-        found = findings_forecast.forecast(rows, estimates(), **WHAT)
+        found = tell(findings.forecast, rows, estimates(), **WHAT)
         assert "We expect nothing" in found.sentence("en")
         assert found.pages["en"].figure is None

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from tidy import LABELS, estimates, frame, level, row
+from tidy import LABELS, estimates, frame, level, row, tell
 
-from cxlab.satisfaction import findings_groups as compare
+from cxlab.satisfaction import findings
 
 WHAT = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3", "level": "segment:age"}
 
@@ -20,7 +20,7 @@ def differences(**verdicts: str) -> pd.DataFrame:
 
 
 def test_differences_from_the_rest() -> None:
-    found = compare.differences(differences(old="better", mid="cannot_tell", young="worse"), **WHAT)
+    found = tell(findings.differences, differences(old="better", mid="cannot_tell", young="worse"), **WHAT)
     assert found.sentence("en") == (
         "By age, against all others together: clearly higher are “old”; clearly lower are “young”. Farthest from the"
         " rest is “young”: −11 (likely −15 to −7). For 1 more group the difference is too small or too uncertain to"
@@ -37,16 +37,16 @@ def test_differences_from_the_rest() -> None:
 
 
 def test_nobody_differs() -> None:
-    found = compare.differences(differences(a="cannot_tell", b="no_real_change"), **WHAT)
+    found = tell(findings.differences, differences(a="cannot_tell", b="no_real_change"), **WHAT)
     assert found.sentence("en") == "By age, no group differs clearly from all others together."
-    one = compare.differences(differences(a="better", b="no_real_change"), **WHAT)
+    one = tell(findings.differences, differences(a="better", b="no_real_change"), **WHAT)
     assert "nobody is clearly lower" in one.sentence("en")
 
 
 def test_groups_without_differences_say_so() -> None:
-    assert "no groups by age to compare" in compare.differences(estimates(), **WHAT).sentence("en")
+    assert "no groups by age to compare" in tell(findings.differences, estimates(), **WHAT).sentence("en")
     hidden = differences(a="better", b="worse").assign(mean=np.nan, ci_low=np.nan, ci_high=np.nan, verdict="withheld")
-    found = compare.differences(hidden, **WHAT)
+    found = tell(findings.differences, hidden, **WHAT)
     assert "checks of the model failed" in found.sentence("en")
     assert found.verdict == "withheld"
 
@@ -63,7 +63,7 @@ def many(n: int) -> pd.DataFrame:
 
 
 def test_the_first_and_the_last_rank_with_their_probabilities() -> None:
-    found = compare.groups(many(5), **WHAT)
+    found = tell(findings.groups, many(5), **WHAT)
     said = found.sentence("en")
     assert "Which one is really the highest we cannot tell (P = .60 for “g004”)." in said
     assert "That “g000” is really the lowest is very probable (P = .97)." in said
@@ -75,7 +75,7 @@ def test_the_first_and_the_last_rank_with_their_probabilities() -> None:
 
 @pytest.mark.parametrize("n", [41, 1000])
 def test_of_many_groups_the_first_and_the_last_are_shown(n: int) -> None:
-    found = compare.groups(many(n), **WHAT)
+    found = tell(findings.groups, many(n), **WHAT)
     page = found.pages["en"]
     assert page.figure is not None
     assert page.table is not None

@@ -3,12 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from tidy import HOSTILE, LABELS, estimates, frame, level
+from tidy import HOSTILE, LABELS, estimates, frame, level, tell
 
 from cxlab.report import blocks
 from cxlab.report.format import Labels
-from cxlab.satisfaction import findings as say
-from cxlab.satisfaction import findings_nonresponse, findings_representation
+from cxlab.satisfaction import findings
 from cxlab.satisfaction.nonresponse_report import RESPONSE_COLUMNS, SENSITIVITY_COLUMNS
 
 WHAT = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
@@ -28,7 +27,7 @@ def curve(*, claim: str = "change", start: str = "worse", tips_at: float | None 
 
 
 def test_how_strong_it_must_be() -> None:
-    found = findings_nonresponse.sensitivity(curve(), **WHAT)
+    found = tell(findings.sensitivity, curve(), **WHAT)
     assert found.sentence("en") == (
         "That the net promoter score fell would no longer be clear if those who did not answer had scored 0.8 points"
         " higher than those like them who did."
@@ -66,14 +65,14 @@ def test_how_strong_it_must_be() -> None:
     ],
 )
 def test_what_the_panel_says(rows: pd.DataFrame, said: str) -> None:
-    found = findings_nonresponse.sensitivity(rows, **WHAT)
+    found = tell(findings.sensitivity, rows, **WHAT)
     assert said in found.sentence("en")
     assert found.payload()
 
 
 def test_it_is_told_inside_the_headline() -> None:
-    inside = findings_nonresponse.sensitivity(curve(), **WHAT)
-    found = say.level(estimates(), sensitivity=inside, **WHAT)
+    inside = tell(findings.sensitivity, curve(), **WHAT)
+    found = tell(findings.level, estimates(), inside=[inside], **WHAT)
     assert found.sentence("en") == f"Q3 2026: the net promoter score was 31 (likely 28 to 34). {inside.sentence('en')}"
     kinds = [b["type"] for b in found.blocks("en")]
     assert kinds == ["finding", "figure", "table", "figure", "table"]
@@ -82,7 +81,7 @@ def test_it_is_told_inside_the_headline() -> None:
 
 def test_a_withheld_headline_supposes_nothing() -> None:
     rows = estimates().assign(mean=np.nan, ci_low=np.nan, ci_high=np.nan, verdict="withheld")
-    found = say.level(rows, sensitivity=findings_nonresponse.sensitivity(curve(), **WHAT), **WHAT)
+    found = tell(findings.level, rows, inside=[tell(findings.sensitivity, curve(), **WHAT)], **WHAT)
     assert "would" not in found.sentence("en")
     assert "figure" not in [b["type"] for b in found.blocks("en")]
 
@@ -92,7 +91,7 @@ def weighted(**means: float) -> pd.DataFrame:
 
 
 def test_three_ways_to_weigh() -> None:
-    found = findings_representation.weightings(weighted(none=38.0, survey=33.0, population=31.2), practical=5, **WHAT)
+    found = tell(findings.weightings, weighted(none=38.0, survey=33.0, population=31.2), practical=5, **WHAT)
     assert found.sentence("en") == (
         "How answers are weighted matters here: the net promoter score is 31 weighted to the customer base, and 38 as"
         " answered."
@@ -107,12 +106,12 @@ def test_three_ways_to_weigh() -> None:
 
 
 def test_weights_that_change_nothing_and_weights_that_are_not_there() -> None:
-    found = findings_representation.weightings(weighted(none=31.0, population=31.2), practical=5, **WHAT)
+    found = tell(findings.weightings, weighted(none=31.0, population=31.2), practical=5, **WHAT)
     assert "less of a difference than the limit you set" in found.sentence("en")
-    alone = findings_representation.weightings(weighted(none=31.0), practical=5, **WHAT)
+    alone = tell(findings.weightings, weighted(none=31.0), practical=5, **WHAT)
     assert "`population:`" in alone.sentence("en")
     assert "stands for those who answered" in alone.sentence("en")
-    none = findings_representation.weightings(weighted(none=31.0).head(0), practical=5, **WHAT)
+    none = tell(findings.weightings, weighted(none=31.0).head(0), practical=5, **WHAT)
     assert "no answers" in none.sentence("en")
 
 
@@ -139,7 +138,7 @@ ABOUT = {"labels": LABELS, "period": "2026Q3"}
 
 
 def test_response_rates() -> None:
-    found = findings_representation.rates(asked(), **ABOUT)
+    found = tell(findings.rates, asked(), **ABOUT)
     assert found.sentence("en") == (
         "In Q3 2026, 480 of 1,240 people asked answered (39\u00a0%). Most readily answered “Age 25-44” (50.0\u00a0%),"
         " least readily “Age 65+” (0.0\u00a0%)."
@@ -159,16 +158,16 @@ def test_rates_are_called_alike_only_where_they_are_known_to_be(half: float, sai
     groups = rows["level"] != "total"
     rows.loc[groups, "mean"] = [0.31, 0.32, 0.30]
     rows.loc[groups, "ci_low"], rows.loc[groups, "ci_high"] = rows["mean"] - half, rows["mean"] + half
-    assert said in findings_representation.rates(rows, **ABOUT).sentence("en")
+    assert said in tell(findings.rates, rows, **ABOUT).sentence("en")
 
 
 def test_rates_that_nobody_knows() -> None:
     for rows in (asked(invited=False), asked().head(0)):
-        assert "nobody wrote down who was asked" in findings_representation.rates(rows, **ABOUT).sentence("en")
+        assert "nobody wrote down who was asked" in tell(findings.rates, rows, **ABOUT).sentence("en")
 
 
 def test_who_is_heard_too_little_and_who_never() -> None:
-    found = findings_representation.representation(asked(), **ABOUT)
+    found = tell(findings.representation, asked(), **ABOUT)
     assert found.sentence("en") == (
         "Those who answered differ clearly from those who were asked: representativeness is .74 of 1 (likely .70 to"
         " .78). Heard least for its number is “Age 18-24”, with 25.0\u00a0% of the customers and 16.0\u00a0% of the"
@@ -181,7 +180,7 @@ def test_an_even_hearing() -> None:
     rows = asked().assign(never_heard=False)
     rows["answer_share"] = rows["base_share"]
     rows.loc[rows["estimand"] == "r_indicator", ["mean", "ci_low", "ci_high"]] = 0.95, 0.91, 0.99
-    text = findings_representation.representation(rows, **ABOUT).sentence("en")
+    text = tell(findings.representation, rows, **ABOUT).sentence("en")
     assert "much like those who were asked" in text
     assert "No group is heard much less" in text
     assert "Every group is heard." in text
@@ -200,11 +199,11 @@ def test_an_even_hearing() -> None:
 def test_likeness_is_claimed_as_far_as_its_interval_goes(ends: tuple[float, float, float], said: str) -> None:
     rows = asked()
     rows.loc[rows["estimand"] == "r_indicator", ["mean", "ci_low", "ci_high"]] = ends
-    assert said in findings_representation.representation(rows, **ABOUT).sentence("en")
+    assert said in tell(findings.representation, rows, **ABOUT).sentence("en")
 
 
 def test_without_a_frame_it_says_what_would_be_needed() -> None:
-    found = findings_representation.representation(asked().head(0), **ABOUT)
+    found = tell(findings.representation, asked().head(0), **ABOUT)
     assert "`customers`, `invitations`" in found.sentence("en")
 
 
@@ -212,8 +211,8 @@ def test_without_a_frame_it_says_what_would_be_needed() -> None:
 def test_hostile_names(text: str) -> None:
     rows = asked().replace({"group": {"18-24": text}, "level": {"segment:age": f"segment:{text}"}})
     for found in (
-        findings_representation.rates(rows, labels=Labels(), period=text),
-        findings_representation.representation(rows, labels=Labels(), period=text),
+        tell(findings.rates, rows, labels=Labels(), period=text),
+        tell(findings.representation, rows, labels=Labels(), period=text),
     ):
         html = blocks.mimebundle(found.payload())["text/html"]
         assert "<script" not in html.lower()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from tidy import LABELS, frame, level, row
+from tidy import LABELS, frame, level, row, tell
 
-from cxlab.satisfaction.findings_scale_use import scales
+from cxlab.satisfaction import findings
 
 WHAT = {"labels": LABELS, "item": "overall", "metric": "mean", "period": "2026Q3"}
 
@@ -27,7 +27,7 @@ def rows(*, p: float = 0.98, first: str = "b") -> pd.DataFrame:
 
 
 def test_means_that_mislead_are_said_to() -> None:
-    found = scales(rows(), **WHAT)
+    found = tell(findings.scales, rows(), **WHAT)
     said = found.sentence("en")
     assert said.startswith(
         "Mind the scale: by age the marks put “a” first, but underneath “b” is first; that is very probable (P = .98)."
@@ -41,13 +41,13 @@ def test_means_that_mislead_are_said_to() -> None:
 
 
 def test_without_a_contradiction_nothing_is_claimed() -> None:
-    assert scales(rows(first="a"), **WHAT).sentence("en") == (
+    assert tell(findings.scales, rows(first="a"), **WHAT).sentence("en") == (
         "By age, how groups use the scale gives no reason to doubt who comes first and who last."
     )
 
 
 def test_a_contradiction_that_is_not_sure_is_left_open() -> None:
-    found = scales(rows(p=0.7), **WHAT)
+    found = tell(findings.scales, rows(p=0.7), **WHAT)
     assert found.sentence("en") == (
         "By age, whether the marks put the right group first and last we cannot tell: underneath, others may be."
     )
@@ -61,6 +61,6 @@ def test_without_rows_on_what_lies_beneath_we_cannot_tell() -> None:
         plain.assign(mean=np.nan, ci_low=np.nan, ci_high=np.nan, verdict="withheld"),
         plain.head(0),
     ):
-        found = scales(nothing, **WHAT)
+        found = tell(findings.scales, nothing, **WHAT)
         assert "we cannot tell" in found.sentence("en")
         assert found.pages["en"].table is None

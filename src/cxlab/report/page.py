@@ -48,16 +48,20 @@ class Page:
         """Return a tidy table, as it was written, for findings on this page."""
         return Estimates(frame, self.about(csv=csv, **fields))
 
+    def keep(self, *findings: Finding) -> None:
+        """Keep findings for `save` that are shown within others."""
+        self.findings += findings
+
     def show(self, *findings: Finding) -> None:
         """Show findings, and keep them for `save`."""
         for finding in findings:
-            self.findings.append(finding)
+            self.keep(finding)
             finding.display()
 
     def more(self, *findings: Finding) -> None:
         """Show findings folded: each its first sentence, which opens the rest; and keep them for `save`."""
         for finding in findings:
-            self.findings.append(finding)
+            self.keep(finding)
             blocks.display(blocks.folded(finding.payload()))
 
     def save(self) -> None:

@@ -150,6 +150,11 @@ class Row(dict[str, Any]):
         """The mean; NaN where there is none."""
         return float(self["mean"]) if self.is_known else float("nan")
 
+    def number(self, column: str) -> float:
+        """Return a column as a number; NaN where there is none."""
+        value = self.get(column)
+        return float(value) if is_number(value) else float("nan")  # type: ignore[arg-type]
+
     @property
     def verdict(self) -> str:
         """One of `vocab.VERDICTS`."""
@@ -168,36 +173,36 @@ class Row(dict[str, Any]):
     @property
     def subject(self) -> Metric:
         """What a sentence on it is about: the share satisfied with wifi."""
-        return Metric(str(self["metric"]), str(self["item"]))
+        return Metric(str(self.get("metric", "")), str(self["item"]))
 
     @property
     def chance(self) -> float:
         """Probability of the direction that the mean points to."""
-        above = float(self["prob_gt_ref"])
+        above = self.number("prob_gt_ref")
         return above if self.mean > 0 else 1 - above
 
     def value(self, **how: Any) -> Number:
         """Return the mean as a number of a sentence; `how` as for `Number`."""
-        given: dict[str, Any] = {"value": self.mean, "metric": str(self["metric"])} | how
+        given: dict[str, Any] = {"value": self.mean, "metric": str(self.get("metric", ""))} | how
         return Number(**given)
 
     def span(self, **how: Any) -> Number:
         """Return the interval as a number of a sentence."""
         ends: dict[str, Any] = {"value": float(self["ci_low"]), "high": float(self["ci_high"])}
-        return Number(**ends | {"metric": str(self["metric"])} | how)
+        return Number(**ends | {"metric": str(self.get("metric", ""))} | how)
 
     def cell(self, *, signed: bool | None = None, metric: str = "") -> Estimate:
         """Return the estimate with its interval as a cell of a table."""
         if signed is None:
             signed = str(self.get("estimand")) in ("change", "difference")
         mean, low, high = (self.get(column, float("nan")) for column in ("mean", "ci_low", "ci_high"))
-        return Estimate(mean, low, high, metric or str(self["metric"]), signed, self.verdict)
+        return Estimate(mean, low, high, metric or str(self.get("metric", "")), signed, self.verdict)
 
     def small_print(self, language: str) -> str:
         """Write how many answers it rests on, the interval's probability and the weighting."""
         if not self.is_known:
             return page.note(language, n=self["n"])
-        return page.note(language, n=self["n"], ci_prob=self["ci_prob"], weighting=str(self["weighting"]))
+        return page.note(language, n=self.number("n"), ci_prob=self["ci_prob"], weighting=str(self["weighting"]))
 
 
 def state(row: Row | None) -> str:
@@ -207,6 +212,11 @@ def state(row: Row | None) -> str:
     if row.verdict in ("withheld", "suppressed"):
         return row.verdict
     return "" if row.is_known else "none"
+
+
+def bars(earlier: str = "") -> list[Any]:
+    """Return the legend of interval bars: ticks stand for the period `earlier`, where there is one."""
+    return ["figure.interval", *([Message("figure.previous", period=Period(earlier))] if earlier else [])]
 
 
 class Estimates:
@@ -244,6 +254,12 @@ class Estimates:
         """Return the rows of the page's period, and of `wanted`."""
         return self.where(period=self.about.period, **wanted)
 
+    def select(self, *, weighting: str = "", level: str = "total", **wanted: Any) -> Estimates:
+        """Return the rows of one estimand in order of period; by default of each question's widest weighting."""
+        rows = self.where(level=level, **wanted)
+        rows = rows.where(weighting=weighting) if weighting else rows.widest()
+        return rows.ordered("period", down=False)
+
     def widest(self) -> Estimates:
         """Return, for each question, the rows of its widest weighting: population, else survey, else none."""
         width = self.frame["weighting"].map({w: float(i) for i, w in enumerate(WEIGHTINGS)}).astype(float)
@@ -258,6 +274,22 @@ class Estimates:
     def first(self) -> Row | None:
         """The first row, if there is one."""
         return next(iter(self), None)
+
+    @property
+    def last(self) -> Row | None:
+        """The last row, if there is one."""
+        return list(self)[-1] if len(self) else None
+
+    @property
+    def together(self) -> Row | None:
+        """The first row with the answers of all, for the small print of several groups."""
+        n = self.frame["n"].sum(min_count=1)
+        return None if self.first is None else Row({**self.first, "n": n})
+
+    def first_of(self, verdicts: Sequence[str] = ("withheld", "suppressed"), otherwise: str = "none") -> str:
+        """Return the first of these verdicts that any row has."""
+        there = set(self.frame["verdict"])
+        return next((verdict for verdict in verdicts if verdict in there), otherwise)
 
     @property
     def state(self) -> str:

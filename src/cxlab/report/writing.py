@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, Final
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from cxlab.report import blocks, format
@@ -73,7 +74,8 @@ class Writer:
             return type(value)(self.resolved(part) for part in value)
         if isinstance(value, dict):
             return {key: self.resolved(part) for key, part in value.items()}
-        return getattr(value, "frame", value)
+        table = getattr(value, "frame", None)  # of `Estimates`; a column of a frame may bear that name
+        return table if isinstance(table, pd.DataFrame) else value
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,16 @@ class Listed(Reference):
         text = message(write.language, "list.comma").join(write(thing) for thing in self.things[: self.most])
         more = len(self.things) - self.most
         return text if more <= 0 else message(write.language, "list.more", {"list": text, "n": format.count(more)})
+
+
+@dataclass(frozen=True)
+class Capital(Reference):
+    """Anything, with its first letter in upper case."""
+
+    thing: Any
+
+    def written(self, write: Writer) -> str:
+        return format.sentence(write(self.thing))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from cxlab.report.format import Labels, metric_name, period_name
 from cxlab.report.messages import message
 from cxlab.report.style import css
 from cxlab.report.tables import RANKS
-from cxlab.satisfaction import findings, findings_groups
+from cxlab.report.tidy import About, Estimates
+from cxlab.satisfaction import findings
 
 _OVER_TIME: Final = "total"
 
@@ -90,22 +91,12 @@ class Explorer(widgets.VBox):
             self.finding = None
             self.view.value = _page([blocks.note(message(self._language, "figure.empty"))], self._language)
             return
-        languages = (self._language,)
-        item, metric, period = str(self.item.value), str(self.metric.value), str(self.period.value)
+        about = About(self._labels, (self._language,), str(self.period.value))
+        rows, item, metric = Estimates(self._estimates, about), str(self.item.value), str(self.metric.value)
         if self.level.value == _OVER_TIME:
-            self.finding = findings.change(
-                self._estimates, labels=self._labels, item=item, metric=metric, period=period, languages=languages
-            )
+            self.finding = findings.change(rows, item, metric)
         else:
-            self.finding = findings_groups.groups(
-                self._estimates,
-                labels=self._labels,
-                item=item,
-                metric=metric,
-                level=str(self.level.value),
-                period=period,
-                languages=languages,
-            )
+            self.finding = findings.groups(rows, item, metric, str(self.level.value))
         self.view.value = _page(self.finding.blocks(self._language), self._language)
 
 

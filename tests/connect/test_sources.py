@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import os
+import shutil
+import signal
+import socket
 import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +25,7 @@ import pytest
 from connect.make import HEADER, params, store, survey, totals
 
 from cxlab import connect
-from cxlab.connect import delimited
+from cxlab.connect import readers
 from cxlab.errors import DataError, Problem
 from cxlab.params import Input
 
@@ -204,6 +213,65 @@ def test_database_tables(tmp_path: Path, engine: str, monkeypatch: pytest.Monkey
     assert (wrong.what, wrong.value, wrong.allowed) == ("no such table", "answers", "an;swers")
 
 
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """Return the address of a PostgreSQL server of our own."""
+    pytest.importorskip("adbc_driver_postgresql", reason="cxlab[postgres] is not installed")
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [Path(shutil.which("initdb") or "none").parent]
+    if not (programs[-1] / "initdb").is_file():
+        pytest.skip("no PostgreSQL server is installed")
+    who = {"user": "postgres"} if os.getuid() == 0 else {}  # the server refuses to run as root
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+        if who:
+            shutil.chown(folder, "postgres")
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+        free.close()
+        initdb = [programs[-1] / "initdb", "-D", f"{folder}/db", "-U", "cx", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **who)
+        serve = [programs[-1] / "postgres", "-D", f"{folder}/db", "-p", port, "-k", folder]
+        with subprocess.Popen(serve, stderr=subprocess.DEVNULL, cwd=folder, **who) as server:
+            try:
+                for _ in range(100):
+                    with socket.socket() as probe:
+                        if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                            break
+                    time.sleep(0.1)
+                yield f"postgresql://cx:secret@127.0.0.1:{port}/postgres"
+            finally:
+                server.send_signal(signal.SIGINT)
+
+
+def test_tables_of_a_postgresql_server(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from adbc_driver_postgresql import dbapi
+
+    with dbapi.connect(postgres) as con, con.cursor() as cursor:
+        cursor.execute('CREATE TABLE "an;swers" (id INT, brand TEXT, day DATE, how TEXT, age NUMERIC, q1 FLOAT8)')
+        cursor.execute(
+            """INSERT INTO "an;swers" VALUES (1, 'north', '2026-01-05', 'web', 30.00, 5),
+            (2, 'South', '2026-04-05', '店', 40, 9), (3, ' NORTH  star ', '2026-06-30', NULL, NULL, NULL)"""
+        )
+        con.commit()
+    monkeypatch.setenv("CRM", postgres)
+    given = params(tmp_path, inputs={"s": {"database": "${CRM}", "table": "an;swers"}})
+    expect_typed(store(tmp_path, given))
+    assert connect.fingerprint(given) == connect.fingerprint(given)
+    wrong = only(problems(tmp_path, inputs={"s": {"database": "${CRM}", "table": "answers"}}))
+    assert (wrong.what, wrong.value, wrong.allowed) == ("no such table", "answers", "an;swers")
+    assert "secret" not in str(wrong)
+
+
+def test_an_engine_or_driver_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"s": {"database": "oracle://me:secret@host/db", "table": "answers"}}
+    problem = only(problems(tmp_path, inputs=given))
+    assert (problem.what, problem.value) == ("cannot read this engine", "oracle")
+    assert "postgresql://" in problem.allowed
+    monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
+    monkeypatch.setitem(sys.modules, "adbc_driver_postgresql.dbapi", None)
+    problem = only(problems(tmp_path, inputs={"s": {"database": "postgres://me:secret@host/db", "table": "t"}}))
+    assert (problem.what, problem.todo) == ("no driver for postgres is installed", "pip install 'cxlab[postgres]'")
+
+
 def test_what_cannot_be_read_is_said_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 no parquet at all")
@@ -306,11 +374,11 @@ def test_plain_files_are_read_alike_by_the_fast_and_the_careful_way(tmp_path: Pa
     plain.write_bytes(text.encode())
     quoted.write_bytes((text.replace("a b", '"a b"')).encode())
     item = Input(path=["x"])
-    fast, slow = (pa.concat_tables(list(delimited.read(p, item))) for p in (plain, quoted))
+    fast, slow = (pa.concat_tables(list(readers._csv(p, item))) for p in (plain, quoted))
     assert fast.to_pydict() == slow.to_pydict()
     assert fast["_line"].to_pylist() == [3, 4, 7]
-    assert delimited._plain(plain, "utf-8", ";") is not None
-    assert delimited._plain(quoted, "utf-8", ";") is None
+    assert readers._plain_csv(plain, "utf-8", ";") is not None
+    assert readers._plain_csv(quoted, "utf-8", ";") is None
 
 
 def test_a_decimal_comma_is_for_texts_not_for_typed_cells(tmp_path: Path) -> None:

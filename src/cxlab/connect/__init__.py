@@ -2,7 +2,7 @@
 
 from cxlab.connect.asof import asof_join, outcomes, rated_too_early
 from cxlab.connect.build import Checkup, build, check, checkup, fingerprint
-from cxlab.connect.pii.mask import mask
+from cxlab.connect.pii import mask
 from cxlab.connect.population import customer_base, invited
 from cxlab.connect.store import Store, open_store
 

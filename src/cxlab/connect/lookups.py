@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cxlab.connect.pii.mask import mask
+from cxlab.connect.pii import mask
 from cxlab.connect.sql import first
 from cxlab.connect.stage import Staged
 from cxlab.errors import Problem, nearest

@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from cxlab.connect import pii
 from cxlab.connect.files import Inventory
 from cxlab.connect.lookups import Link
-from cxlab.connect.pii import mask
 from cxlab.connect.rows import OUT, REJECTED, SHAPES, USED, Context
 from cxlab.connect.sql import first, literal
 from cxlab.errors import Problem
@@ -110,7 +110,7 @@ def _mask_values(context: Context) -> None:
                 {"source": name, "columns": sorted(columns)},
             )
         values = [v for (v,) in con.execute("SELECT DISTINCT value FROM t_rejects WHERE value IS NOT NULL").fetchall()]
-        pairs = list(mask.masked(values))
+        pairs = list(pii.masked(values))
         con.register("_pairs", pa.table({k: pa.array([p[i] for p in pairs], pa.string()) for i, k in enumerate("vm")}))
         con.execute("UPDATE t_rejects SET value = m FROM _pairs WHERE value = v")
         con.unregister("_pairs")
@@ -249,7 +249,7 @@ def _repeated_ids(context: Context, result: Any) -> None:
                 Problem(
                     f"{row[0]:,} ids stand in more than one source",
                     where=f"tables.{table}.{column}",
-                    value=f"{mask.mask(str(row[1]))} in {row[2]}",
+                    value=f"{pii.mask(str(row[1]))} in {row[2]}",
                     todo="put the source before the id: prefix: source",
                 )
             )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 _EXPRESSION = {
     "COLUMN_REF", "CONSTANT", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION", "CASE", "CAST", "BETWEEN", "TYPE",
@@ -28,6 +29,14 @@ def first(con: duckdb.DuckDBPyConnection, query: str, values: list[object] | Non
     """Return the one row of a query, read to its end so that the connection is free again."""
     row: tuple[Any, ...] = con.execute(query, values or []).fetchall()[0]
     return row
+
+
+def put(con: duckdb.DuckDBPyConnection, name: str, **columns: Any) -> None:
+    """Write columns of texts, or of whatever Arrow arrays hold, to a table of their own."""
+    arrays = {n: v if isinstance(v, pa.Array) else pa.array(v, pa.string()) for n, v in columns.items()}
+    con.register("_put", pa.table(arrays))
+    con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM _put")
+    con.unregister("_put")
 
 
 def expression_columns(con: duckdb.DuckDBPyConnection, text: str) -> list[str]:

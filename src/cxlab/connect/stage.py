@@ -14,10 +14,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from cxlab.connect.cells import LINE, BadRow
 from cxlab.connect.files import SourceFile
-from cxlab.connect.pii.mask import mask
-from cxlab.connect.readers import read
+from cxlab.connect.pii import mask
+from cxlab.connect.readers import LINE, BadRow, read
 from cxlab.connect.sql import identifier, literal
 from cxlab.errors import DataError, Problem, nearest
 from cxlab.params.models import Input, Params

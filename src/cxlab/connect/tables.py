@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from cxlab.connect import directory
-from cxlab.connect.pii import mask
+from cxlab.connect import directory, pii
 from cxlab.connect.rows import OUT, REJECTED, SHAPES, USED, Context, Rows, build
 from cxlab.connect.sql import identifier, literal
 from cxlab.params.models import CommentsMap, InvitationsMap, ResponsesMap, Tables
@@ -169,7 +168,7 @@ def _masks(context: Context, rows: Rows, names: list[str], condition: str) -> tu
         return {}, ""
     words = [n for n in names if n.startswith(SEGMENT) or n in _WORDS.get(rows.table, ())]
     joins = "".join(
-        f" LEFT JOIN {mask.table(context.con, rows.name, n, condition)} k{i} ON k{i}.text = m.{identifier(n)}"
+        f" LEFT JOIN {pii.masked_texts(context.con, rows.name, n, condition)} k{i} ON k{i}.text = m.{identifier(n)}"
         for i, n in enumerate(words)
     )
     return {n: f"coalesce(k{i}.masked, m.{identifier(n)})" for i, n in enumerate(words)}, joins

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxlab.connect import readers
-from cxlab.connect.cells import LINE
 from cxlab.connect.files import FORMATS, SourceFile
+from cxlab.connect.readers import LINE
 from cxlab.errors import DataError, ParamsError, Problem, nearest
 from cxlab.params.models import Input
 

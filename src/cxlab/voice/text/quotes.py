@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from cxlab.connect.pii.mask import mask
+from cxlab.connect.pii import mask
 from cxlab.voice.text import contact
 from cxlab.voice.text.clauses import pieces
 from cxlab.voice.text.duplicates import letters, same

@@ -24,9 +24,9 @@ from importlib.resources import files
 from math import log
 from typing import Final
 
-from cxlab.connect.pii.mask import PLACEHOLDERS
+from cxlab.connect.pii import placeholders
 
-PLACEHOLDER: Final = re.compile(f"(?:{'|'.join(re.escape(name) for name in PLACEHOLDERS)})")
+PLACEHOLDER: Final = re.compile(f"(?:{'|'.join(map(re.escape, placeholders()))})")
 HAN: Final = r"\u3400-\u4dbf\u4e00-\u9fff"
 _ENGLISH = re.compile("[a-zà-öø-ÿ][a-zà-öø-ÿ']*[a-zà-öø-ÿ]")
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")

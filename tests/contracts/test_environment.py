@@ -16,7 +16,6 @@ from packaging.utils import canonicalize_name
 
 CONDA_NAMES = {  # conda-forge's name -> the name in pyproject.toml; all others are spelled alike
     "python-duckdb": "duckdb",
-    "ibis-duckdb": "ibis-framework",
     "matplotlib-base": "matplotlib",
     "jupyter_client": "jupyter-client",
     "jupyter_server": "jupyter-server",

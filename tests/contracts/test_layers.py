@@ -20,7 +20,8 @@ HOMES = {  # library: the only folders of cxlab that may import it
     "pydantic": ("params",),
     "yaml": ("params", "batch"),
     "duckdb": ("connect", "runs", "scaffold", "readiness"),
-    "ibis": ("connect",),
+    "sqlglot": ("connect",),
+    "stdnum": ("connect",),
     "pymc": ("inference", *CAPABILITIES),
     "pymc_marketing": ("value",),
     "pytensor": ("inference", *CAPABILITIES),
@@ -54,7 +55,7 @@ SLOW_TO_IMPORT = {
     "onnxruntime",
     "model2vec",
     "seaborn",
-    "ibis",
+    "sqlglot",
 }
 
 

@@ -2,9 +2,9 @@
 
     CXLAB_DATA=/where/the/data/are .venv/bin/python benchmarks/bench_index.py [/where/semopy/is]
 
-Wall seconds of loading, fitting, sensitivity and composites in one process after one small fit (numba's code is loaded
-then). With the folder of a semopy installation (`pip install --target`) its maximum likelihood stands beside the
-posterior; without the data set that part is left out.
+Wall seconds of loading, fitting, sensitivity and composites in one process after one small fit. With the folder of a
+semopy installation (`pip install --target`) its maximum likelihood stands beside the posterior; without the data set
+that part is left out.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
-from cxlab.index import estimands, estimates, model, prior_sensitivity
-from cxlab.index.model import Priors
-from cxlab.index.structure import Structure, structure
+from cxlab.index import composites, density, estimates, model
+from cxlab.index.data import Structure, structure
+from cxlab.index.density import Priors
 
 BLOCKS = {
     "image": 3, "expectation": 3, "quality": 4, "value": 2, "satisfaction": 3, "complaints": 1, "loyalty": 3,
@@ -76,9 +76,9 @@ def whole(rows: pd.DataFrame, wanted: Structure) -> tuple[float, str]:
     begun = time.monotonic()
     data = model.model_data(rows, structure=wanted, ends=dict.fromkeys(wanted.items, (1, 10)), periods=["1"])
     tree = model.fit(data, draws=750, seed=1, accept=estimates.believed)
-    told = model.estimands(tree["posterior"].dataset, data)
-    estimands.composite_draws(data, draws=400, seed=1)
-    prior_sensitivity.sensitivity(tree["posterior"]["x"].to_numpy(), data, model.completed(data, Priors()))
+    told = estimates.estimands(tree["posterior"].dataset, data)
+    composites.composite_draws(data, draws=400, seed=1)
+    estimates.sensitivity(tree["posterior"]["x"].to_numpy(), data, model.completed(data, Priors()))
     judged = estimates.gate(tree, told)
     how = f"{tree.attrs['method']}, {len(data.patterns.seen)} patterns, r-hat {judged.rhat:.4f}, passed {judged.passed}"
     return time.monotonic() - begun, how
@@ -98,11 +98,11 @@ def mobi(folder: Path, semopy: str) -> None:
     other = reference(folder, semopy, blocks, moves) if semopy else {}
     for label, priors in (("default priors", Priors()), ("weak priors", Priors(5.0, 1.0, 1.0, 0.5))):
         tree = model.fit(data, priors=priors, seed=1, draws=1000)
-        told = model.estimands(tree["posterior"].dataset, data)
+        told = estimates.estimands(tree["posterior"].dataset, data)
         x = tree["posterior"]["x"].to_numpy()
         best = model.maximum_likelihood(data, start=x.reshape(-1, x.shape[-1]).mean(axis=0))
-        marks = prior_sensitivity.sensitivity(x, data, model.completed(data, priors))
-        plain = estimands.composite_draws(data, draws=2, seed=1)
+        marks = estimates.sensitivity(x, data, model.completed(data, priors))
+        plain = composites.composite_draws(data, draws=2, seed=1)
         print(f"\n{label}: r-hat {estimates.gate(tree).rhat:.4f}; index", end=" ")
         print(f"{float(told['index'].sel(latent='Satisfaction').mean()):.2f}, composites", end=" ")
         print(f"{float(plain['best_index'].sel(latent='Satisfaction').isel(period=0)):.2f}")
@@ -117,7 +117,7 @@ def mobi(folder: Path, semopy: str) -> None:
             )
         for what, values, real in (
             ("loadings", told["loading"], best.loading[0]),
-            ("total effects", told["total_effect"], [best.total[0, b, a] for a, b in estimands.pairs(wanted)]),
+            ("total effects", told["total_effect"], [best.total[0, b, a] for a, b in density.pairs(wanted)]),
             ("R2", told["r2"], best.r2[0, np.unique([b for _, b in wanted.paths])]),
         ):
             off = np.abs(values.mean(("chain", "draw")) - real) / np.maximum(values.std(("chain", "draw")), 1e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cxlab.index.structure import Structure, structure
+from cxlab.index.data import Structure, structure
 
 BLOCKS = {
     "quality": ["q1", "q2", "q3"],

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxlab.index import estimands, estimates, model, pls, prior_sensitivity
-from cxlab.index.data import SemData
-from cxlab.index.model import Priors
-from cxlab.index.structure import structure
+from cxlab.index import composites, density, estimates, model
+from cxlab.index.data import SemData, structure
+from cxlab.index.density import Priors
 
 pytestmark = pytest.mark.shared
 
@@ -35,17 +34,17 @@ def test_composites_reproduce_the_reference(mobi: SemData, shared_data: Path) ->
     wanted = pd.read_csv(file, sep="\t", index_col=False, decimal=",")  # its rows end in a tab
     wanted = wanted.set_index(wanted.columns[0])
     wanted.index, wanted.columns = wanted.index.str.strip(), wanted.columns.str.strip()
-    found = estimands.composite_draws(mobi, draws=10, seed=1)
+    found = composites.composite_draws(mobi, draws=10, seed=1)
     for arrow in found["arrow"].to_numpy():
         origin, to = str(arrow).split(" -> ")
         assert float(found["best_path"].sel(arrow=arrow)) == pytest.approx(wanted.loc[origin, to], abs=0.001), arrow
     assert float(found["best_r2"].sel(moved="Satisfaction")) == pytest.approx(0.681, abs=0.001)
     assert float(found["best_index"].sel(period="1", latent="Satisfaction")) == pytest.approx(72.45, abs=0.02)
     # The control: without path weighting (all inner weights alike) the figures differ.
-    member = np.asarray(mobi.structure.of_item)[:, None] == np.arange(7)
-    plain = pls._scaled(member[None].astype(float), mobi.covariance[None])
-    assert np.abs(pls.composites(mobi.covariance, mobi.structure, most=0).weight - plain.sum(axis=2)).max() < 1e-9
-    assert np.abs(pls.composites(mobi.covariance, mobi.structure).weight - plain.sum(axis=2)).max() > 0.02
+    plain = composites._scaled(mobi.structure.member[None], mobi.covariance[None]).sum(axis=2)
+    begun, done = (composites.composites(mobi.covariance, mobi.structure, most=most).weight for most in (0, 300))
+    assert np.abs(begun - plain).max() < 1e-9
+    assert np.abs(done - plain).max() > 0.02
 
 
 @pytest.mark.slow
@@ -53,13 +52,13 @@ def test_the_latent_model_beside_maximum_likelihood(mobi: SemData) -> None:
     """Where it leaves maximum likelihood by more than an sd, it says so: on the ridge of nearly equal latents."""
     priors = Priors()
     tree = model.fit(mobi, seed=1, accept=estimates.believed)
-    told = model.estimands(tree["posterior"].dataset, mobi)
+    told = estimates.estimands(tree["posterior"].dataset, mobi)
     judged = estimates.gate(tree, told)
     assert judged.passed, judged
     assert judged.divergences == 0
     x = tree["posterior"]["x"].to_numpy()
     best = model.maximum_likelihood(mobi, start=x.reshape(-1, x.shape[-1]).mean(axis=0))
-    marks = prior_sensitivity.sensitivity(x, mobi, model.completed(mobi, priors))
+    marks = estimates.sensitivity(x, mobi, model.completed(mobi, priors))
     spec = mobi.structure
 
     def off(name: str, wanted: np.ndarray) -> np.ndarray:
@@ -70,7 +69,7 @@ def test_the_latent_model_beside_maximum_likelihood(mobi: SemData) -> None:
     paths = off("path", np.array([best.path[0, b, a] for a, b in spec.paths]))
     assert marks.flagged_path[paths > 1].all()
     assert not marks.flagged_path.all()
-    total = off("total_effect", np.array([best.total[0, b, a] for a, b in estimands.pairs(spec)]))
+    total = off("total_effect", np.array([best.total[0, b, a] for a, b in density.pairs(spec)]))
     named = dict(zip(told["pair"].to_numpy().tolist(), total, strict=True))
     for pair in ("Image -> Expectation", "Image -> Value", "Image -> Complaints", "Satisfaction -> Complaints"):
         assert named[pair] < 1, pair

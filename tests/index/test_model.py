@@ -10,10 +10,9 @@ import pytest
 from index.index_worlds import BLOCKS, ENDS, FREE, PATHS, answers, small
 
 from cxlab.errors import ModelError
-from cxlab.index import estimands, estimates, identification, model, outcomes, pls, prior_sensitivity
-from cxlab.index.data import SemData
-from cxlab.index.model import Priors
-from cxlab.index.structure import structure
+from cxlab.index import composites, density, estimates, model
+from cxlab.index.data import SemData, structure
+from cxlab.index.density import Priors
 from cxlab.inference.diagnostics import Gate
 
 
@@ -38,7 +37,7 @@ def fitted() -> tuple[SemData, object, object]:
     rows = pd.concat([answers(300, seed=1), answers(300, seed=2, shift=-0.5, period="2")])
     data = data_of(rows, ("1", "2"))
     tree = model.fit(data, seed=1, draws=500, tune=300)
-    return data, tree, model.estimands(tree["posterior"].dataset, data)
+    return data, tree, estimates.estimands(tree["posterior"].dataset, data)
 
 
 def test_known_paths_are_found(fitted: tuple) -> None:
@@ -87,7 +86,7 @@ def test_reversed_scales_turn_the_index(fitted: tuple) -> None:
     plain = data_of(answers(200, seed=3))
     mean = np.zeros((1, 1, 10))
     weight = np.full((1, 10), 1 / 3)
-    same = [estimands.index_of(mean, weight, d)[0, 0, 0] for d in (turned, plain)]
+    same = [density.index_of(mean, weight, d)[0, 0, 0] for d in (turned, plain)]
     assert same[0] == pytest.approx(same[1])
 
 
@@ -109,9 +108,9 @@ def test_missing_answers_are_weighed_not_dropped() -> None:
 
 
 def test_what_no_data_could_tell_is_named() -> None:
-    assert identification.unidentified(small()) == ()
+    assert density.unidentified(small()) == ()
     lost = structure({"a": ["a1", "a2"], "s": ["s1", "s2", "s3"], "b": ["b1", "b2", "b3"]}, {"s": ["b"]}, target="s")
-    assert any("a1" in name or "a2" in name or "sd a" in name for name in identification.unidentified(lost))
+    assert any("a1" in name or "a2" in name or "sd a" in name for name in density.unidentified(lost))
 
 
 def test_what_is_not_identified_gives_no_number() -> None:
@@ -135,7 +134,7 @@ def test_unrelated_items_give_no_path() -> None:
 
 def fit_quickly(data: SemData, seed: int):
     tree = model.fit(data, seed=seed, draws=200, tune=300)
-    return model.estimands(tree["posterior"].dataset, data)
+    return estimates.estimands(tree["posterior"].dataset, data)
 
 
 def covered(worlds: range, *, n: int = 250, draws: int = 400) -> tuple[int, int, int]:
@@ -150,8 +149,8 @@ def covered(worlds: range, *, n: int = 250, draws: int = 400) -> tuple[int, int,
             failed += 1
             continue
         ones = np.ones(len(spec.items))
-        drawn = estimands.scaled(tree["posterior"]["x"].to_numpy().reshape(-1, spec.size), spec, ones)
-        real = estimands.scaled(truth[None], spec, ones)
+        drawn = density.scaled(tree["posterior"]["x"].to_numpy().reshape(-1, spec.size), spec, ones)
+        real = density.scaled(truth[None], spec, ones)
         to, origin = np.array([p[::-1] for p in spec.paths]).T
         for name, place in (("path", (to, origin)), ("loading", (np.arange(9),)), ("r2", (np.unique(to),))):
             values, wanted = getattr(drawn, name)[(slice(None), *place)], getattr(real, name)[(0, *place)]
@@ -191,7 +190,7 @@ def test_unrelated_items_give_no_path_in_many_worlds() -> None:
 def test_composites_are_attenuated_and_the_model_is_not() -> None:
     rows = answers(4000, seed=9, loading=0.6)
     data = data_of(rows)
-    found = pls.composites(data.covariance, data.structure)
+    found = composites.composites(data.covariance, data.structure)
     q, s = data.structure.latents.index("quality"), data.structure.latents.index("satisfaction")
     best = model.maximum_likelihood(data, start=model.completed(data, Priors()).start())
     assert found.r2[0, s] < 0.35 < 0.42 < best.r2[0, s]  # truth .49
@@ -210,7 +209,7 @@ def test_slopes_of_outcomes_are_not_attenuated() -> None:
     posterior = tree["posterior"].dataset
     x = posterior["x"].to_numpy().reshape(-1, data.structure.size)
     means = posterior["mean"].to_numpy().reshape(len(x), 1, -1)
-    drawn = outcomes.slopes(values, np.zeros(n, int), outcome, x[::4], means[::4], data, seed=1)
+    drawn = estimates.slopes(values, np.zeros(n, int), outcome, x[::4], means[::4], data, seed=1)
     truth = 0.6 / (0.6 * 2 * 100 / 9)  # an sd of satisfaction is loading times item sd, in points
     assert drawn[:, 0].mean() == pytest.approx(truth, rel=0.12)
     attenuated = float(np.polyfit(raw, outcome[:, 0], 1)[0])
@@ -227,9 +226,9 @@ def test_answers_of_one_customer_are_no_further_evidence_on_outcomes() -> None:
     values = np.tile((rows[list(data.structure.items)].to_numpy() - data.centre) / data.spread, (4, 1))
     outcome = np.tile(rows[["later"]].to_numpy(), (4, 1))
     place = np.zeros(1600, int)
-    apart = outcomes.slopes(values, place, outcome, x, means, data, seed=1)
-    own = outcomes.slopes(values, place, outcome, x, means, data, seed=1, customer=np.tile(np.arange(400), 4))
-    once = outcomes.slopes(values[:400], place[:400], outcome[:400], x, means, data, seed=1)
+    apart = estimates.slopes(values, place, outcome, x, means, data, seed=1)
+    own = estimates.slopes(values, place, outcome, x, means, data, seed=1, customer=np.tile(np.arange(400), 4))
+    once = estimates.slopes(values[:400], place[:400], outcome[:400], x, means, data, seed=1)
     assert own.std() == pytest.approx(once.std(), rel=1e-6)
     assert apart.std() < 0.65 * once.std()  # the control: four copies would halve what is uncertain
 
@@ -237,7 +236,7 @@ def test_answers_of_one_customer_are_no_further_evidence_on_outcomes() -> None:
 def test_paths_of_latents_that_coincide_are_flagged_and_others_are_not(fitted: tuple) -> None:
     data, tree, _ = fitted
     x = tree["posterior"]["x"].to_numpy()
-    told = prior_sensitivity.sensitivity(x, data, model.completed(data, Priors()))
+    told = estimates.sensitivity(x, data, model.completed(data, Priors()))
     assert not told.flagged_total.any()
     random = np.random.default_rng(1)
     rows = answers(250, seed=1)
@@ -245,7 +244,7 @@ def test_paths_of_latents_that_coincide_are_flagged_and_others_are_not(fitted: t
     rows[["v1", "v2", "v3"]] = np.clip(twin, 1, 10)
     close = data_of(rows)
     tree = model.fit(close, seed=1, draws=250, tune=300)
-    told = prior_sensitivity.sensitivity(tree["posterior"]["x"].to_numpy(), close, model.completed(close, Priors()))
+    told = estimates.sensitivity(tree["posterior"]["x"].to_numpy(), close, model.completed(close, Priors()))
     assert told.flagged_path[[b == 2 for _, b in close.structure.paths]].all()
 
 
@@ -257,10 +256,8 @@ def test_the_table_without_belief_has_no_number(fitted: tuple) -> None:
         data=data,
         tree=tree,
         reported=told,
-        composites=estimands.composite_draws(data, draws=50, seed=1),
-        sensitivity=prior_sensitivity.sensitivity(
-            tree["posterior"]["x"].to_numpy(), data, model.completed(data, Priors())
-        ),
+        composites=composites.composite_draws(data, draws=50, seed=1),
+        sensitivity=estimates.sensitivity(tree["posterior"]["x"].to_numpy(), data, model.completed(data, Priors())),
         outcomes=pd.DataFrame({"outcome": ["spend"], "n": [600], "mean": [5.0], "draws": [np.ones(10)]}),
     )
     judged = Gate(True, 1.0, 1000.0, 1000.0, 0)

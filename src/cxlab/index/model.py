@@ -20,9 +20,12 @@ one yardstick: a change is one of the ratings, not of the weights, and history h
 
 The marker is the item most like its fellows, by default. An item that measures a latent alone is taken as it is, or
 with the reliability declared for it. Missing answers are not dropped: respondents enter by their pattern of answered
-items (full information; missing at random given the answers there are). The chains run on statistics completed by EM
-and each draw is then weighted by the exact density of the patterns, checked on Pareto k-hat; beyond `data.EXACT`
-patterns those of the fewest respondents enter completed.
+items (full information; missing at random given the answers there are). Draws are made on statistics completed by EM,
+of as many respondents as there are answers for, and then weighted by the exact density of the patterns, checked on
+Pareto k-hat; beyond `data.EXACT` patterns those of the fewest respondents enter completed.
+
+`fit` draws by weights around the mode where these can be trusted (at 300 respondents of the demo, as a rule), else by
+NUTS on the same density; ``method="nuts"`` or an edited ``model`` draws from the PyMC statement itself.
 
 The index of a latent with items scaled to 0-100 is the weighted mean of its items, weights proportional to
 loading / residual variance: what each item tells of the latent beside its noise. On items from 1 to 10 this is the
@@ -46,37 +49,27 @@ Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from cxlab.errors import ModelError, Problem
 from cxlab.index import data as tables
-from cxlab.index import estimands as reporting
-from cxlab.index import identification, missing
-from cxlab.index.data import SemData
-from cxlab.index.likelihood import Density, Prior, unpack
-from cxlab.index.structure import Structure
-from cxlab.inference import importance_sampling as drawing
+from cxlab.index import density
+from cxlab.index.data import SemData, Structure
+from cxlab.index.density import Density, Priors, Scaled, scaled, unpack
+from cxlab.inference import importance_sampling, nuts
 
 if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
-LARGE: Final = 3000  # respondents from which the posterior is near enough to normal to try weighted draws first
 LEAST: Final = 30  # respondents below which no structural model is fitted
-
-
-@dataclass(frozen=True)
-class Priors:
-    """What is believed before the data, on standardised items (1: one standard deviation of an item)."""
-
-    path_sd: float = 1.0  # normal sd of a path, latent units a latent unit
-    loading_sd: float = 0.5  # normal sd of a loading around 1, relative to the marker's
-    sd_shape: float = 2.0  # gamma shape of all sds; above 1 keeps them off zero, where chains stick
-    sd_rate: float = 3.0  # gamma rate of all sds, per item sd
+ENOUGH: Final = 800  # effective draws from which weights are enough
+PROPOSALS: Final = 16_000
+_CHUNK: Final = 250  # draws worked on at once: their matrices fit into the cache
 
 
 def model_data(
@@ -95,7 +88,7 @@ def model_data(
     answers : DataFrame
         A row a respondent: a column an item (codes; missing where not answered), ``period``, optionally ``weight``.
     structure : Structure
-        From `cxlab.index.structure.structure`.
+        From `cxlab.index.data.structure`.
     ends : mapping of item to (worst, best)
         Codes at the ends of each item's scale.
     periods : sequence of str
@@ -134,10 +127,8 @@ def model_data(
     for label in np.unique(place[used]) if not problems else ():
         never = ~np.isfinite(values[used & (place == label)]).any(axis=0)
         if never.any():
-            problems.append(
-                Problem("a period in which an item was never answered", where=str(periods[label]),
-                        value=", ".join(np.array(items)[never]), todo="leave the period or the item out")
-            )  # fmt: skip
+            what, names = "a period in which an item was never answered", ", ".join(np.array(items)[never])
+            problems.append(Problem(what, where=str(periods[label]), value=names, todo="leave the period or item out"))
     if problems:
         raise ModelError(problems)
     values, place, weight = values[used], place[used], weight[used]
@@ -185,14 +176,15 @@ def hindrances(answers: pd.DataFrame, items: Sequence[str], ends: Mapping[str, t
         own = answers[item].dropna().to_numpy(float)
         low, high = sorted(ends[item])
         if len(own) < LEAST:
-            found.append(Problem("an item that hardly anybody answered", where=item, value=f"{len(own)} answers",
-                                 allowed=f"{LEAST} or more", todo="leave it out of the index"))  # fmt: skip
+            what, value, allowed = "an item that hardly anybody answered", f"{len(own)} answers", f"{LEAST} or more"
         elif np.ptp(own) == 0:
-            found.append(Problem("all answers to an item are alike", where=item, value=f"{own[0]:g}",
-                                 todo="leave it out of the index"))  # fmt: skip
+            what, value, allowed = "all answers to an item are alike", f"{own[0]:g}", ""
         elif np.isfinite([low, high]).all() and (own.min() < low or own.max() > high):
-            found.append(Problem("answers beyond the ends of the scale", where=item,
-                                 value=f"{own.min():g} to {own.max():g}", allowed=f"{low:g} to {high:g}"))  # fmt: skip
+            what, value = "answers beyond the ends of the scale", f"{own.min():g} to {own.max():g}"
+            allowed = f"{low:g} to {high:g}"
+        else:
+            continue
+        found.append(Problem(what, where=item, value=value, allowed=allowed, todo="leave it out of the index"))
     return found
 
 
@@ -222,7 +214,7 @@ def build_model(data: SemData, priors: Priors) -> pm.Model:
         "item": list(spec.items),
         "period": list(data.periods),
     }
-    origin, to = np.array(spec.paths, int).T
+    origin, to = spec.ends
     with pm.Model(coords=coords) as model:
         path = pm.Normal("path", 0.0, priors.path_sd, dims="arrow")
         free = pm.Normal("loading", 1.0, priors.loading_sd, dims="free_item")
@@ -233,9 +225,7 @@ def build_model(data: SemData, priors: Priors) -> pm.Model:
         v = total * sd
         loading = pt.set_subtensor(pt.ones(j)[spec.free], free)
         theta = pt.set_subtensor(pt.as_tensor(spec.residual)[spec.noisy], residual**2)
-        member = np.zeros((j, k))
-        member[np.arange(j), spec.of_item] = 1.0
-        strength = member * loading[:, None]
+        strength = spec.member * loading[:, None]
         sigma = strength @ v @ v.T @ strength.T + pt.diag(theta)
         terms = []
         for seen, n, average, scatter in zip(
@@ -260,6 +250,8 @@ def fit(
     tune: int = 500,
     chains: int = 4,
     seed: int = 1,
+    method: Literal["auto", "nuts"] = "auto",
+    model: pm.Model | None = None,
     accept: Callable[[xr.DataTree], bool] | None = None,
 ) -> xr.DataTree:
     """Draw from the posterior.
@@ -271,88 +263,74 @@ def fit(
     priors : Priors, optional
         By default ``Priors()``.
     draws, tune, chains, seed : int
-        As for `cxlab.inference.importance_sampling.sample`; twice as many draws where latents nearly coincide.
+        As for `cxlab.inference.importance_sampling.sample`.
+    method : str
+        ``auto``, or ``nuts``: chains of the PyMC model (a minute and more to compile).
+    model : pm.Model, optional
+        An edited `build_model`, drawn from by NUTS; its parameters keep their names.
     accept : callable, optional
-        Judges the draws; what it refuses is sampled twice, then four times as long.
+        Judges the draws; chains that it refuses are sampled twice, then four times as long.
 
     Returns
     -------
     DataTree
-        ``posterior`` with ``x`` (chain, draw, parameter; unconstrained) and ``mean`` (.., period, item); ``chains``,
-        the draws before missing answers were weighted in; ``sample_stats``. Attributes: ``method``, ``khat`` of
-        weighted draws, ``khat_missing`` and ``share_missing`` of the weights for missing answers, ``unidentified``
-        (parameters that no data could tell), ``modes`` (modes found that differ).
+        ``posterior`` with ``x`` (chain, draw, parameter; `cxlab.index.density`) and ``mean`` (.., period, item);
+        ``chains``, the draws before missing answers were weighted in; ``sample_stats``. Attributes: ``method``,
+        ``khat`` and ``ess`` of weighted draws, ``khat_missing`` and ``share_missing`` of the weights for missing
+        answers, ``unidentified`` (parameters that no data could tell), ``modes`` (modes found that differ).
     """
     import xarray as xr
 
     priors = priors or Priors()
-    target = completed(data, priors)
-    peak, others = identification.modes(target, seed=seed)
-    first = 2 if identification.crowded(peak, data.structure) else 1
-    for longer in (first, 2 * first, 4 * first):
-        tree = drawing.sample(
-            target,
-            peak,
-            draws=draws * longer,
-            tune=tune * longer // first,
-            chains=chains,
-            seed=seed,
-            method="auto" if data.freedom > LARGE else "nuts",
-            adaptation="low_rank",
-            target_accept=0.92,
-        )
-        x = tree["posterior"]["x"].to_numpy()
-        weighed = missing.weigh(x, data, target, peak, seed=seed)
-        result = xr.DataTree.from_dict(
-            {
-                "posterior": _named(weighed.points, weighed.mean, data),
-                "chains": tree["posterior"].dataset.assign_coords(parameter=data.structure.names),
-                "sample_stats": tree["sample_stats"].dataset,
-            }
-        )
-        result.attrs.update(
-            tree.attrs,
-            khat_missing=weighed.khat,
-            share_missing=weighed.share,
-            unidentified=identification.unidentified(data.structure),
-            modes=others,
-        )
-        if accept is None or accept(result):
+    target = completed(data, priors, known=1.0 - data.blanks)
+    point, rivals = density.modes(target, seed=seed)
+    for longer in (1, 2, 4):
+        if model is not None or method == "nuts":
+            statement = model or build_model(data, priors)
+            tree = nuts.sample(statement, draws=draws * longer, tune=tune, chains=chains, seed=seed)
+            posterior = chained = _named(*_from_pymc(tree["posterior"].dataset), data)
+            khat, share, tree.attrs["method"] = float("-inf"), 1.0, "nuts"
+        else:
+            tree = importance_sampling.sample(
+                target,
+                point,
+                draws=draws * longer,
+                tune=tune,
+                chains=chains,
+                seed=seed,
+                method="auto" if longer == 1 else "nuts",
+                adaptation="low_rank",
+                target_accept=0.92,
+                proposals=PROPOSALS,
+                least_ess=ENOUGH / PROPOSALS,
+                light_tails=True,
+            )
+            chained = tree["posterior"].dataset.assign_coords(parameter=data.structure.names)
+            posterior, khat, share = _given_answers(tree["posterior"]["x"].to_numpy(), data, target, seed=seed)
+        parts = {"posterior": posterior, "chains": chained, "sample_stats": tree["sample_stats"].dataset}
+        result = xr.DataTree.from_dict(parts)
+        unidentified = density.unidentified(data.structure)
+        result.attrs.update(tree.attrs, khat_missing=khat, share_missing=share, unidentified=unidentified, modes=rivals)
+        if "ess" in tree.attrs:
+            result.attrs["ess"] = tree.attrs["ess"] * share
+        if accept is None or result.attrs["method"] != "nuts" or accept(result):
             break
     return result
 
 
-def completed(data: SemData, priors: Priors, *, flat: bool = False) -> Density:
-    """The log posterior of the answers completed by EM; `flat` leaves out the priors (maximum likelihood)."""
-    prior = Prior(priors.path_sd, priors.loading_sd, priors.sd_shape, priors.sd_rate)
-    return Density(data.structure, data.complete.scatter[0], data.freedom, prior=None if flat else prior)
+def completed(data: SemData, priors: Priors | None, *, known: float = 1.0) -> Density:
+    """Return the log posterior of the answers completed by EM; without priors the likelihood.
 
-
-def estimands(posterior: xr.Dataset, data: SemData) -> xr.Dataset:
-    """Draws of what is reported.
-
-    Parameters
-    ----------
-    posterior : Dataset
-        ``x`` and ``mean`` as `fit` gives them.
-    data : SemData
-        The data it was fitted to.
-
-    Returns
-    -------
-    Dataset
-        Dims (chain, draw, ..): ``index`` (period, latent; 0-100), ``path`` (arrow; standardised), ``total_effect`` and
-        ``point_effect`` (pair; standardised, and index points a point), ``loading`` and ``weight`` (item), ``r2``
-        (moved latent), ``p_quadrant`` (mover, quadrant; indicators).
+    `known` is the share of the respondents that counts: that of the answers there are makes it a little wider than the
+    exact posterior.
     """
-    return reporting.estimands(posterior, data)
+    return Density(data.structure, data.complete.scatter[0] * known, data.freedom * known, prior=priors)
 
 
-def maximum_likelihood(data: SemData, *, start: np.ndarray) -> reporting.Scaled:
-    """The standardised parameters that maximise the likelihood of the completed answers, without any prior."""
-    flat = completed(data, Priors(), flat=True)
-    point, _ = drawing.find_map(flat, start)
-    return reporting.scaled(point[None], data.structure, data.points)
+def maximum_likelihood(data: SemData, *, start: np.ndarray) -> Scaled:
+    """Return the standardised parameters that maximise the likelihood of the completed answers, without any prior."""
+    point, _ = importance_sampling.find_map(completed(data, None), start)
+    return scaled(point[None], data.structure, data.points)
 
 
 def simulate(spec: Structure, *, n: int, seed: int, priors: Priors | None = None) -> tuple[pd.DataFrame, np.ndarray]:
@@ -383,7 +361,7 @@ def prior_points(spec: Structure, *, draws: int, seed: int, priors: Priors | Non
         [
             random.normal(0.0, priors.path_sd, (draws, len(spec.paths))),
             random.normal(1.0, priors.loading_sd, (draws, len(spec.free))),
-            np.log(random.gamma(priors.sd_shape, 1.0 / priors.sd_rate, (draws, sds))),
+            density.unbounded(random.gamma(priors.sd_shape, 1.0 / priors.sd_rate, (draws, sds))),
         ],
         axis=1,
     )
@@ -397,6 +375,36 @@ def _strongest(covariance: np.ndarray, spec: Structure) -> tuple[int, ...]:
         directions = np.linalg.eigh(covariance[np.ix_(members, members)])[1]
         found.append(int(members[np.abs(directions[:, -1]).argmax()]))
     return tuple(found)
+
+
+def _from_pymc(posterior: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Points and means of draws of the PyMC model."""
+    sds = [density.unbounded(posterior[name].to_numpy()) for name in ("sd", "residual")]
+    x = np.concatenate([posterior["path"].to_numpy(), posterior["loading"].to_numpy(), *sds], axis=-1)
+    return x, posterior["mean"].to_numpy()
+
+
+def _given_answers(x: np.ndarray, data: SemData, target: Density, *, seed: int) -> tuple[xr.Dataset, float, float]:
+    """Draws on completed answers (chain, draw, d) -> draws given those there are; k-hat, effective share of weights."""
+    flat = x.reshape(-1, x.shape[-1])
+    random = np.random.default_rng([seed, 3])
+    value, mean = _with_means(flat, data, random)
+    if (data.exact.seen > 0).all():
+        return _named(x, mean.reshape(*x.shape[:2], *mean.shape[1:]), data), float("-inf"), 1.0
+    raw = value + target.log_prior(flat) - target.many(flat)
+    weight, chosen, khat = importance_sampling.resampled(raw, wanted=len(flat), random=random)
+    points, means = flat[chosen].reshape(x.shape), mean[chosen].reshape(*x.shape[:2], *mean.shape[1:])
+    return _named(points, means, data), khat, 1.0 / float((weight**2).sum()) / len(weight)
+
+
+def _with_means(points: np.ndarray, data: SemData, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Exact log likelihoods (m,), and a draw of the items' means for each point (m, T, J)."""
+    values, drawn = [], []
+    for part in np.array_split(points, max(1, len(points) // _CHUNK)):
+        value, centre, factor = density.exact(part, data.exact, data.structure)
+        values.append(value)
+        drawn.append(centre + (factor @ random.standard_normal((*centre.shape, 1)))[..., 0])
+    return np.concatenate(values), np.concatenate(drawn)
 
 
 def _named(points: np.ndarray, mean: np.ndarray, data: SemData) -> xr.Dataset:

@@ -11,19 +11,18 @@ import pandas as pd
 import xarray as xr
 
 from cxlab.errors import ModelError
-from cxlab.index import estimands, model, outcomes
-from cxlab.index import prior_sensitivity as sensitivity
-from cxlab.index.data import SemData
-from cxlab.index.model import Priors
-from cxlab.index.prior_sensitivity import Sensitivity
-from cxlab.index.structure import ALONE, Structure, structure
+from cxlab.index import estimates, model
+from cxlab.index.composites import composite_draws
+from cxlab.index.data import ALONE, SemData, Structure, structure
+from cxlab.index.density import Priors
+from cxlab.index.estimates import Sensitivity
 from cxlab.inference.experiences import BOUGHT
 from cxlab.params import names
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
 
 OUTCOMES: Final = ("spend", "retention", "complaint")  # after the answer: money, bought again, complained
-DRAWS: Final = 750  # a chain: they are nearly independent here, and more follow where they are not
+DRAWS: Final = 500  # a chain: they are independent, or more follow
 _DECLARE: Final = (
     "declare them in the params under index.latents.<name>.items, or leave the latent out by index.without"
 )
@@ -61,7 +60,7 @@ class Fit:
     reported : Dataset
         Draws on the reporting scale.
     composites : Dataset
-        From `cxlab.index.estimands.composite_draws`.
+        From `cxlab.index.composites.composite_draws`.
     sensitivity : Sensitivity
     outcomes : DataFrame
         ``outcome``, ``n``, ``mean`` (of the outcome) and ``draws`` (slope an index point); empty without transactions.
@@ -220,9 +219,9 @@ def fit(
     return Fit(
         data=sem,
         tree=tree,
-        reported=model.estimands(posterior, sem),
-        composites=estimands.composite_draws(sem, draws=400, seed=seed("composites")),
-        sensitivity=sensitivity.sensitivity(x, sem, model.completed(sem, priors)),
+        reported=estimates.estimands(posterior, sem),
+        composites=composite_draws(sem, draws=400, seed=seed("composites")),
+        sensitivity=estimates.sensitivity(x, sem, model.completed(sem, priors)),
         outcomes=_outcomes(rows, data, posterior, sem, days=params.index.follow_days, seed=seed("outcomes")),
     )
 
@@ -275,7 +274,7 @@ def _outcomes(
     step = max(1, len(points) // 400)
     outcome = joined[happened].astype(float).to_numpy()
     whose = pd.factorize(joined["customer"])[0]
-    drawn = outcomes.slopes(values, place, outcome, points[::step], means[::step], sem, seed=seed, customer=whose)
+    drawn = estimates.slopes(values, place, outcome, points[::step], means[::step], sem, seed=seed, customer=whose)
     return pd.DataFrame(
         {
             "outcome": happened,

@@ -12,10 +12,15 @@ Tenenhaus, Esposito Vinzi, Chatelin and Lauro (2005), PLS path modeling, doi:10.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxlab.index.structure import Structure
+from cxlab.index.data import SemData, Structure
+from cxlab.index.density import index_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,9 @@ def composites(correlation: np.ndarray, spec: Structure, *, tolerance: float = 1
     """
     r = correlation[None] if correlation.ndim == 2 else correlation
     m, j, k = len(r), len(spec.items), len(spec.latents)
-    member = np.zeros((j, k))
-    member[np.arange(j), spec.of_item] = 1.0
     parents = [np.array([a for a, b in spec.paths if b == latent], int) for latent in range(k)]
     children = [np.array([b for a, b in spec.paths if a == latent], int) for latent in range(k)]
-    weight = _scaled(np.repeat(member[None], m, axis=0), r)
+    weight = _scaled(np.repeat(spec.member[None], m, axis=0), r)
     for _ in range(most):
         between = np.swapaxes(weight, 1, 2) @ r @ weight
         inner = np.zeros((m, k, k))  # composites of the neighbours of each latent, in columns
@@ -65,7 +68,7 @@ def composites(correlation: np.ndarray, spec: Structure, *, tolerance: float = 1
             if len(parents[latent]):
                 inner[:, parents[latent], latent] = _regression(between, latent, parents[latent])
             inner[:, children[latent], latent] = between[:, children[latent], latent]
-        new = _scaled((r @ weight @ inner) * member, r)
+        new = _scaled((r @ weight @ inner) * spec.member, r)
         new *= np.sign(new.sum(axis=1, keepdims=True) + 1e-300)
         moved = float(np.abs(new - weight).max())
         weight = new
@@ -91,3 +94,56 @@ def _scaled(weight: np.ndarray, r: np.ndarray) -> np.ndarray:
 def _regression(between: np.ndarray, latent: int, parents: np.ndarray) -> np.ndarray:
     inside = between[:, parents[:, None], parents] + 1e-10 * np.eye(len(parents))
     return np.asarray(np.linalg.solve(inside, between[:, parents, latent][..., None])[..., 0])
+
+
+def composite_draws(data: SemData, *, draws: int, seed: int) -> xr.Dataset:
+    """Draw the composites: covariances from their saturated posterior (inverse Wishart), PLS of each.
+
+    The respondents that count are fewer by the share of missing answers.
+
+    Returns
+    -------
+    Dataset
+        ``composite_index`` (chain, draw, period, latent), ``composite_path`` (.., arrow), ``composite_r2`` (.., moved),
+        ``composite_weight`` (.., item); the first draw is no draw but the estimate itself, kept in attribute-free
+        variables ``best_index`` (period, latent), ``best_path`` (arrow), ``best_r2`` (moved).
+    """
+    import xarray as xr
+    from scipy.stats import invwishart
+
+    spec = data.structure
+    known = 1.0 - data.blanks
+    freedom = max(data.freedom * known, len(spec.items) + 2.0)
+    covariance = data.covariance
+    ridge = 1e-6 * np.eye(len(spec.items))
+    random = np.random.default_rng(seed)
+    drawn = invwishart(df=freedom, scale=(covariance + ridge) * freedom).rvs(draws, random_state=random)
+    every = np.concatenate([covariance[None], np.reshape(drawn, (draws, *covariance.shape))])
+    spread = np.sqrt(np.diagonal(every, axis1=1, axis2=2))
+    found = composites(every / spread[:, :, None] / spread[:, None, :], spec)
+    raw = np.maximum(found.weight, 0.0) / spread / data.points
+    weight = raw / (raw @ spec.member)[:, spec.of_item]
+    n = np.maximum(data.complete.n[0] * known, 1.0)
+    noise = random.standard_normal((draws, len(data.periods), len(spec.items)))
+    root = np.linalg.cholesky(every[1:] + ridge)
+    mean = data.complete.mean[0] + np.einsum("mij,mtj->mti", root, noise) / np.sqrt(n)[:, None]
+    index = index_of(np.concatenate([data.complete.mean, mean]), weight, data)
+    origin, to = spec.ends
+    path = found.path[:, to, origin]
+    moved = np.unique(to)
+    return xr.Dataset(
+        {
+            "composite_index": (("chain", "draw", "period", "latent"), index[None, 1:]),
+            "composite_path": (("chain", "draw", "arrow"), path[None, 1:]),
+            "composite_r2": (("chain", "draw", "moved"), found.r2[None, 1:, moved]),
+            "best_index": (("period", "latent"), index[0]),
+            "best_path": (("arrow",), path[0]),
+            "best_r2": (("moved",), found.r2[0, moved]),
+        },
+        coords={
+            "period": list(data.periods),
+            "latent": list(spec.latents),
+            "arrow": [f"{spec.latents[a]} -> {spec.latents[b]}" for a, b in spec.paths],
+            "moved": [spec.latents[k] for k in moved],
+        },
+    )

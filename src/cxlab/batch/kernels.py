@@ -41,6 +41,14 @@ KERNEL = (  # what every kernel loads beside what its notebook imports
     "pyarrow.dataset",
     "cxlab.runs",
 )
+STACK = (  # what the capabilities load inside functions, in most notebooks
+    "arviz",
+    "h5netcdf.legacyapi",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib_inline.backend_inline",
+    "scipy.signal",
+)
 MAX_SOCKET_FOLDER = 80  # a Unix socket's path may have 107 bytes
 
 
@@ -58,7 +66,8 @@ def modules_of(templates: Iterable[Path]) -> list[str]:
         for cell in nbformat.read(template, as_version=4).cells:
             if cell.cell_type == "code":
                 found |= dict.fromkeys(_imports(cell.source))
-    return list(found)
+    capabilities = any(name.startswith("cxlab.") and not name.startswith("cxlab.runs") for name in found)
+    return [*found, *(STACK if capabilities else ())]
 
 
 def _imports(source: str) -> list[str]:

@@ -71,6 +71,11 @@ def _prepare(order: dict[str, Any]) -> dict[str, Any]:
     """Import; what fails is reported and left to the notebooks, which say it where it can be read."""
     began = time.perf_counter()
     failed = {}
+    # ipykernel loads a debugger where it finds one: half a second a kernel, for nobody
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
+    with contextlib.suppress(ImportError):
+        importlib.import_module("ipykernel.debugger")
+    del sys.modules["debugpy"]
     for name in order["modules"]:
         try:
             importlib.import_module(name)

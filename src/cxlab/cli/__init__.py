@@ -199,7 +199,7 @@ def demo(jobs: Jobs = 0, fresh: Fresh = False, warm: Warm = True, draws: Draws =
     from cxlab import batch, runs, synthetic
 
     root = runs.home()
-    with progress() as show:
+    with progress("making the demo world, reading its data") as show:
         synthetic.write(synthetic.generate(), root / "data" / "demo")
         result = batch.run(
             root / "params" / "demo.yaml",

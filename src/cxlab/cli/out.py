@@ -6,6 +6,8 @@ import contextlib
 import json
 import re
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +21,9 @@ if TYPE_CHECKING:
 
 
 # words for the end of a batch that do not explain themselves
-MEANT = {
-    "fresh": " (up to date)", "linked": " (up to date)", "kept": " (not asked for, last result)",
-    "stale": " (to be executed)",
-}  # fmt: skip
+MEANT = {"kept": " (not asked for, last result)", "stale": " (to be executed)"}
+MEANT |= dict.fromkeys(("fresh", "linked"), " (up to date)")
+QUIET = 10.0  # seconds without a line after which the screen says what is being done
 REASONS = 20  # told one by one; the others are counted
 
 
@@ -105,15 +106,48 @@ def rejected_for(rejects: list[dict[str, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
+def progress(first: str = "reading data", *, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
     """Give a callback that shows a batch: bars on a terminal, one line a notebook elsewhere; on stderr."""
     if quiet:
         yield lambda event: None
-    elif sys.stderr.isatty():
-        with _bars() as show:
-            yield show
-    else:
-        yield lambda event: print(line, file=sys.stderr, flush=True) if (line := _line(event)) else None
+        return
+    with _bars(first) if sys.stderr.isatty() else _lines(first) as show:
+        yield show
+
+
+@contextlib.contextmanager
+def _lines(first: str) -> Iterator[Callable[[Progress], None]]:
+    """Print a line for each notebook that ended; where none ends for a while, what is being done."""
+    doing, over, last = {"": first}, threading.Event(), time.monotonic()
+
+    def tell(line: str) -> None:
+        nonlocal last
+        last = time.monotonic()
+        print(plain(line), file=sys.stderr, flush=True)
+
+    def show(event: Progress) -> None:
+        name = f"{event.notebook} {_place(event)}"
+        if event.what == "cell":
+            doing.pop("", None)
+            doing[name] = f"{name} (cell {event.cell} of {event.cells})"
+            return
+        doing.pop(name, None)
+        if event.what != "done":
+            doing[""] = _line(event)
+        tell(_line(event))
+
+    def watch() -> None:
+        while not over.wait(QUIET / 10):
+            if doing and time.monotonic() - last > QUIET:
+                tell("... " + ", ".join(list(doing.values())))
+
+    thread = threading.Thread(target=watch, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield show
+    finally:
+        over.set()
+        thread.join()
 
 
 def _place(event: Progress) -> str:
@@ -129,7 +163,7 @@ def _line(event: Progress) -> str:
 
 
 @contextlib.contextmanager
-def _bars() -> Iterator[Callable[[Progress], None]]:
+def _bars(first: str) -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -138,7 +172,7 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bars(*columns, console=console, transient=True) as bars:
-        whole = bars.add_task("reading data", total=None)
+        whole = bars.add_task(first, total=None)
         running: dict[tuple[str, str, str], TaskID] = {}
 
         def show(event: Progress) -> None:

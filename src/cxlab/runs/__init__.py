@@ -80,7 +80,7 @@ __all__ = [
 ]
 
 
-def open(params_file: str | Path, *, brand: str = "", period: str = "", run_dir: str | Path = "") -> Run:
+def open(params_file: str | Path, *, brand: str | int = "", period: str | int = "", run_dir: str | Path = "") -> Run:
     """Open the run of a unit for a notebook.
 
     Parameters
@@ -88,7 +88,7 @@ def open(params_file: str | Path, *, brand: str = "", period: str = "", run_dir:
     params_file : str or Path
         The client's params file, relative to the working directory or to the repository's root.
     brand, period : str
-        Brand id and period label; empty for a unit that spans all of them.
+        Brand id and period label (papermill's ``-p period 2023`` is a number); empty for a unit that spans all of them.
     run_dir : str or Path
         The unit's open run folder (given by the batch), from the repository's root; empty in an analyst's session.
 
@@ -101,7 +101,7 @@ def open(params_file: str | Path, *, brand: str = "", period: str = "", run_dir:
     RunError
         If `run_dir` is not the open run of this unit.
     """
-    root = home()
+    root, brand, period = home(), str(brand), str(period)
     if run_dir:
         return _batch(root / run_dir, brand, period)
     params = load(_locate(str(params_file), root))

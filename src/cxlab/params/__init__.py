@@ -4,8 +4,7 @@
 >>> client = params.load("params/client.yaml")  # doctest: +SKIP
 """
 
-from cxlab.params.desugar import desugar
-from cxlab.params.load import dumps, expand, from_dict, load, place
+from cxlab.params.load import desugar, dumps, expand, from_dict, load, place
 from cxlab.params.models import Brand, Field, Input, Item, Params, Scale
 from cxlab.params.names import (
     find_brand,

@@ -102,12 +102,8 @@ class Field(Strict):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Field:
-        given = [
-            k
-            for k in ("column", "parts", "const", "from_", "expr")
-            if k in self.model_fields_set and getattr(self, k) is not None
-        ]
-        if len(given) != 1:
+        origins = self.model_fields_set & {"column", "parts", "const", "from_", "expr"}
+        if sum(getattr(self, name) is not None for name in origins) != 1:
             raise ValueError("give exactly one of column, parts, const, from, expr")
         return self
 
@@ -224,10 +220,9 @@ class Lookup(Strict):
     after: Ids = F(default_factory=list, description="lookups that must run before")
 
 
-class _Mapped(Strict):
-    """Keys every canonical table shares."""
+class _Keys(Strict):
+    """Keys that tie a row to a customer, a brand, a time and a place."""
 
-    from_: Id | None = F(None, alias="from", description="input the rows come from")
     customer: FieldLike | None = F(None, description="identity: resolved to one customer by the directory")
     system: Text | None = F(None, description="name of the id system the customer key belongs to; default: `id`")
     keys: dict[Id, FieldLike] = F(
@@ -243,6 +238,12 @@ class _Mapped(Strict):
         default_factory=dict, description="keep only rows with these values (others: out of scope)"
     )
     exclude: dict[Text, Names] = F(default_factory=dict, description="drop rows with these values (out of scope)")
+
+
+class _Mapped(_Keys):
+    """Keys every canonical table shares."""
+
+    from_: Id | None = F(None, alias="from", description="input the rows come from")
 
 
 class CustomersMap(_Mapped):
@@ -329,62 +330,43 @@ class ActionsMap(_Mapped):
     outcome: FieldLike | None = None
 
 
-def _many(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
+def _one_or_many(schema: dict[str, Any]) -> None:
+    """Let the JSON schema say that one mapping stands for a list of one."""
+    for name, part in schema["properties"].items():
+        schema["properties"][name] = {"anyOf": [part["items"], part]}
 
 
 class Tables(Strict):
     """Canonical tables; each is one mapping or a list of them (several inputs fill one table)."""
 
-    customers: Annotated[
-        list[CustomersMap], BeforeValidator(_many, json_schema_input_type=CustomersMap | list[CustomersMap])
-    ] = F(default_factory=list)
-    transactions: Annotated[
-        list[TransactionsMap], BeforeValidator(_many, json_schema_input_type=TransactionsMap | list[TransactionsMap])
-    ] = F(default_factory=list)
-    interactions: Annotated[
-        list[InteractionsMap], BeforeValidator(_many, json_schema_input_type=InteractionsMap | list[InteractionsMap])
-    ] = F(default_factory=list)
-    events: Annotated[list[EventsMap], BeforeValidator(_many, json_schema_input_type=EventsMap | list[EventsMap])] = F(
-        default_factory=list
-    )
-    responses: Annotated[
-        list[ResponsesMap], BeforeValidator(_many, json_schema_input_type=ResponsesMap | list[ResponsesMap])
-    ] = F(default_factory=list)
-    ratings: Annotated[
-        list[RatingsMap], BeforeValidator(_many, json_schema_input_type=RatingsMap | list[RatingsMap])
-    ] = F(default_factory=list)
-    comments: Annotated[
-        list[CommentsMap], BeforeValidator(_many, json_schema_input_type=CommentsMap | list[CommentsMap])
-    ] = F(default_factory=list)
-    invitations: Annotated[
-        list[InvitationsMap], BeforeValidator(_many, json_schema_input_type=InvitationsMap | list[InvitationsMap])
-    ] = F(default_factory=list)
-    actions: Annotated[
-        list[ActionsMap], BeforeValidator(_many, json_schema_input_type=ActionsMap | list[ActionsMap])
-    ] = F(default_factory=list)
+    model_config = ConfigDict(json_schema_extra=_one_or_many)
+
+    customers: list[CustomersMap] = F(default_factory=list)
+    transactions: list[TransactionsMap] = F(default_factory=list)
+    interactions: list[InteractionsMap] = F(default_factory=list)
+    events: list[EventsMap] = F(default_factory=list)
+    responses: list[ResponsesMap] = F(default_factory=list)
+    ratings: list[RatingsMap] = F(default_factory=list)
+    comments: list[CommentsMap] = F(default_factory=list)
+    invitations: list[InvitationsMap] = F(default_factory=list)
+    actions: list[ActionsMap] = F(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        return {k: v if isinstance(v, list) else [v] for k, v in value.items()} if isinstance(value, dict) else value
 
 
 XTable = Literal["responses", "ratings", "comments"]
+_XTables = Annotated[list[XTable], BeforeValidator(_as_list, json_schema_input_type=XTable | list[XTable])]
 
 
-class Source(Input):
+class Source(Input, _Keys):
     """Shorthand for one input and the X tables it fills; the loader turns it into `inputs` and `tables`."""
 
-    to: Annotated[list[XTable], BeforeValidator(_as_list, json_schema_input_type=XTable | list[XTable])] = F(
-        min_length=1
-    )
+    to: _XTables = F(min_length=1)
     shape: Literal["wide", "long"] = "wide"
     response_id: FieldLike | None = None
-    customer: FieldLike | None = None
-    system: Text | None = None
-    keys: dict[Id, FieldLike] = F(default_factory=dict)
-    brand: FieldLike | None = None
-    date: FieldLike | None = None
-    period: FieldLike | None = None
-    touchpoint: FieldLike | None = None
-    channel: FieldLike | None = None
-    link: FieldLike | None = None
     variant: FieldLike | None = None
     weight: FieldLike | None = None
     solicited: bool = True
@@ -396,8 +378,6 @@ class Source(Input):
     text: Names | None = None
     rating: FieldLike | None = None
     language: FieldLike | Literal["en", "zh", "auto"] | Annotated[str, F(pattern="^[a-z]{2}$")] = "auto"
-    where: dict[Text, Names] = F(default_factory=dict)
-    exclude: dict[Text, Names] = F(default_factory=dict)
 
 
 class Unlinked(Strict):
@@ -436,13 +416,8 @@ class Headline(Strict):
     metric: Literal["mean", "top_box", "csat", "nps", "ces"] | None = F(None, description="default: nps, else csat")
 
 
-Shares = Annotated[
-    dict[
-        Annotated[Text, BeforeValidator(_as_text, json_schema_input_type=str | int | float)], Annotated[float, F(ge=0)]
-    ],
-    F(min_length=1),
-    AfterValidator(_some),
-]
+_Group = Annotated[Text, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
+Shares = Annotated[dict[_Group, Annotated[float, F(ge=0)]], F(min_length=1), AfterValidator(_some)]
 
 
 class ModelSettings(Strict):

@@ -107,6 +107,17 @@ def test_missing_answers_are_weighed_not_dropped() -> None:
     assert mean.mean() == pytest.approx(full, abs=0.12)
 
 
+@pytest.mark.slow
+def test_the_pymc_statement_sampled_by_nuts_says_the_same(fitted: tuple) -> None:
+    data, _, told = fitted
+    tree = model.fit(data, model=model.build_model(data, Priors()), seed=1, draws=300, tune=300, chains=2)
+    assert tree.attrs["method"] == "nuts"
+    other = estimates.estimands(tree["posterior"].dataset, data)
+    for name in ("index", "path", "total_effect", "loading", "r2"):
+        off = np.abs(other[name].mean(("chain", "draw")) - told[name].mean(("chain", "draw")))
+        assert float((off / told[name].std(("chain", "draw")).clip(1e-3)).max()) < 0.35, name
+
+
 def test_what_no_data_could_tell_is_named() -> None:
     assert density.unidentified(small()) == ()
     lost = structure({"a": ["a1", "a2"], "s": ["s1", "s2", "s3"], "b": ["b1", "b2", "b3"]}, {"s": ["b"]}, target="s")

@@ -153,10 +153,8 @@ def structure(
     for to, origins in paths.items():
         for name in [to, *origins]:
             if name not in blocks:
-                problems.append(
-                    Problem("a path names no latent", where=f"paths.{to}", value=name, allowed=", ".join(names),
-                            nearest=nearest(name, names))
-                )  # fmt: skip
+                what, near = "a path names no latent", nearest(name, names)
+                problems.append(Problem(what, where=f"paths.{to}", value=name, allowed=", ".join(names), nearest=near))
         if len(set(origins)) < len(origins):
             problems.append(Problem("a path is listed twice", where=f"paths.{to}", value=", ".join(origins)))
     if target not in blocks:
@@ -167,8 +165,8 @@ def structure(
         problems.append(Problem("no path leads to the target", where=f"paths.{target}", value=target))
     for name, item in (markers or {}).items():
         if item not in blocks.get(name, ()):
-            problems.append(Problem("the marker is no item of its latent", where=name, value=item,
-                                    allowed=", ".join(blocks.get(name, ()))))  # fmt: skip
+            allowed = ", ".join(blocks.get(name, ()))
+            problems.append(Problem("the marker is no item of its latent", where=name, value=item, allowed=allowed))
     graph = {name: [o for o in paths.get(name, ()) if o in blocks] for name in names}
     order: list[str] = []
     try:
@@ -281,12 +279,6 @@ class SemData:
     def points(self) -> np.ndarray:
         """Index points (0-100) of one standardised unit of each item, shape (J,)."""
         return np.asarray(100.0 * self.spread / (self.best - self.worst))
-
-    @property
-    def completed_share(self) -> float:
-        """Share of the respondents who enter completed, because few share their pattern."""
-        rest = self.exact.n[EXACT:].sum() if len(self.patterns.seen) > EXACT else 0.0
-        return float(rest / self.exact.n.sum())
 
 
 def count(values: np.ndarray, period: np.ndarray, weight: np.ndarray, *, periods: int) -> Patterns:

@@ -99,10 +99,10 @@ def unpack(points: np.ndarray, spec: Structure) -> Parts:
 
 def implied(parts: Parts, spec: Structure) -> np.ndarray:
     """Covariance of the items that the model implies, shape (m, J, J)."""
-    block, index = spec.of_item, np.arange(len(spec.items))
-    within = parts.latent[:, block][:, :, block] * parts.loading[:, :, None] * parts.loading[:, None, :]
+    strength, index = spec.member * parts.loading[:, :, None], np.arange(len(spec.items))
+    within = strength @ parts.latent @ np.swapaxes(strength, 1, 2)
     within[:, index, index] += parts.residual
-    return within
+    return np.asarray(within)
 
 
 class Density:
@@ -137,42 +137,42 @@ class Density:
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the log density and its gradient at a point (d,)."""
         spec, a, b, k = self.spec, self._a, self._b, len(self.spec.latents)
-        if not (x[b:] > _LEAST).all():
+        if not x[b:].min() > _LEAST:
             return float("-inf"), np.zeros_like(x)
-        parts = unpack(x[None], spec)
-        sigma, latent, total = implied(parts, spec)[0], parts.latent[0], parts.total[0]
-        inverse = np.linalg.inv(sigma)
-        fit = np.linalg.slogdet(sigma)[1] + float((self.covariance * inverse).sum())
+        (origin, to), sds, identity = spec.ends, bounded(x[b:]), np.eye(k)
+        path, strength, residual = np.zeros((k, k)), spec.member.copy(), spec.residual.copy()
+        path[to, origin], residual[spec.noisy] = x[:a], sds[k:] ** 2
+        strength[spec.free] *= x[a:b, None]
+        total = np.linalg.inv(identity - path)
+        v = total * sds[:k]
+        latent = v @ v.T
+        inverse = np.linalg.inv(strength @ latent @ strength.T + np.diag(residual))
+        fit = (self.covariance * inverse).sum() - np.linalg.slogdet(inverse)[1]
         by_sigma = -0.5 * self.freedom * (inverse - inverse @ self.covariance @ inverse)
-        strength = spec.member * parts.loading[0][:, None]
         pull = by_sigma @ strength
         up = total.T @ (strength.T @ pull)  # by what moves a latent, its covariance (latent) to the right
-        origin, to = spec.ends
-        sds = bounded(x[b:])
-        slope = np.concatenate(
-            [
-                2.0 * (up @ latent)[to, origin],
-                2.0 * ((pull @ latent) * spec.member).sum(axis=1)[spec.free],
-                2.0 * sds[:k] * np.einsum("ij,ji->i", up, total),
-                2.0 * sds[k:] * by_sigma.diagonal()[spec.noisy],
-            ]
-        )
-        inside = 1.0 / (1.0 + np.exp(-np.clip(x[b:] / SOFT, -700.0, 700.0)))  # of sd by u
+        slope = np.empty_like(x)
+        slope[:a] = 2.0 * (up @ latent)[to, origin]
+        slope[a:b] = 2.0 * ((pull @ latent) * spec.member).sum(axis=1)[spec.free]
+        slope[b : b + k] = 2.0 * sds[:k] * (up * total.T).sum(axis=1)
+        slope[b + k :] = 2.0 * sds[k:] * by_sigma.diagonal()[spec.noisy]
+        inside = -np.expm1(-sds / SOFT)  # of sd by u
         slope[b:] *= inside
         if self.prior is not None:
             slope[:a] -= x[:a] / self.prior.path_sd**2
             slope[a:b] -= (x[a:b] - 1.0) / self.prior.loading_sd**2
             slope[b:] += ((self.prior.sd_shape - 1.0) / sds - self.prior.sd_rate) * inside + (1.0 - inside) / SOFT
-        return -0.5 * self.freedom * fit + float(self.log_prior(x[None])[0]), slope
+        return float(-0.5 * self.freedom * fit + self.log_prior(x[None], sds[None])[0]), slope
 
-    def log_prior(self, points: np.ndarray) -> np.ndarray:
+    def log_prior(self, points: np.ndarray, sds: np.ndarray | None = None) -> np.ndarray:
         """Log prior of points (m, d) up to a constant, Jacobians of the sds included, shape (m,)."""
         prior, a, b = self.prior, self._a, self._b
         if prior is None:
             return np.zeros(len(points))
-        sds = bounded(points[:, b:])
-        value = ((prior.sd_shape - 1.0) * np.log(sds) - prior.sd_rate * sds).sum(axis=1)
-        value -= np.logaddexp(0.0, -points[:, b:] / SOFT).sum(axis=1)
+        sds = bounded(points[:, b:]) if sds is None else sds
+        value = (np.log(sds) * (prior.sd_shape - 1.0) - prior.sd_rate * sds + np.log(-np.expm1(-sds / SOFT))).sum(
+            axis=1
+        )
         value -= 0.5 * (points[:, :a] ** 2).sum(axis=1) / prior.path_sd**2
         return np.asarray(value - 0.5 * ((points[:, a:b] - 1.0) ** 2).sum(axis=1) / prior.loading_sd**2)
 

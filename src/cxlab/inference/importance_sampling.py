@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 KHAT: Final = 0.7  # above it importance weights are not to be trusted, whatever their number
 DEGREES: Final = 10.0  # of freedom of the proposal: heavier tails than the normal bound the weights
-ROUNDS: Final = 6  # of proposals, each from the moments that the one before found
+ROUNDS: Final = 4  # of proposals, each from the moments that the one before found
 TEMPERS: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)  # powers of weights: flat enough to tell moments
 LEAST_ESS: Final = 0.2  # effective share of the proposals below which NUTS is the cheaper way
 STEP: Final = 1e-4  # of differences

@@ -115,6 +115,15 @@ def impute(copula: Copula, codes: np.ndarray, *, times: int, seed: int) -> np.nd
     return out
 
 
+def repeated(copula: Copula, codes: np.ndarray, *, times: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return respondents without blanks, those who left some `times` times, and how many rows stand for each."""
+    gaps = (codes == BLANK).any(axis=1)
+    size = np.where(gaps, times, 1)
+    out = np.repeat(codes, size, axis=0)
+    out[np.repeat(gaps, size)] = impute(copula, codes[gaps], times=times, seed=seed).reshape(-1, codes.shape[1])
+    return out, size
+
+
 def _outcome(data: DriverData) -> np.ndarray:
     """The outcome as places of codes; a continuous one in up to ten classes of equal size."""
     if data.kind != "continuous":

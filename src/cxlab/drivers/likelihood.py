@@ -1,21 +1,83 @@
 """How probable the outcomes are, given the effects of codes: value, gradient, curvature; blanks averaged out.
 
 A respondent with blanks stands in several rows, one an imputation drawn from what the other ratings say of the blanks;
-the probability of the outcome is the average over them. The unknowns here are flat: the effects of the columns of the
-design, then the tail: of an ordinal outcome the first cut and the logs of the distances to the next ones, of a
-continuous one the mean and the log of the sd (see `Rows`).
+the probability of the outcome is the average over them. The unknowns are flat: the effects of the columns of the
+design, then the tail: the cuts of an ordinal outcome, the mean and one over the sd of a continuous one. In them each
+answer is a sum of terms of one linear predictor each::
+
+    log P(y) = log logistic(cut_y - eta) + log logistic(eta - cut_{y-1}) + log(1 - exp(cut_{y-1} - cut_y))
+    log p(y) = -(y / sd - mean - eta)^2 / 2 + log(1 / sd)
+
+whose last one depends on the tail alone. So gradient and curvature are those of logistic and of plain regression.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from cxlab.drivers.data import Kind
+from cxlab.drivers import imputation
+from cxlab.drivers.data import BLANK, NOT_USED, DriverData
+from cxlab.drivers.imputation import Copula
+from cxlab.drivers.parameters import Layout, Shape
 
 CHUNK: Final = 30_000  # rows worked on at once
+TIMES: Final = 20  # imputations of a respondent with blanks ..
+MOST_ROWS: Final = 800_000  # .. fewer where there would be more rows than this
+LEAST_TIMES: Final = 5
+_TINY: Final = 1e-300
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Respondents with an outcome; those with blanks several times.
+
+    Attributes
+    ----------
+    codes : array of int, shape (R, A)
+        -2 not used; no blanks.
+    first : array of int, shape (N,)
+        First row of each respondent.
+    who : array of int, shape (N,)
+        Their places in the data.
+    part : array, shape (R,)
+        Share of a respondent's imputations that a row stands for.
+    """
+
+    codes: np.ndarray
+    first: np.ndarray
+    who: np.ndarray
+    part: np.ndarray
+
+    def by_row(self, values: np.ndarray) -> np.ndarray:
+        """Values of the data's respondents as values of the rows."""
+        return np.repeat(values[self.who], np.diff(np.append(self.first, len(self.codes))), axis=0)
+
+
+def completed(data: DriverData, copula: Copula | None, *, seed: int, times: int = TIMES) -> Completed:
+    """Fill the blanks of the respondents with an outcome."""
+    who = np.flatnonzero(data.answered)
+    codes = data.codes[who]
+    gaps = (codes == BLANK).any(axis=1)
+    if copula is None or not gaps.any():
+        return as_they_are(codes, who)
+    times = int(np.clip(MOST_ROWS // gaps.sum(), LEAST_TIMES, times))
+    filled, size = imputation.repeated(copula, codes, times=times, seed=seed)
+    person = np.repeat(np.arange(len(who)), size)
+    key = filled.astype(np.int64) @ np.random.default_rng(0).integers(1, 2**62, filled.shape[1])
+    order = np.lexsort((key, person))  # the same imputation of one respondent is one row
+    new = np.flatnonzero((np.diff(key[order], prepend=0) != 0) | (np.diff(person[order], prepend=-1) != 0))
+    count = np.diff(np.append(new, len(order)))
+    first = np.searchsorted(person[order][new], np.arange(len(who)))
+    return Completed(filled[order][new], first, who, count / size[person[order][new]])
+
+
+def as_they_are(codes: np.ndarray, who: np.ndarray) -> Completed:
+    """Respondents without blanks, each in one row."""
+    return Completed(codes, np.arange(len(who)), who, np.ones(len(who)))
 
 
 @dataclass(frozen=True)
@@ -27,144 +89,136 @@ class Rows:
     columns : array of int, shape (R, A)
         Column of the design that holds each attribute's state.
     group : array of int, shape (R,)
-        Group whose own slopes apply; only looked at when `slopes` > 0.
+        Group whose own slopes apply.
     score : array, shape (D,)
         What a column counts for in the groups' slopes: place of the code from -1 to 1 about the users' mean.
-    slopes : int
+    groups : int
         Number of groups with slopes and an average of their own; 0: none.
     first : array of int, shape (N,)
         First row of each respondent; rows of one respondent stand together.
     y : array, shape (R,)
         Place of the code, or the standardised value.
+    part : array, shape (R,)
+        Share of a respondent's imputations that a row stands for.
     weight : array, shape (N,)
     codes : int
         Codes of the outcome; 0 if continuous.
-    kind : str
     """
 
     columns: np.ndarray
     group: np.ndarray
     score: np.ndarray
-    slopes: int
+    groups: int
     first: np.ndarray
     y: np.ndarray
+    part: np.ndarray
     weight: np.ndarray
     codes: int
-    kind: Kind
 
     @property
     def effects(self) -> int:
         """Number of effects: columns, then the groups' averages and slopes."""
-        return len(self.score) + self.slopes * (1 + self.columns.shape[1])
+        return len(self.score) + self.groups * (1 + self.columns.shape[1])
 
     @property
-    def tail(self) -> int:
-        """Number of unknowns after the effects."""
-        return self.codes - 1 if self.codes else 2
+    def has_blanks(self) -> bool:
+        """Whether a respondent stands in several rows."""
+        return len(self.first) < len(self.y)
 
     def design(self, rows: slice) -> np.ndarray:
         """Dense design of some rows, shape (rows, effects)."""
         columns = self.columns[rows]
         n, a = columns.shape
         x = np.zeros((n, self.effects), np.float32 if len(self.y) > 2 * CHUNK else np.float64)
-        at = np.arange(n)
+        at, d = np.arange(n), len(self.score)
         x[at[:, None], columns] = 1.0
-        if self.slopes:
-            d = len(self.score)
+        if self.groups:
             x[at, d + self.group[rows]] = 1.0
-            place = d + self.slopes + self.group[rows][:, None] * a + np.arange(a)
-            x[at[:, None], place] = self.score[columns]
+            x[at[:, None], d + self.groups + self.group[rows][:, None] * a + np.arange(a)] = self.score[columns]
         return x
 
-    def chunks(self) -> list[tuple[slice, slice]]:
-        """Respondents and their rows, in pieces of moderate size."""
+    def chunks(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Respondents, their rows, and where among these each respondent begins, in pieces of moderate size."""
         ends = np.append(self.first[1:], len(self.y))
-        pieces, start, n = [], 0, len(self.first)
-        while start < n:
+        start = 0
+        while start < len(self.first):
             stop = max(int(np.searchsorted(ends, self.first[start] + CHUNK, side="right")), start + 1)
-            pieces.append((slice(start, stop), slice(int(self.first[start]), int(ends[stop - 1]))))
+            begin = int(self.first[start])
+            yield slice(start, stop), slice(begin, int(ends[stop - 1])), self.first[start:stop] - begin
             start = stop
-        return pieces
+
+    def inner(self) -> np.ndarray:
+        """Weighted answers of the codes between two cuts, shape (K - 2,)."""
+        return np.bincount(self.y[self.first], weights=self.weight, minlength=self.codes)[1:-1]
 
 
-def cuts(tail: np.ndarray) -> np.ndarray:
-    """Cuts from the first one and the logs of the distances; any leading shape."""
-    return np.concatenate([tail[..., :1], tail[..., :1] + np.cumsum(np.exp(tail[..., 1:]), axis=-1)], axis=-1)
-
-
-def pointwise(rows: Rows, point: np.ndarray) -> np.ndarray:
+def pointwise(rows: Rows, unknowns: np.ndarray) -> np.ndarray:
     """Log probability of each respondent's outcome at many points: (S, unknowns) -> (S, N)."""
-    out = np.empty((len(point), len(rows.first)))
-    effects, tail = point[:, : rows.effects], point[:, rows.effects :]
-    for who, where in rows.chunks():
+    out = np.empty((len(unknowns), len(rows.first)))
+    for who, where, first in rows.chunks():
         x = rows.design(where)
-        first = rows.first[who] - where.start
-        size = np.diff(np.append(first, len(x)))
         each = max(1, int(2e6 // len(x)))
-        for s in range(0, len(point), each):
-            part = slice(s, s + each)
-            eta = x @ effects[part].T.astype(x.dtype)
-            if rows.kind == "continuous":
-                out[part, who] = _average(row_log(rows, where, eta, tail[part]), first).T
-                continue
-            p = _probability(rows, where, eta, tail[part])
-            if len(first) < len(x):
-                p = np.add.reduceat(p, first, axis=0) / size[:, None].astype(x.dtype)
-            out[part, who] = np.log(np.maximum(p, 1e-37)).T
+        for s in range(0, len(unknowns), each):
+            part = unknowns[s : s + each]
+            log_p = row_log(rows, where, x @ part[:, : rows.effects].T.astype(x.dtype), part[:, rows.effects :])
+            out[s : s + each, who] = averaged(log_p, first, rows.part[where]).T
     return out
 
 
-def _probability(rows: Rows, where: slice, eta: np.ndarray, tail: np.ndarray) -> np.ndarray:
-    """Probability of each row's code: eta (rows, S), overwritten, tail (S, q) -> (rows, S).
-
-    F(c_y - eta) - F(c_{y-1} - eta) = (1 - exp(-gap)) / ((1 + exp(eta - c_y)) (1 + exp(c_{y-1} - eta))).
-    """
-    y, k = rows.y[where], rows.codes - 1
-    cut = cuts(tail)
+def row_log(rows: Rows, where: slice, eta: np.ndarray, tail: np.ndarray) -> np.ndarray:
+    """Log probability of each row's outcome: eta (rows, S), overwritten, tail (S, q) -> (rows, S)."""
+    y = rows.y[where]
+    if not rows.codes:
+        z = y[:, None] * tail[:, 1] - tail[:, 0] - eta
+        return np.asarray(-0.5 * z**2 + np.log(np.maximum(tail[:, 1], _TINY) / np.sqrt(2 * np.pi)))
+    # F(c_y - eta) - F(c_{y-1} - eta) = (1 - exp(-gap)) / ((1 + exp(eta - c_y)) (1 + exp(c_{y-1} - eta)))
     none = np.zeros((len(tail), 1))
-    above = np.concatenate([np.exp(-cut.clip(-60, 60)), none], axis=1).astype(eta.dtype)
-    below = np.concatenate([none, np.exp(cut.clip(-60, 60))], axis=1).astype(eta.dtype)
-    gap = np.ones((len(tail), k + 1))
-    gap[:, 1:k] = -np.expm1(-np.diff(cut, axis=1))
-    gap = gap.astype(eta.dtype)
-    np.clip(eta, -25, 25, out=eta)
-    e = np.exp(eta, out=eta)
+    above = np.concatenate([np.exp(-tail.clip(-60, 60)), none], axis=1).astype(eta.dtype)
+    below = np.concatenate([none, np.exp(tail.clip(-60, 60))], axis=1).astype(eta.dtype)
+    gap = np.ones((len(tail), rows.codes))
+    gap[:, 1:-1] = -np.expm1(-np.diff(tail, axis=1))
+    e = np.exp(np.clip(eta, -25, 25, out=eta), out=eta)
     out = below[:, y].T / e
     out += 1
     e *= above[:, y].T
     e += 1
     out *= e
-    return np.divide(gap[:, y].T, out, out=out)
+    return np.log(np.maximum(np.divide(gap.astype(eta.dtype)[:, y].T, out, out=out), 1e-37))
 
 
-def total(rows: Rows, point: np.ndarray) -> np.ndarray:
+def averaged(log_p: np.ndarray, first: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Log of the mean over the rows of each respondent: (rows, S) -> (N, S)."""
+    if len(first) == len(log_p):
+        return log_p
+    top = np.maximum.reduceat(log_p, first, axis=0)
+    above = np.exp(log_p - np.repeat(top, np.diff(np.append(first, len(log_p))), axis=0))
+    return np.log(np.add.reduceat(above * part[:, None].astype(log_p.dtype), first, axis=0)) + top
+
+
+def total(rows: Rows, unknowns: np.ndarray) -> np.ndarray:
     """Weighted log-likelihood at many points: (S, unknowns) -> (S,)."""
-    out = np.zeros(len(point))
     each = max(1, int(2e7 // max(len(rows.first), 1)))
-    for s in range(0, len(point), each):
-        out[s : s + each] = pointwise(rows, point[s : s + each]) @ rows.weight
-    return out
+    parts = [pointwise(rows, unknowns[s : s + each]) @ rows.weight for s in range(0, len(unknowns), each)]
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
 class Quadratic:
-    """The log-likelihood about a point: quadratic in the effects and cuts, but for the widths of the codes.
+    """The log-likelihood about a point: quadratic in the unknowns, but for what depends on the tail alone.
 
-    The probability of a code between two cuts has a factor that depends on their distance alone and bends sharply where
-    few gave that code; it is the same in all rows of a respondent, costs nothing and is kept exact.
+    The probability of a code between two cuts has a factor that depends on their distance and bends sharply where few
+    gave that code; it is the same in all rows of a respondent, costs nothing and is kept exact.
 
     Attributes
     ----------
-    point : array, shape (unknowns,)
-        Effects, then cuts (mean and log sd, if continuous).
+    point, gradient : arrays, shape (unknowns,)
     value : float
         Of the quadratic part there, weighted.
-    gradient, hessian : arrays, shapes (unknowns,), (unknowns, unknowns)
-        Of the quadratic part.
+    hessian : array, shape (unknowns, unknowns)
     inner : array, shape (K - 2,)
-        Weighted answers of the codes between two cuts; empty if continuous.
-    cut : bool
-        Whether the tail is cuts.
+        Weighted answers between two cuts; the weight of all if continuous.
+    tail : int
+        Unknowns that are cuts; 0 if continuous.
     """
 
     point: np.ndarray
@@ -173,41 +227,46 @@ class Quadratic:
     hessian: np.ndarray
     inner: np.ndarray
     tail: int
-    cut: bool
 
-    def __call__(self, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Value (S,) and gradient (S, unknowns) at unknowns whose tail is the first cut and log distances."""
-        at = psi
-        p = psi.shape[1] - self.tail
-        if self.cut:
-            at = np.concatenate([psi[:, :p], cuts(psi[:, p:])], axis=1)
-        away = at - self.point
+    def __call__(self, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (S,) and gradient (S, unknowns); minus infinity where cuts are out of order."""
+        away = unknowns - self.point
         bent = away @ self.hessian
         value = self.value + away @ self.gradient + 0.5 * (bent * away).sum(axis=1)
         slope = self.gradient + bent
-        if self.cut:
-            slope[:, p:] = np.cumsum(slope[:, : p - 1 : -1][:, : self.tail], axis=1)[:, ::-1]
-            width = np.exp(psi[:, p + 1 :])
-            slope[:, p + 1 :] *= width
-            value = value + np.log(np.maximum(-np.expm1(-width), 1e-300)) @ self.inner
-            slope[:, p + 1 :] += self.inner * width / np.maximum(np.expm1(np.minimum(width, 700)), 1e-300)
-        return value, slope
+        own, by_tail = _tail(unknowns, self.inner, self.tail)
+        slope[:, unknowns.shape[1] - by_tail.shape[1] :] += by_tail
+        return value + own, slope
 
-    def curvature(self, psi: np.ndarray) -> np.ndarray:
-        """Matrix of second derivatives by effects and tail at one point, shape (unknowns, unknowns)."""
-        step = 1e-5 * np.eye(len(psi))
-        matrix = (self(psi + step)[1] - self(psi - step)[1]) / 2e-5
+    def curvature(self, unknowns: np.ndarray) -> np.ndarray:
+        """Matrix of second derivatives at one point."""
+        step = 1e-5 * np.eye(len(unknowns))
+        matrix = (self(unknowns + step)[1] - self(unknowns - step)[1]) / 2e-5
         return (matrix + matrix.T) / 2
 
 
-def expand(rows: Rows, psi: np.ndarray, *, scores: bool = False) -> tuple[Quadratic, np.ndarray, np.ndarray]:
+def _tail(unknowns: np.ndarray, inner: np.ndarray, tail: int) -> tuple[np.ndarray, np.ndarray]:
+    """What depends on the tail alone, and its gradient by the last unknowns."""
+    if not tail:
+        rate = np.maximum(unknowns[:, -1:], _TINY)
+        return inner * np.log(rate)[:, 0], inner / rate
+    gap = np.diff(unknowns[:, unknowns.shape[1] - tail :], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(gap > 0, np.log(-np.expm1(-np.abs(gap))), -np.inf) @ inner if len(inner) else 0.0
+    pull = inner / np.expm1(np.clip(gap, 1e-12, 700))
+    slope = np.zeros((len(unknowns), tail))
+    slope[:, 1:] += pull
+    slope[:, :-1] -= pull
+    return value + np.zeros(len(unknowns)), slope
+
+
+def expand(rows: Rows, unknowns: np.ndarray, *, scores: bool = False) -> tuple[Quadratic, np.ndarray, np.ndarray]:
     """Expand the weighted log-likelihood about a point.
 
     Parameters
     ----------
     rows : Rows
-    psi : array, shape (unknowns,)
-        Effects and tail.
+    unknowns : array, shape (unknowns,)
     scores : bool
         Whether each respondent's gradient is wanted.
 
@@ -217,109 +276,174 @@ def expand(rows: Rows, psi: np.ndarray, *, scores: bool = False) -> tuple[Quadra
     each : array, shape (N,)
         Log probability of each outcome, unweighted.
     scores : array, shape (N, unknowns) or (0, unknowns)
-        Its gradient by effects and tail.
+        Its gradient.
     """
-    p, q = rows.effects, rows.tail
-    ordinal = rows.kind != "continuous"
-    tail = cuts(psi[p:]) if ordinal else psi[p:]
-    value, gradient, hessian = 0.0, np.zeros(p + q), np.zeros((p + q, p + q))
-    each = np.empty(len(rows.first))
-    slopes: list[np.ndarray] = []
-    for who, where in rows.chunks():
-        x = rows.design(where)
-        small = x.dtype
-        first = rows.first[who] - where.start
-        eta = (x @ psi[:p].astype(small)).astype(float)
-        part = _derivatives(rows, where, eta, tail)
-        mean = _average(part.log_p[:, None], first)[:, 0]
-        size = np.diff(np.append(first, len(x)))
-        share = np.exp(part.log_p - np.repeat(mean, size)) / np.repeat(size, size)
+    size = len(unknowns)
+    value, gradient, hessian = 0.0, np.zeros(size), np.zeros((size, size))
+    each, by_person = np.empty(len(rows.first)), [np.empty((0, size))]
+    for who, where, first in rows.chunks():
+        terms = [(z, *_term(z @ unknowns.astype(z.dtype), rows.codes)) for z in _predictors(rows, where)]
+        log_p = sum(log for _, log, _, _ in terms)
+        mean = averaged(log_p[:, None], first, rows.part[where])[:, 0]
+        count = np.diff(np.append(first, len(log_p)))
+        share = np.exp(log_p - np.repeat(mean, count)) * rows.part[where]
         weight = rows.weight[who]
-        by_row = share * np.repeat(weight, size)
+        by_row = share * np.repeat(weight, count)
         value += float(weight @ mean)
         each[who] = mean
-        full = np.concatenate([x * part.slope[:, None].astype(small), part.tail.astype(small)], axis=1)
-        hessian[:p, :p] += x.T @ (x * (by_row * part.curve)[:, None].astype(small))
-        hessian[:p, p:] += x.T @ (part.cross * by_row[:, None]).astype(small)
-        hessian[p:, p:] += np.einsum("i,ijk->jk", by_row, part.corner) if not ordinal else np.diag(by_row @ part.corner)
-        if len(first) < len(x):
-            root = np.sqrt(by_row)[:, None].astype(small) * full
-            full = np.add.reduceat(full * share[:, None].astype(small), first, axis=0)
-            back = np.sqrt(weight)[:, None].astype(small) * full
+        score = sum(z * slope[:, None].astype(z.dtype) for z, _, slope, _ in terms)
+        for z, _, _, curve in terms:
+            hessian += z.T @ (z * (by_row * curve)[:, None].astype(z.dtype))
+        if len(first) < len(log_p):  # the mixture over imputations: Louis' formula
+            root = np.sqrt(by_row)[:, None].astype(score.dtype) * score
+            score = np.add.reduceat(score * share[:, None].astype(score.dtype), first, axis=0)
+            back = np.sqrt(weight)[:, None].astype(score.dtype) * score
             hessian += root.T @ root - back.T @ back
-        gradient += (weight.astype(small) @ full).astype(float)
+        gradient += weight @ score.astype(float)
         if scores:
-            slopes.append(full.astype(float))
-    hessian[p:, :p] = hessian[:p, p:].T
-    inner: np.ndarray = np.zeros(0)
-    y = rows.y[rows.first]
-    if ordinal and q > 1:
-        gap = np.diff(tail)
-        inner = np.bincount(y, weights=rows.weight, minlength=rows.codes)[1:q]
-        between = (y > 0) & (y < q)
-        each[between] += np.log(np.maximum(-np.expm1(-gap), 1e-300))[y[between] - 1]
-    rowwise = np.concatenate(slopes) if scores else np.empty((0, p + q))
-    if scores and ordinal and q > 1:
-        push = 1 / np.expm1(np.clip(gap, 1e-12, 700))
-        mid = np.flatnonzero(between)
-        rowwise[mid, p + y[mid]] += push[y[mid] - 1]
-        rowwise[mid, p + y[mid] - 1] -= push[y[mid] - 1]
-        rowwise[:, p:] = np.cumsum(rowwise[:, : p - 1 : -1][:, :q], axis=1)[:, ::-1]
-        rowwise[:, p + 1 :] *= gap
-    point = np.concatenate([psi[:p], tail])
-    return Quadratic(point, value, gradient, hessian, inner, q, ordinal), each, rowwise
+            by_person.append(score.astype(float))
+    inner = rows.inner() if rows.codes else np.array([rows.weight.sum()])
+    cuts = rows.codes - 1 if rows.codes else 0
+    around = Quadratic(unknowns.copy(), value, gradient, hessian, inner, cuts)
+    wholes = np.concatenate(by_person)
+    if rows.codes:
+        middle = np.flatnonzero((rows.y[rows.first] > 0) & (rows.y[rows.first] < cuts))
+        kinds = np.eye(max(rows.codes - 2, 0))[rows.y[rows.first][middle] - 1]
+        own = [_tail(unknowns[None], kind, cuts) for kind in np.eye(max(rows.codes - 2, 0))]
+        each[middle] += kinds @ np.array([o[0][0] for o in own]) if own else 0.0
+        if scores and own:
+            wholes[middle, rows.effects :] += kinds @ np.array([o[1][0] for o in own])
+    else:
+        log, slope = _tail(unknowns[None], np.ones(1), 0)
+        each += log[0] - 0.5 * np.log(2 * np.pi)
+        wholes[:, -1] += slope[0, 0]
+    return around, each, wholes
 
 
-@dataclass(frozen=True)
-class _Rowwise:
-    """Of each row, without the factor of the distance between its cuts: log probability and derivatives."""
+def _predictors(rows: Rows, where: slice) -> list[np.ndarray]:
+    """Designs (rows, unknowns) of the linear predictors: how far below the upper cut and above the lower one."""
+    x, y = rows.design(where), rows.y[where]
+    if not rows.codes:
+        return [np.concatenate([-x, np.full((len(x), 1), -1, x.dtype), y[:, None].astype(x.dtype)], axis=1)]
+    code = np.eye(rows.codes, dtype=x.dtype)[y]
+    upper, lower = np.concatenate([-x, code[:, :-1]], axis=1), np.concatenate([x, -code[:, 1:]], axis=1)
+    upper[y == rows.codes - 1], lower[y == 0] = 0.0, 0.0  # no cut above the best code, none below the worst
+    return [upper, lower]
 
-    log_p: np.ndarray  # (rows,)
-    slope: np.ndarray  # (rows,) by eta
-    tail: np.ndarray  # (rows, q) by cuts, or mean and log sd
-    curve: np.ndarray  # (rows,) second, by eta
-    cross: np.ndarray  # (rows, q)
-    corner: np.ndarray  # (rows, q): the diagonal; continuous: (rows, 2, 2)
 
-
-def _derivatives(rows: Rows, where: slice, eta: np.ndarray, tail: np.ndarray) -> _Rowwise:
-    y, n = rows.y[where], len(eta)
-    if rows.kind == "continuous":
-        scaled = y * np.exp(-tail[1])
-        z = scaled - tail[0] - eta
-        log_p = -0.5 * z**2 - tail[1] - 0.5 * np.log(2 * np.pi)
-        corner = -np.stack([np.ones(n), scaled, scaled, scaled**2 + z * scaled], axis=1).reshape(n, 2, 2)
-        first = np.stack([z, z * scaled - 1.0], axis=1)
-        return _Rowwise(log_p, z, first, -np.ones(n), -np.stack([np.ones(n), scaled], axis=1), corner)
+def _term(z: np.ndarray, codes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log density of linear predictors, its slope and curvature by them."""
     from scipy.special import expit, log_expit
 
-    k, at = rows.codes - 1, np.arange(n)
-    up, low = np.flatnonzero(y < k), np.flatnonzero(y > 0)
-    above, below, log_p = np.ones(n), np.zeros(n), np.zeros(n)
-    above[up], below[low] = expit(tail[y[up]] - eta[up]), expit(tail[y[low] - 1] - eta[low])
-    log_p[up] += log_expit(tail[y[up]] - eta[up])
-    log_p[low] += log_expit(eta[low] - tail[y[low] - 1])
-    first, cross = np.zeros((n, k)), np.zeros((n, k))
-    first[at[up], y[up]] = (1 - above)[up]
-    first[at[low], y[low] - 1] = -below[low]
-    bent_up, bent_low = above * (1 - above), below * (1 - below)
-    cross[at[up], y[up]] = bent_up[up]
-    cross[at[low], y[low] - 1] = bent_low[low]
-    return _Rowwise(log_p, above + below - 1.0, first, -(bent_up + bent_low), cross, -cross)
+    z = z.astype(float)
+    if not codes:
+        return -0.5 * z**2, -z, -np.ones(len(z))
+    p = expit(-z)
+    empty = z == 0.0  # rows without that cut, but for a set of measure 0
+    return np.where(empty, 0.0, log_expit(z)), np.where(empty, 0.0, p), np.where(empty, 0.0, -p * (1 - p))
 
 
-def _average(log_p: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Log of the mean over the rows of each respondent: (rows, S) -> (N, S)."""
-    if len(first) == len(log_p):
-        return log_p
-    top = np.maximum.reduceat(log_p, first, axis=0)
-    size = np.diff(np.append(first, len(log_p)))
-    return np.log(np.add.reduceat(np.exp(log_p - np.repeat(top, size, axis=0)), first, axis=0) / size[:, None]) + top
+def columns_of(sizes: tuple[int, ...], codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Columns of codes (A, Kmax) and of *not used* (A,), -1 where there is none, and their number."""
+    column = np.full((len(sizes), max(sizes)), -1)
+    unused = np.full(len(sizes), -1)
+    at = 0
+    for a, k in enumerate(sizes):
+        if (codes[:, a] == NOT_USED).any():
+            unused[a] = at
+            at += 1
+        column[a, :k] = np.arange(at, at + k)
+        at += k
+    return column, unused, at
 
 
-def row_log(rows: Rows, where: slice, eta: np.ndarray, tail: np.ndarray) -> np.ndarray:
-    """Log probability of each row's outcome, eta overwritten: eta (rows, S), tail (S, q) -> (rows, S)."""
-    if rows.kind == "continuous":
-        z = rows.y[where][:, None] * np.exp(-tail[:, 1]) - tail[:, 0] - eta
-        return -0.5 * z**2 - tail[:, 1] - 0.5 * np.log(2 * np.pi)
-    return np.log(np.maximum(_probability(rows, where, eta, tail), 1e-37))
+def moments(at: np.ndarray, weight: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the columns over rows, shapes (D,), (D, D)."""
+    share = weight / weight.sum()
+    second = np.zeros((size, size))
+    mean = np.bincount(at.ravel(), weights=np.repeat(share, at.shape[1]), minlength=size)
+    for s in range(0, len(at), CHUNK):
+        x = np.zeros((len(at[s : s + CHUNK]), size), np.float32)
+        x[np.arange(len(x))[:, None], at[s : s + CHUNK]] = 1.0
+        second += x.T @ (x * share[s : s + CHUNK, None].astype(np.float32))
+    np.fill_diagonal(second, mean)
+    return mean, second - np.outer(mean, mean)
+
+
+def user_share(mean: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Share of each code among the users of its attribute; of *not used* among all."""
+    out = mean.copy()
+    for row in column:
+        own = row[row >= 0]
+        out[own] /= max(mean[own].sum(), _TINY)
+    return out
+
+
+def standardised(data: DriverData) -> tuple[np.ndarray, float, float]:
+    """A continuous outcome with mean 0 and sd 1, and what was taken off."""
+    has = data.answered
+    share = data.weights[has] / data.weights[has].sum()
+    mean = float(share @ data.outcome[has])
+    sd = float(np.sqrt(share @ (data.outcome[has] - mean) ** 2))
+    return (data.outcome - mean) / sd, mean, sd
+
+
+def design(data: DriverData, done: Completed, *, shape: Shape) -> tuple[Layout, Rows]:
+    """Lay out the parameters and the rows of the likelihood."""
+    sizes = data.sizes
+    column, unused, d = columns_of(sizes, done.codes)
+    attribute = np.arange(len(sizes))
+    at = np.where(done.codes >= 0, column[attribute, np.maximum(done.codes, 0)], unused)
+    mean, spread = moments(at, done.by_row(data.weights) * done.part, d)
+    share = user_share(mean, column)
+    score = np.zeros(d)
+    for a, k in enumerate(sizes):
+        rise = np.linspace(-1, 1, k)
+        score[column[a, :k]] = rise - rise @ share[column[a, :k]]
+    codes = len(data.outcome_levels)
+    y = done.by_row(data.outcome.astype(int) if codes else standardised(data)[0])
+    group = done.by_row(data.group)
+    rows = Rows(at, group, score, len(data.groups), done.first, y, done.part, data.weights[done.who], codes)
+    return Layout(sizes, column, unused, share, spread, np.ones(len(sizes)), shape, len(data.groups), codes), rows
+
+
+def directed(layout: Layout, rows: Rows, *, surely: float = 3.0) -> Layout:
+    """Find attributes whose better codes go with worse outcomes beyond doubt, and turn their curves round.
+
+    A ridge on straight lines, sd 2 for the rise from the worst code to the best; `surely` is in posterior sds.
+    """
+    a, p, q = len(layout.sizes), rows.effects, layout.tail
+    has = np.flatnonzero(layout.unused >= 0)
+    lines = np.zeros((p + q, a + len(has) + q))
+    for i, k in enumerate(layout.sizes):
+        lines[layout.column[i, :k], i] = rows.score[layout.column[i, :k]] / 2
+    lines[layout.unused[has], a + np.arange(len(has))] = 1.0
+    lines[p:, a + len(has) :] = np.eye(q)
+    ridge = np.diag(np.concatenate([np.full(a + len(has), 1 / 4.0), np.full(q, 1e-3)]))
+    c = np.zeros(lines.shape[1])
+    c[a + len(has) :] = tail_of(rows)
+    best, step = -np.inf, np.zeros_like(c)
+    for _ in range(12):
+        around, each, _ = expand(rows, lines @ c)
+        value = float(rows.weight @ each - 0.5 * c @ ridge @ c)
+        if not value >= best:  # too far: come half of the way back
+            step = step / 2
+            c = c - step
+            continue
+        settled, best = value - best < 1e-2, value
+        curve = ridge - lines.T @ around.curvature(lines @ c) @ lines
+        if settled:
+            break
+        step = np.linalg.solve(curve, lines.T @ around((lines @ c)[None])[1][0] - ridge @ c)
+        c = c + step
+    sd = np.sqrt(np.diag(np.linalg.inv(curve)))
+    return replace(layout, direction=np.where(c[:a] < -surely * sd[:a], -1.0, 1.0))
+
+
+def tail_of(rows: Rows) -> np.ndarray:
+    """The tail if nothing had an effect: cuts of the outcome's own shares of codes, or mean 0 and sd 1."""
+    if not rows.codes:
+        return np.array([0.0, 1.0])
+    share = np.bincount(rows.y[rows.first], weights=rows.weight, minlength=rows.codes) + 0.5
+    below = np.cumsum(share / share.sum())[:-1]
+    return np.log(below / (1 - below))

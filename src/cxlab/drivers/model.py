@@ -26,8 +26,11 @@ they are: with twelve ratings that agree, a prior on each would say that nearly 
 
 Blanks are averaged over: the likelihood of a respondent is the mean over completed rows drawn from a Gaussian copula
 of the ratings (`cxlab.drivers.imputation`), which assumes that a blank depends on other answers only (missing at
-random). *Not used* is a state with its own effect: no rating is ever made up for it. A common factor of the ratings
-(halo) can be a term of its own. `direction_a` is 1 unless straight lines say the opposite beyond doubt.
+random). *Not used* is a state with its own effect: no rating is ever made up for it. `direction_a` is 1 unless straight
+lines say the opposite beyond doubt.
+
+Which shape of curves predicts best is judged by leave-one-out at the mode: without a respondent it moves by about one
+Newton step, so each left-out score follows from their gradient and the curvature (infinitesimal jackknife).
 
 Assumptions: respondents are independent given their ratings; effects add up on the latent scale; a better code never
 makes things worse (monotone). What it cannot say: that a rating causes the outcome; how ratings would move together if
@@ -37,101 +40,42 @@ References
 ----------
 Zhang, Naughton, Bondell and Reich (2022), The R2-D2 prior, doi:10.1080/01621459.2020.1825449.
 Buerkner and Charpentier (2020), Modelling monotonic effects of ordinal predictors, doi:10.1111/bmsp.12195.
+Giordano, Stephenson, Liu, Jordan and Broderick (2019), A Swiss army infinitesimal jackknife,
+doi:10.48550/arXiv.1806.00550.
+Rubin (1981), The Bayesian bootstrap, doi:10.1214/aos/1176345338.
 McKelvey and Zavoina (1975), A statistical model for ordinal dependent variables, doi:10.1080/0022250X.1975.9989847.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from cxlab.drivers import imputation, model_comparison, prediction, pymc_model, summary
-from cxlab.drivers import sampler as posterior
-from cxlab.drivers import simulate as worlds
-from cxlab.drivers.data import BLANK, DriverData, Kind, checked
-from cxlab.drivers.design import completed, design, directed, halo_scale
+from cxlab.drivers import imputation, likelihood, sampler
+from cxlab.drivers.data import BLANK, DriverData, Kind, model_data
 from cxlab.drivers.imputation import Copula
-from cxlab.drivers.monotonic import Shape
+from cxlab.drivers.likelihood import Rows, as_they_are, completed, design, directed, moments, standardised, user_share
+from cxlab.drivers.parameters import Layout, Prior, Priors, Shape
+from cxlab.errors import ModelError, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
     import pymc as pm
     import xarray as xr
 
-    from cxlab.drivers.monotonic import Shape
-
-MODEL: Final = "drivers"
 COMPARED_ROWS: Final = 4000  # respondents on whom shapes are compared ..
 COMPARED_TIMES: Final = 8  # .. with so many imputations of their blanks
+CLEARLY: Final = 2.0  # standard errors by which straight lines must be better than monotone curves ..
+LEAST: Final = 4.0  # .. and log units: smaller differences are not to be trusted however small their error
+WORLDS: Final = 40  # completed data sets, each with its own weights of the respondents
+TIMES: Final = 20  # imputations of a row with blanks that is predicted
+CELLS: Final = 4_000_000  # numbers held at once
 Monotone = Literal["auto", "yes", "linear", "free"]
 SHAPES: Final[dict[str, Shape]] = {"yes": "monotone", "linear": "linear", "free": "free"}
-
-
-@dataclass(frozen=True)
-class Priors:
-    """What is believed before the data."""
-
-    r2_a: float = 0.5  # beta weight of R2 near 0; share of the latent variance, no unit
-    r2_b: float = 1.0  # beta weight of R2 near 1; no unit
-    split: float = 0.5  # gamma weight of each squared strength; 0.5 = half-normal strengths, smaller = fewer drivers
-    step: float = 1.0  # Dirichlet weight of each step of a curve, in answers; 1 = any rising curve alike
-    unused_scale: float = 0.5  # sd of the effect of not having used, in rises of a middling attribute
-    concentration: float = 1.0  # Dirichlet weight of each code of the outcome, in answers
-    group_mean_scale: float = 0.5  # half-normal sd of the groups' averages, logits
-    group_slope_scale: float = 0.25  # half-normal sd of the groups' own rises, logits from middle to best code
-
-
-def model_data(
-    codes: np.ndarray,
-    outcome: np.ndarray,
-    *,
-    attributes: Sequence[str],
-    levels: Sequence[Sequence[float]],
-    kind: Kind,
-    outcome_levels: Sequence[float] = (),
-    weights: np.ndarray | None = None,
-    group: np.ndarray | None = None,
-    groups: Sequence[str] = (),
-    name: str = "outcome",
-    customers: np.ndarray | None = None,
-) -> DriverData:
-    """Check respondents and turn them into the model's data.
-
-    Parameters
-    ----------
-    codes : array of int, shape (N, A)
-        Place of each attribute's code among its `levels`, from 0; -1 a blank, -2 not used.
-    outcome : array, shape (N,)
-        Ordinal, binary: place of the code among `outcome_levels`, -1 if missing. Continuous: the value, NaN if missing.
-    attributes : sequence of str, length A
-        3 to 40 of them.
-    levels : sequence of A sequences
-        The legal codes of each attribute, worst to best; 2 to 11.
-    kind : str
-        ``ordinal``, ``binary`` or ``continuous``.
-    outcome_levels : sequence of float
-        The outcome's legal codes, worst to best; not for continuous outcomes.
-    weights : array, shape (N,), optional
-        Survey weights; scaled to the effective number of respondents.
-    group, groups : optional
-        Place of each respondent's group among `groups`, whose effects may differ.
-    name : str
-        What the outcome is called.
-    customers : array, shape (N,), optional
-        Customer ids.
-
-    Raises
-    ------
-    ModelError
-        With every problem found.
-    """
-    return checked(
-        codes, outcome, attributes=attributes, levels=levels, kind=kind, outcome_levels=outcome_levels,
-        weights=weights, group=group, groups=groups, name=name, customers=customers,
-    )  # fmt: skip
 
 
 def fit(
@@ -142,16 +86,14 @@ def fit(
     draws: int = 1000,
     chains: int = 4,
     monotone: Monotone = "auto",
-    halo: bool = False,
-    accept: float = posterior.ACCEPT,
-    tune: int = posterior.TUNE,
+    effort: int = 1,
 ) -> xr.DataTree:
     """Draw from the posterior.
 
     Parameters
     ----------
     data : DriverData
-        From `model_data`.
+        From `cxlab.drivers.data.model_data`.
     priors : Priors, optional
         By default ``Priors()``.
     seed, draws, chains : int
@@ -159,10 +101,8 @@ def fit(
     monotone : str
         ``yes`` rising curves, ``linear`` straight lines, ``free`` any curves, ``auto`` rising ones unless straight
         lines predict clearly better.
-    halo : bool
-        Whether a common factor of the ratings is a term of its own.
-    accept, tune : float, int
-        Share of the trajectories to be taken, and steps thrown away while adapting to it.
+    effort : int
+        Multiplies the steps of the sampler.
 
     Returns
     -------
@@ -170,9 +110,9 @@ def fit(
         ``posterior``: ``level_effect``, ``level_share`` (chain, draw, attribute, level; level 0 = not used, NaN beyond
         an attribute's codes; the weighted average effect over users is 0), ``contribution_cov``, ``net_cov`` (..,
         attribute, attribute_; the second one with the common factor of the ratings taken out), ``noise_var``, ``r2``,
-        ``cut`` (.., boundary) or ``location``; with groups ``group_rise``, ``group_mean``; with halo ``halo_effect``.
+        ``cut`` (.., boundary) or ``location``; with groups ``group_rise``, ``group_mean``.
         ``sample_stats``: ``diverging``. ``copula`` where there are blanks. ``choice``: scores of the shapes compared.
-        Attributes: ``method``, ``khat``, ``ess_share``, ``shape``, ``halo``, ``seed``.
+        Attributes: ``method``, ``khat``, ``ess_share``, ``shape``, ``seed``.
     """
     import xarray as xr
 
@@ -181,37 +121,22 @@ def fit(
     copula = imputation.fit(data, seed=_seed(random)) if (data.codes == BLANK).any() else None
     table, shape = None, SHAPES.get(monotone)
     if shape is None:
-        table = compare(data, priors=priors, seed=_seed(random), copula=copula, shapes=model_comparison.AUTOMATIC)
-        shape = model_comparison.chosen(table)
+        table = compare(data, priors=priors, seed=_seed(random), copula=copula, shapes=("monotone", "linear"))
+        shape = chosen(table)
     done = completed(data, copula, seed=_seed(random))
-    layout, rows = design(data, done, shape=shape, with_halo=halo)
-    layout = directed(layout, rows)
-    mode = posterior.climb(layout, rows, priors)
-    drawn = posterior.draw(layout, rows, priors, mode, draws=draws, chains=chains, seed=_seed(random),
-                           accept=accept, tune=tune)  # fmt: skip
-    found = summary.dataset(data, done, layout, rows, priors, drawn.theta, seed=_seed(random))
+    layout, rows = design(data, done, shape=shape)
+    prior = Prior(directed(layout, rows), priors)
+    drawn = sampler.draw(prior, rows, draws=draws, chains=chains, seed=_seed(random), effort=effort)
     parts = {
-        "posterior": found,
+        "posterior": posterior(data, prior, rows, drawn.z, seed=_seed(random)),
         "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), drawn.diverging)}),
     }
-    if halo:
-        scale = halo_scale(done, data.weights[done.who])
-        parts["halo"] = xr.Dataset(
-            {
-                "mean": ("attribute", scale.mean),
-                "sd": ("attribute", scale.sd),
-                "centre": scale.centre,
-                "width": scale.width,
-            }
-        )
     if copula is not None:
         parts["copula"] = imputation.as_dataset(copula)
     if table is not None:
         parts["choice"] = xr.Dataset.from_dataframe(table)
     tree = xr.DataTree.from_dict(parts)
-    tree.attrs.update(
-        method=drawn.method, khat=drawn.khat, ess_share=drawn.share, shape=shape, halo=int(halo), seed=seed
-    )
+    tree.attrs.update(method=drawn.method, khat=drawn.khat, ess_share=drawn.share, shape=shape, seed=seed)
     return tree
 
 
@@ -221,8 +146,7 @@ def compare(
     priors: Priors | None = None,
     seed: int = 1,
     copula: Copula | None = None,
-    with_halo: bool = False,
-    shapes: tuple[Shape, ...] = model_comparison.CANDIDATES,
+    shapes: tuple[Shape, ...] = ("monotone", "linear", "free"),
 ) -> pd.DataFrame:
     """Score the shapes of curves by leave-one-out.
 
@@ -234,42 +158,160 @@ def compare(
         As for `fit`.
     copula : Copula, optional
         Fitted anew by default, if there are blanks.
-    with_halo : bool
-        Whether candidates with the common factor as a term are scored too.
     shapes : tuple of str
-        Which shapes are scored, ``monotone`` among them.
+        Which shapes are scored, ``monotone`` first.
 
     Returns
     -------
     DataFrame
-        ``shape``, ``halo``, ``score`` (sum of log probabilities of the left-out answers), ``difference`` from monotone
-        curves without halo, and its standard error ``se``.
+        ``shape``, ``score`` (sum of log probabilities of the left-out answers, weights respected), ``difference`` from
+        monotone curves, and its standard error ``se``.
     """
+    import pandas as pd
+
     priors = priors or Priors()
     random = np.random.default_rng(seed)
     if copula is None and (data.codes == BLANK).any():
         copula = imputation.fit(data, seed=_seed(random))
-    few = data
     if data.n > COMPARED_ROWS:
-        few = data.take(np.sort(random.choice(np.flatnonzero(data.answered), COMPARED_ROWS, replace=False)))
-    done = completed(few, copula, seed=_seed(random), times=COMPARED_TIMES)
-    return model_comparison.compare(few, done, priors, with_halo=with_halo, shapes=shapes)
+        data = data.take(np.sort(random.choice(np.flatnonzero(data.answered), COMPARED_ROWS, replace=False)))
+    done = completed(data, copula, seed=_seed(random), times=COMPARED_TIMES)
+    layout, rows = design(data, done, shape="monotone")
+    layout = directed(layout, rows)
+    scores = {}
+    for shape in shapes:
+        mode = sampler.find_mode(Prior(replace(layout, shape=shape), priors), rows, scores=True)
+        leverage = ((mode.scores @ mode.factor) ** 2).sum(axis=1)  # how much one's own answer raised one's own score
+        scores[shape] = mode.each - leverage
+    table = []
+    for shape, score in scores.items():
+        gap = rows.weight * (score - scores["monotone"])
+        size = {"score": float(rows.weight @ score), "difference": float(gap.sum())}
+        table.append({"shape": shape, **size, "se": float(np.sqrt(len(gap)) * gap.std())})
+    return pd.DataFrame(table)
+
+
+def chosen(table: pd.DataFrame) -> Shape:
+    """Monotone curves, unless straight lines are clearly better; free curves, which may fall, have to be asked for."""
+    better = (table["difference"] > CLEARLY * table["se"]) & (table["difference"] > LEAST)
+    return "linear" if (better & (table["shape"] == "linear")).any() else "monotone"
+
+
+def posterior(
+    data: DriverData, prior: Prior, rows: Rows, z: np.ndarray, *, seed: int, worlds: int = WORLDS
+) -> xr.Dataset:
+    """Put draws of the parameters, shape (chain, draw, size), into the posterior's layout; see `fit`.
+
+    Shares of codes and covariances are those of the population: each of so many worlds has its blanks filled and its
+    respondents weighted anew (Bayesian bootstrap). With one world they are those of the respondents as they are.
+    """
+    import xarray as xr
+
+    layout, dims = prior.layout, ("chain", "draw")
+    shape, flat = z.shape[:2], z.reshape(-1, z.shape[2])
+    unknowns = prior.unknowns(flat)
+    s, a, d, width = len(flat), len(layout.sizes), len(layout.share), max(layout.sizes) + 1
+    random = np.random.default_rng(seed)
+    world = random.permutation(s) % worlds  # by turns, every fourth draw would see but a fourth of the worlds
+    level, share = np.full((2, s, a, width), np.nan)
+    cov, net, shift = np.empty((s, a, a)), np.empty((s, a, a)), np.zeros(s)
+    person, blocks = _person(layout), np.zeros((d, a))
+    for i, k in enumerate(layout.sizes):
+        blocks[layout.column[i, :k], i] = 1.0
+        blocks[layout.unused[i : i + 1][layout.unused[i] >= 0], i] = 1.0
+    for w in range(worlds):
+        mine = np.flatnonzero(world == w)
+        picked = _pick(rows, unknowns[mine[0]], random) if rows.has_blanks else rows.first
+        weight = rows.weight * random.standard_exponential(len(rows.weight)) if worlds > 1 else rows.weight
+        mean, spread = moments(rows.columns[picked], weight, d)
+        users = user_share(mean, layout.column)
+        effect = unknowns[mine, :d].copy()
+        for i, k in enumerate(layout.sizes):
+            own, idle = layout.column[i, :k], layout.unused[i]
+            off = effect[:, own] @ users[own]
+            effect[:, own] -= off[:, None]
+            shift[mine] += off
+            level[mine, i, 1 : k + 1], share[mine, i, 1 : k + 1] = effect[:, own], mean[own]
+            share[mine, i, 0] = 0.0
+            if idle >= 0:
+                effect[:, idle] -= off
+                level[mine, i, 0], share[mine, i, 0] = effect[:, idle], mean[idle]
+        for i in range(a):
+            own = np.flatnonzero(blocks[:, i])
+            cov[mine, i] = ((effect[:, own] @ spread[own]) * effect) @ blocks
+        lean = (effect * (spread @ person)) @ blocks
+        net[mine] = cov[mine] - lean[:, :, None] * lean[:, None, :] / max(float(person @ spread @ person), 1e-300)
+    r2 = prior.r2(flat).reshape(shape)
+    coords = {"attribute": list(data.attributes), "attribute_": list(data.attributes), "level": np.arange(width)}
+    unit = np.ones(s)
+    if layout.codes:
+        cut = unknowns[:, layout.effects :] - shift[:, None]
+        variables: dict[str, Any] = {"cut": ((*dims, "boundary"), cut.reshape(*shape, -1))}
+        coords["boundary"] = [f"{low:g}|{high:g}" for low, high in pairwise(data.outcome_levels)]
+    else:
+        _, mean_of, sd_of = standardised(data)
+        unit = sd_of / unknowns[:, -1]
+        variables = {"location": (dims, (mean_of + unit * (unknowns[:, -2] + shift)).reshape(shape))}
+
+    def scaled(values: np.ndarray, power: int) -> np.ndarray:
+        return (values * (unit**power).reshape(-1, *[1] * (values.ndim - 1))).reshape(*shape, *values.shape[1:])
+
+    variables |= {
+        "noise_var": (dims, scaled(np.full(s, layout.noise_var), 2)),
+        "level_effect": ((*dims, "attribute", "level"), scaled(level, 1)),
+        "level_share": ((*dims, "attribute", "level"), scaled(share, 0)),
+        "contribution_cov": ((*dims, "attribute", "attribute_"), scaled(cov, 2)),
+        "net_cov": ((*dims, "attribute", "attribute_"), scaled(net, 2)),
+        "r2": (dims, r2),
+    }
+    if layout.groups:
+        n, own = layout.groups, unknowns[:, d : layout.effects]
+        slopes = own[:, n:].reshape(s, n, a) * 2  # the score runs from -1 to 1
+        score = np.zeros((a, width))
+        for i, k in enumerate(data.sizes):
+            score[i, 1 : k + 1] = rows.score[layout.column[i, :k]] / 2
+        variables |= {
+            "group_rise": ((*dims, "group", "attribute"), scaled(slopes, 1)),
+            "group_mean": ((*dims, "group"), scaled(own[:, :n], 1)),
+            "score": (("attribute", "level"), score),
+        }
+        coords["group"] = list(data.groups)
+    return xr.Dataset(variables, coords=coords)
+
+
+def _person(layout: Layout) -> np.ndarray:
+    """Weights of the columns whose sum is the common factor: standardised places of the codes, averaged."""
+    out = np.zeros(len(layout.share))
+    for i, k in enumerate(layout.sizes):
+        own, rise = layout.column[i, :k], np.arange(k, dtype=float)
+        away = rise - rise @ layout.share[own]
+        out[own] = away / np.sqrt(max(away**2 @ layout.share[own], 1e-12)) / len(layout.sizes)
+    return out
+
+
+def _pick(rows: Rows, unknowns: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """One row of each respondent, by its probability given the outcome."""
+    out = np.empty(len(rows.first), int)
+    for who, where, first in rows.chunks():
+        eta = (rows.design(where) @ unknowns[: rows.effects])[:, None]
+        log_p = likelihood.row_log(rows, where, eta, unknowns[None, rows.effects :])[:, 0]
+        noise = (
+            log_p + np.log(rows.part[where]) + random.gumbel(size=len(log_p))
+        )  # the largest of a respondent is a draw of that kind
+        order = np.lexsort((noise, np.repeat(np.arange(len(first)), np.diff(np.append(first, len(log_p))))))
+        out[who] = order[np.append(first[1:], len(log_p)) - 1] + where.start
+    return out
 
 
 def predict(
-    tree: xr.DataTree | xr.Dataset,
-    codes: np.ndarray,
-    *,
-    group: np.ndarray | None = None,
-    draws: int = 500,
-    seed: int = 1,
+    tree: xr.DataTree, codes: np.ndarray, *, group: np.ndarray | None = None, draws: int = 500, seed: int = 1
 ) -> np.ndarray:
     """Predict the outcome of respondents, draw by draw.
 
     Parameters
     ----------
-    tree : DataTree or Dataset
-        From `fit`; the posterior alone will do where there are neither blanks nor halo.
+    tree : DataTree
+        From `fit`.
     codes : array of int, shape (N, A)
         As for `model_data`; blanks are averaged over.
     group : array of int, shape (N,), optional
@@ -285,7 +327,18 @@ def predict(
         Probabilities of the outcome's codes, shape (draw, N, K); of a continuous outcome its expected value, shape
         (draw, N).
     """
-    return prediction.predict(tree, codes, group=group, draws=draws, seed=seed)
+    draw_of = _Draws(tree, draws)
+    filled, size = draw_of.filled(codes, seed)
+    cut, first = draw_of["cut"], np.cumsum(size) - size
+    eta = draw_of.eta(filled, None if group is None else np.repeat(group, size))
+    if cut is None:
+        return np.asarray(np.add.reduceat(eta, first, axis=1) / size)
+    out = np.empty((len(eta), len(codes), cut.shape[1] + 1))
+    each = max(1, CELLS // (filled.shape[1] * out.shape[2]))
+    for s in range(0, len(eta), each):
+        at = slice(s, s + each)
+        out[at] = np.add.reduceat(_probabilities(eta[at], cut[at]), first, axis=1) / size[:, None]
+    return out
 
 
 def log_score(tree: xr.DataTree, data: DriverData, *, draws: int = 500, seed: int = 1) -> np.ndarray:
@@ -305,27 +358,69 @@ def log_score(tree: xr.DataTree, data: DriverData, *, draws: int = 500, seed: in
     array, shape (N,)
         NaN without an outcome.
     """
-    return prediction.log_score(tree, data, draws=draws, seed=seed)
+    out, draw_of = np.full(len(data.codes), np.nan), _Draws(tree, draws)
+    has = np.flatnonzero(data.answered)
+    cells = max(1, CELLS // (draws * max(len(data.outcome_levels), 1)))
+    for who in (has[s : s + cells] for s in range(0, len(has), cells)):
+        group = data.group[who] if data.groups else None
+        if data.kind != "continuous":
+            p = predict(tree, data.codes[who], group=group, draws=draws, seed=seed)
+            by_draw = p[:, np.arange(len(who)), data.outcome[who]]
+        else:
+            filled, size = draw_of.filled(data.codes[who], seed)
+            eta = draw_of.eta(filled, None if group is None else np.repeat(group, size))
+            variance = draw_of["noise_var"][:, None]
+            density = np.exp(-0.5 * (np.repeat(data.outcome[who], size) - eta) ** 2 / variance)
+            by_draw = np.add.reduceat(density / np.sqrt(2 * np.pi * variance), np.cumsum(size) - size, axis=1) / size
+        out[who] = np.log(np.maximum(by_draw.mean(axis=0), 1e-300))
+    return out
 
 
-def estimands(posterior: xr.Dataset, data: DriverData) -> xr.Dataset:
-    """Return draws on the reporting scale.
+class _Draws:
+    """Draws of a fit, evenly thinned to at most so many."""
 
-    Parameters
-    ----------
-    posterior : Dataset
-        From `fit`.
-    data : DriverData
-        The data it was fitted to.
+    def __init__(self, tree: xr.DataTree, draws: int) -> None:
+        self.tree, self.draws, self.posterior = tree, draws, tree["posterior"].dataset
 
-    Returns
-    -------
-    Dataset
-        ``expected`` (chain, draw, attribute, level): the mean answer (points of the outcome; a share if binary) of
-        somebody average in all else who gives this code or did not use it; ``rise`` (.., attribute): best minus worst
-        code of it; ``r2``: share of the latent variance that goes with the attributes (McKelvey and Zavoina).
-    """
-    return prediction.estimands(posterior, data)
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.posterior:
+            return None
+        values = self.posterior[name].to_numpy()
+        values = values.reshape(-1, *values.shape[2:])
+        return values[np.linspace(0, len(values) - 1, min(self.draws, len(values))).astype(int)]
+
+    def filled(self, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows without blanks, and how many stand for each respondent."""
+        codes = np.asarray(codes)
+        gaps = int((codes == BLANK).any(axis=1).sum())
+        if not gaps:
+            return codes, np.ones(len(codes), int)
+        if "copula" not in self.tree.children:
+            todo = "pass codes without blanks, or fit to data with some"
+            raise ModelError(
+                Problem("these ratings have blanks, and the fit knew none", where="codes", value=str(gaps), todo=todo)
+            )
+        copula = imputation.from_dataset(self.tree["copula"].dataset)
+        return imputation.repeated(copula, codes, times=TIMES, seed=seed)
+
+    def eta(self, codes: np.ndarray, group: np.ndarray | None) -> np.ndarray:
+        """What is expected of rows, (draw, rows), latent or in the outcome's unit; unseen states count as average."""
+        effect, location = np.nan_to_num(self["level_effect"]), self["location"]
+        state = np.where(codes >= 0, codes + 1, 0)
+        eta = np.zeros((len(effect), len(codes))) + (0.0 if location is None else location[:, None])
+        rise = self["group_rise"]
+        for a in range(codes.shape[1]):
+            eta += effect[:, a, state[:, a]]
+            if group is not None:
+                eta += rise[:, :, a][:, group] * self.posterior["score"].to_numpy()[a, state[:, a]]
+        return eta if group is None else eta + self["group_mean"][:, group]
+
+
+def _probabilities(eta: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """Probabilities of the codes: eta (draw, N), cut (draw, K - 1) -> (draw, N, K)."""
+    from scipy.special import expit
+
+    return np.diff(expit(cut[:, None, :] - eta[:, :, None]), axis=2, prepend=0.0, append=1.0)
 
 
 def simulate(
@@ -360,26 +455,92 @@ def simulate(
     Dataset
         The truth, as `fit` gives draws (one chain, one draw).
     """
-    return worlds.simulate(
-        codes, levels=levels, kind=kind, outcome_levels=outcome_levels, seed=seed, priors=priors or Priors(),
-        strength=strength,
-    )  # fmt: skip
+    random = np.random.default_rng(seed)
+    n, names = len(codes), [f"a{i}" for i in range(len(levels))]
+    size = 0 if kind == "continuous" else len(outcome_levels)
+    outcome = np.linspace(-np.sqrt(3), np.sqrt(3), n) if kind == "continuous" else np.arange(n) % size
+
+    def world() -> DriverData:
+        return model_data(
+            codes, outcome, attributes=names, levels=levels, kind=kind, outcome_levels=outcome_levels if size else ()
+        )
+
+    blank = world()
+    layout, rows = design(blank, as_they_are(blank.codes, np.arange(n)), shape="monotone")
+    prior = Prior(layout, priors or Priors())
+    for _ in range(1000):
+        z = random.standard_normal(layout.size)
+        if kind == "continuous":
+            z[layout.places["tail"]] = 0.0
+        if strength is not None:
+            z[layout.places["strength"]] = prior.of_strengths(strength)
+        unknowns = prior.unknowns(z[None])[0]
+        eta, tail = rows.design(slice(0, n)) @ unknowns[: rows.effects], unknowns[rows.effects :]
+        if kind == "continuous":
+            outcome = (tail[0] + eta + random.standard_normal(n)) / tail[1]
+        else:
+            outcome = np.searchsorted(tail, eta + random.logistic(size=n))
+        if len(np.unique(outcome)) > 1:  # a world in which all say the same is told from the data, and drawn again
+            break
+    return world(), posterior(blank, prior, rows, z[None, None], seed=0, worlds=1)
 
 
-def build_model(data: DriverData, priors: Priors) -> pm.Model:
+def build_model(data: DriverData, priors: Priors, *, seed: int = 1) -> pm.Model:
     """Build the PyMC model: the readable statement of the posterior that `fit` draws from (monotone curves).
 
     Parameters
     ----------
     data : DriverData
-        Blanks are filled as `fit` fills them.
+        Blanks are filled as `fit` fills them, with this seed.
     priors : Priors
 
     Returns
     -------
     pm.Model
     """
-    return pymc_model.build(data, priors)
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    copula = imputation.fit(data, seed=seed) if (data.codes == BLANK).any() else None
+    layout, rows = design(data, completed(data, copula, seed=seed), shape="monotone")
+    layout = directed(layout, rows)
+    x = rows.design(slice(0, len(rows.y))).astype(float)
+    with pm.Model(coords={"attribute": data.attributes}) as model:
+        r2 = pm.Beta("r2", priors.r2_a, priors.r2_b)
+        odds = r2 / (1 - r2)
+        square = pm.Gamma("square", priors.split, 1.0, dims="attribute")
+        unused = pm.Normal("unused", 0.0, 1.0, shape=int((layout.unused >= 0).sum()))
+        raw = pt.zeros(len(layout.share))
+        for a, name in enumerate(data.attributes):
+            k, column = layout.sizes[a], layout.column[a, : layout.sizes[a]]
+            steps = pm.Dirichlet(f"steps_{name}", np.full(k - 1, priors.step)) if k > 2 else pt.ones(1)
+            rise = pt.concatenate([pt.zeros(1), pt.cumsum(steps)])
+            curve = layout.direction[a] * (rise - pt.dot(rise, layout.share[column]))
+            raw = raw[column].set(pt.sqrt(2 * square[a]) * curve)
+        raw = raw[layout.unused[layout.unused >= 0]].set(priors.unused_scale * unused)
+        explained = pt.dot(raw, pt.dot(layout.spread, raw))
+        effect = pm.Deterministic("effect", raw * pt.sqrt(odds * layout.noise_var / explained))
+        eta = pt.dot(x[:, : len(layout.share)], effect)
+        if layout.groups:
+            scales = pm.HalfNormal("group_scale", np.array([priors.group_mean_scale, priors.group_slope_scale]))
+            own = pm.Normal("group", 0.0, 1.0, shape=layout.groups * (len(layout.sizes) + 1))
+            sd = pt.repeat(scales, np.array([layout.groups, layout.groups * len(layout.sizes)]))
+            eta = eta + pt.dot(x[:, len(layout.share) :], own * sd)
+        if not layout.codes:
+            mean = pm.Normal("mean", 0.0, 1.0)
+            log_sd = pm.Normal("log_sd", 0.0, 1.0)
+            sigma = pt.exp(log_sd) / pt.sqrt(1 + odds)
+            by_row = pm.logp(pm.Normal.dist(sigma * (mean + eta), sigma), rows.y)
+        else:
+            share = pm.Dirichlet("share", np.full(layout.codes, priors.concentration))
+            below = pt.cumsum(share)[:-1]
+            cut = pm.Deterministic("cut", pt.sqrt(1 + odds) * (pt.log(below) - pt.log1p(-below)))
+            by_row = pm.logp(pm.OrderedLogistic.dist(eta=eta, cutpoints=cut, compute_p=False), rows.y)
+        average = np.zeros((len(rows.first), len(rows.y)))
+        person = np.searchsorted(rows.first, np.arange(len(rows.y)), side="right") - 1
+        average[person, np.arange(len(rows.y))] = rows.part
+        pm.Potential("answers", pt.dot(rows.weight, pt.log(pt.dot(average, pt.exp(by_row)))))
+    return model
 
 
 def _seed(random: np.random.Generator) -> int:

@@ -1,135 +1,93 @@
 """Draws of the driver model: the mode, draws of a surrogate whose likelihood is quadratic, and weights that mend it.
 
 The likelihood is expanded to second order in the effects of codes and the cuts (not in the parameters, in which it
-bends sharply), the prior stays exact. This surrogate costs the same for 200 respondents and 200,000. Its draws are
-weighted by exact over surrogate likelihood; the weights are accepted on k-hat, else the walkers go on with the force of
-the surrogate and are accepted by the exact density, which is exact whatever the force.
+bends), the prior stays exact. This surrogate costs the same for 200 respondents and 200,000. Hundreds of walkers draw
+from it at once by Hamiltonian Monte Carlo (one call of a vectorised density serves all), beginning about the mode in
+the metric of its curvature. Their draws are weighted by exact over surrogate likelihood; the weights are accepted on
+k-hat, else the walkers go on with the force of the surrogate and are accepted by the exact density, which is exact
+whatever the force.
+
+Why not `inference.importance_sampling` alone: of a Student t about the mode 1 to 16 % of the proposals count with 30 to
+50 parameters and less than 1 % with 90 (k-hat .8), and its fallback takes each point by itself.
 
 References
 ----------
+Neal (2011), MCMC using Hamiltonian dynamics, doi:10.1201/b10905-6.
+Margossian, Hoffman, Sountsov, Riou-Durand, Vehtari and Gelman (2024), Nested R-hat, doi:10.1214/24-BA1453.
 Vehtari, Simpson, Gelman, Yao and Gabry (2024), Pareto smoothed importance sampling, doi:10.48550/arXiv.1507.02646.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
-from cxlab.drivers import likelihood, monotonic
-from cxlab.drivers.hmc import LogDensities, walk
+from cxlab.drivers import likelihood
 from cxlab.drivers.likelihood import Quadratic, Rows
-from cxlab.drivers.monotonic import Layout
-from cxlab.inference.importance_sampling import KHAT
+from cxlab.drivers.parameters import Prior
+from cxlab.inference.importance_sampling import KHAT, resampled
 
-if TYPE_CHECKING:
-    from cxlab.drivers.priors import Priors
-
-WALKERS: Final = 64
-TUNE: Final = 240
+WALKERS: Final = 250
+TUNE: Final = 30  # trajectories thrown away while adapting
+THIN: Final = 2  # trajectories between draws that are kept
 ACCEPT: Final = 0.85  # share of the trajectories that the step is adapted to
-THIN: Final = 3  # trajectories between draws that are kept
 LEAST_SHARE: Final = 0.35  # effective candidates for each draw below which the surrogate is mended
+WILD: Final = 1000.0  # an energy error that no rounding explains
+Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Mode:
-    """The mode of the posterior and what surrounds it."""
+    """The mode of the posterior and what surrounds it.
 
-    theta: np.ndarray
-    log_posterior: float
+    Attributes
+    ----------
+    z : array, shape (size,)
+    surrogate : Quadratic
+        The log-likelihood about it.
+    factor : array, shape (size, size)
+        Square root of the covariance that the curvature means.
+    each, scores : arrays, shapes (N,), (N, size)
+        Log probability of each outcome, and its gradient by the parameters, if asked for.
+    """
+
+    z: np.ndarray
     surrogate: Quadratic
     factor: np.ndarray
     each: np.ndarray
     scores: np.ndarray
 
 
-def climb(layout: Layout, rows: Rows, priors: Priors, *, start: np.ndarray | None = None, scores: bool = False) -> Mode:
-    """Find the mode: maximise surrogate and prior, expand anew, until nothing moves."""
-    from scipy.optimize import minimize
-
-    theta = starting_point(layout, rows) if start is None else start
-    surrogate, each, slopes, best = _expanded(layout, rows, priors, theta, scores)
-    for _ in range(25):
-        density = surrogate_density(layout, priors, surrogate)
-
-        def down(x: np.ndarray, density: LogDensities = density) -> tuple[float, np.ndarray]:
-            up, slope = density(x[None])
-            return (-float(up[0]), -slope[0]) if np.isfinite(up[0]) else (1e300, np.zeros_like(x))
-
-        options = {"maxiter": 80, "maxcor": 20, "ftol": 1e-8}  # the next expansion goes on from there
-        step = minimize(down, theta, jac=True, method="L-BFGS-B", options=options).x - theta
-        for shrink in (1.0, 0.5, 0.2, 0.05, 0.01):
-            expanded = _expanded(layout, rows, priors, theta + shrink * step, scores)
-            if expanded[3] > best - 1e-9:
-                break
-        else:
+def find_mode(prior: Prior, rows: Rows, *, scores: bool = False) -> Mode:
+    """Find the mode by Newton's steps, in which the map from parameters to unknowns is straight."""
+    z, best, gain, gap = np.zeros(prior.layout.size), -np.inf, np.inf, np.zeros(prior.layout.size)
+    for _ in range(60):
+        unknowns, way = prior.forward(z[None])
+        around, each, by_person = likelihood.expand(rows, unknowns[0], scores=scores)
+        value = float(rows.weight @ each - 0.5 * z @ z)
+        if not value >= best - 1e-9 and np.abs(gap).max() > 1e-6:  # too far: come back
+            gap = gap / 3
+            z = z - 2 * gap
+            continue
+        gain, best = value - best, value
+        eye = np.eye(unknowns.shape[1])
+        many = {name: np.repeat(v, len(eye), axis=v.ndim - 2 if name == "slope" else 0) for name, v in way.items()}
+        jacobian = prior.backward(
+            np.repeat(z[None], len(eye), axis=0), np.repeat(unknowns, len(eye), axis=0), many, eye
+        )
+        _, force = around(unknowns)
+        curve = np.eye(len(z)) - jacobian.T @ around.curvature(unknowns[0]) @ jacobian
+        sizes, directions = np.linalg.eigh(curve)
+        factor = directions / np.sqrt(np.maximum(sizes, 0.3))
+        if gain < 1e-2:
             break
-        theta, gain = theta + shrink * step, expanded[3] - best
-        surrogate, each, slopes, best = expanded
-        if gain < 1e-3:
-            break
-    curve = _curvature(surrogate_density(layout, priors, surrogate), theta)
-    return Mode(theta, best, surrogate, _factor(curve), each, slopes)
-
-
-def _expanded(
-    layout: Layout, rows: Rows, priors: Priors, theta: np.ndarray, scores: bool
-) -> tuple[Quadratic, np.ndarray, np.ndarray, float]:
-    psi, _ = monotonic.forward(layout, priors, theta[None])
-    surrogate, each, slopes = likelihood.expand(rows, psi[0], scores=scores)
-    prior, _ = monotonic.log_prior(layout, priors, theta[None])
-    return surrogate, each, slopes, float(rows.weight @ each + prior[0])
-
-
-def surrogate_density(layout: Layout, priors: Priors, surrogate: Quadratic) -> LogDensities:
-    """Density of prior times the expanded likelihood, for `walk`."""
-
-    def density(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            psi, kept = monotonic.forward(layout, priors, theta)
-            value, slope = surrogate(psi)
-            more, by_prior = monotonic.log_prior(layout, priors, theta)
-            whole = value + more
-            by_theta = monotonic.backward(layout, priors, theta, psi, kept, slope) + by_prior
-        return np.where(np.isfinite(whole), whole, -np.inf), by_theta
-
-    return density
-
-
-def starting_point(layout: Layout, rows: Rows) -> np.ndarray:
-    """Parameters of a middling world with the outcome's own shares of codes."""
-    theta, place = np.zeros(layout.size), layout.places
-    theta[0] = -1.0
-    if layout.shape == "free":
-        for kind in layout.alike:
-            theta[place["steps"]][kind.steps] = 1 / np.sqrt(kind.column.shape[1] - 1)
-    theta[place["group_scale"]] = -2.0
-    theta[place["tail"]] = tail_of(rows)
-    return theta
-
-
-def tail_of(rows: Rows) -> np.ndarray:
-    """The tail if nothing had an effect: cuts of the outcome's own shares of codes, or mean 0 and log sd 0."""
-    if not rows.codes:
-        return np.zeros(2)
-    share = np.bincount(rows.y[rows.first], weights=rows.weight, minlength=rows.codes) + 0.5
-    below = np.cumsum(share / share.sum())[:-1]
-    cut = np.log(below / (1 - below))
-    return np.concatenate([cut[:1], np.log(np.diff(cut))])
-
-
-def _curvature(density: LogDensities, theta: np.ndarray) -> np.ndarray:
-    step = 1e-4 * np.eye(len(theta))
-    matrix = (density(theta + step)[1] - density(theta - step)[1]) / 2e-4
-    return (matrix + matrix.T) / 2
-
-
-def _factor(hessian: np.ndarray) -> np.ndarray:
-    """Square root of the inverse of the negative Hessian; flat directions get the sd 1."""
-    sizes, directions = np.linalg.eigh(-hessian)
-    return directions / np.sqrt(np.where(sizes <= 0.05, 1.0, sizes))
+        gap = factor @ (factor.T @ (force[0] @ jacobian - z))
+        gap *= min(1.0, 3.0 / np.abs(gap).max())
+        z = z + gap
+    return Mode(z, around, factor, each, by_person @ jacobian)
 
 
 @dataclass(frozen=True)
@@ -138,7 +96,7 @@ class Drawn:
 
     Attributes
     ----------
-    theta : array, shape (chains, draws, size)
+    z : array, shape (chains, draws, size)
     diverging : array of bool, shape (chains, draws)
     method : str
         ``importance`` (surrogate, weighted) or ``walkers`` (exact density).
@@ -146,83 +104,142 @@ class Drawn:
         Shape of the tail of the weights; effective share of the draws.
     """
 
-    theta: np.ndarray
+    z: np.ndarray
     diverging: np.ndarray
     method: str
     khat: float
     share: float
 
 
-def draw(layout: Layout, rows: Rows, priors: Priors, mode: Mode, *, draws: int, chains: int, seed: int,
-         accept: float = ACCEPT, tune: int = TUNE) -> Drawn:  # fmt: skip
-    """Draw from the posterior; see the module."""
-    each = -(-draws * chains // WALKERS)
-    surrogate, centre, factor = mode.surrogate, mode.theta, mode.factor
+def draw(prior: Prior, rows: Rows, *, draws: int, chains: int, seed: int, effort: int = 1) -> Drawn:
+    """Draw from the posterior; see the module. `effort` multiplies the trajectories."""
+    mode = find_mode(prior, rows)
+    surrogate = mode.surrogate
+    cloud = Cloud(mode.z, mode.factor, seed=seed)
     for more in (1, 2, 2):  # candidates for each draw
-        density = surrogate_density(layout, priors, surrogate)
-        values, wild = walk(
-            density,
-            centre,
-            factor,
-            walkers=WALKERS,
-            draws=each * more,
-            tune=tune,
-            thin=THIN,
-            seed=seed + more,
-            accept=accept,
-        )
-        theta, diverging = _deal(values, wild, draws=draws * more, chains=chains)
-        flat = theta.reshape(-1, layout.size)
-        psi, _ = monotonic.forward(layout, priors, flat)
-        weight, khat, share = _smoothed(likelihood.total(rows, psi) - surrogate(psi)[0])
+        density = surrogate_density(prior, surrogate)
+        cloud.adapt(density, TUNE * effort)
+        values, wild = cloud.draw(density, draws * chains * more, thin=THIN * effort)
+        unknowns = prior.unknowns(values)
+        gap = likelihood.total(rows, unknowns) - surrogate(unknowns)[0]
+        weight, _, khat = resampled(np.where(np.isfinite(gap), gap, -np.inf), wanted=1, random=cloud.random)
+        share = 1 / float((weight**2).sum()) / len(weight)
         if khat < KHAT and share * more > LEAST_SHARE:
-            theta = _resampled(theta, weight, draws=draws, seed=seed)
-            return Drawn(theta, diverging[:, ::more], "importance", khat, share)
+            z = _chosen(values.reshape(chains, -1, prior.layout.size), weight, draws, cloud.random)
+            return Drawn(z, wild.reshape(chains, -1)[:, ::more], "importance", khat, share)
         # Expand anew where the posterior is: a state all of whose people say the same is flat at the mode.
-        surrogate, _, _ = likelihood.expand(rows, weight @ psi)
-        centre, factor = flat.mean(axis=0), np.linalg.cholesky(np.cov(flat.T) + 1e-9 * np.eye(layout.size))
+        surrogate = likelihood.expand(rows, weight @ unknowns)[0]
 
-    def exact(points: np.ndarray) -> np.ndarray:
-        psi, _ = monotonic.forward(layout, priors, points)
-        return likelihood.total(rows, psi) + monotonic.log_prior(layout, priors, points)[0]
+    def exact(z: np.ndarray) -> np.ndarray:
+        return np.asarray(likelihood.total(rows, prior.unknowns(z)) - 0.5 * (z**2).sum(axis=1))
 
-    density = surrogate_density(layout, priors, surrogate)
-    values, wild = walk(
-        density, centre, factor, walkers=WALKERS, draws=each, tune=tune, thin=THIN, seed=seed + 3, exact=exact,
-        start=values[:, -1], accept=accept,
-    )  # fmt: skip
-    theta, diverging = _deal(values, wild, draws=draws, chains=chains)
-    return Drawn(theta, diverging, "walkers", float("nan"), 1.0)
+    density = surrogate_density(prior, surrogate)
+    cloud.adapt(density, TUNE * effort, exact=exact)
+    values, wild = cloud.draw(density, draws * chains, thin=THIN * effort, exact=exact)
+    return Drawn(values.reshape(chains, draws, -1), wild.reshape(chains, draws), "walkers", float("nan"), 1.0)
 
 
-def _deal(values: np.ndarray, diverging: np.ndarray, *, draws: int, chains: int) -> tuple[np.ndarray, np.ndarray]:
-    """Walkers one after the other, as many in each chain."""
-    theta = values.reshape(-1, values.shape[-1])[: draws * chains].reshape(chains, draws, -1)
-    return theta, diverging.reshape(-1)[: draws * chains].reshape(chains, draws)
+def surrogate_density(prior: Prior, surrogate: Quadratic) -> Density:
+    """Return the density of prior times the expanded likelihood."""
+
+    def density(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            unknowns, way = prior.forward(z)
+            value, slope = surrogate(unknowns)
+            whole = value - 0.5 * (z**2).sum(axis=1)
+            by_z = prior.backward(z, unknowns, way, slope) - z
+        return np.where(np.isfinite(whole), whole, -np.inf), np.where(np.isfinite(by_z), by_z, 0.0)
+
+    return density
 
 
-def _smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Pareto-smoothed weights, their k-hat, their effective share."""
-    from arviz_stats.base import array_stats
+@dataclass
+class Cloud:
+    """Walkers about a point.
 
-    raw = np.where(np.isfinite(log_weight), log_weight, -np.inf)
-    raw -= raw.max()
-    if float(np.ptp(np.maximum(raw, -700.0))) < 1e-9:
-        return np.full(len(raw), 1 / len(raw)), -np.inf, 1.0
-    # `_psislw` negates its argument (it was written for leave-one-out), so the log weights go in negated.
-    smooth, khat = array_stats._psislw(-np.maximum(raw, -700.0), 1.0)
-    weight = np.exp(smooth - smooth.max())
-    weight /= weight.sum()
-    return weight, float(khat), 1 / float((weight**2).sum()) / len(weight)
+    Attributes
+    ----------
+    centre, factor : arrays
+        Where they begin, and the square root of the covariance: the metric.
+    seed, walkers : int
+    """
+
+    centre: np.ndarray
+    factor: np.ndarray
+    seed: int
+    walkers: int = WALKERS
+    step: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(self.seed)
+        size = len(self.centre)
+        self.step = 0.9 / size**0.25
+        self.x = self.centre + 0.7 * self.random.standard_normal((self.walkers, size)) @ self.factor.T
+
+    def adapt(self, density: Density, tune: int, *, exact: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        """Find the step, and then the metric: the covariance of the walkers, who are many more than parameters."""
+        size = len(self.centre)
+        for stage in range(3):
+            seen = []
+            for i in range(tune // 3):
+                rate, _ = self._move(density, exact)
+                self.step = float(np.clip(self.step * np.exp((rate - ACCEPT) / (1 + i / 4)), 0.01, 1.5))
+                seen.append(self.x)
+            value = density(self.x)[0]
+            lost = np.flatnonzero(value < np.median(value) - 3 * size**0.5 - 20)  # these join others
+            self.x[lost] = self.random.choice(np.delete(self.x, lost, axis=0), len(lost))
+            if stage < 2:
+                spread = np.cov(np.concatenate(seen[-3:]).T)
+                held = size / (size + self.walkers)
+                spread = (1 - held) * spread + held * self.factor @ self.factor.T
+                self.factor = np.linalg.cholesky(spread + 1e-10 * np.diag(np.diag(spread)))
+
+    def draw(
+        self, density: Density, draws: int, *, thin: int, exact: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return draws, walker by walker, and whether one lost its way: (draws, size), (draws,)."""
+        each = -(-draws // self.walkers)
+        values, diverging = np.empty((self.walkers, each, len(self.centre))), np.zeros((self.walkers, each), bool)
+        for i in range(each):
+            for _ in range(thin):
+                _, wild = self._move(density, exact)
+                diverging[:, i] |= wild
+            values[:, i] = self.x
+        return values.reshape(-1, values.shape[2])[:draws], diverging.ravel()[:draws]
+
+    def _move(self, density: Density, exact: Callable[[np.ndarray], np.ndarray] | None) -> tuple[float, np.ndarray]:
+        """Let every walker take one trajectory of a random length about a quarter of a turn.
+
+        The rate returned is what the step is adapted to: that of the force's own energy, for no step, however short,
+        makes up for what a surrogate lacks.
+        """
+        at, factor, random = self.x, self.factor, self.random
+        value, pull = density(at)
+        momentum = random.standard_normal(at.shape)
+        moving = 0.5 * (momentum**2).sum(axis=1)
+        length = max(1, min(40, round(random.uniform(0.5, 1.2) * np.pi / 2 / self.step)))
+        p = momentum + 0.5 * self.step * pull @ factor
+        for i in range(length):
+            at = at + self.step * p @ factor.T
+            there, pull = density(at)
+            p = p + (1.0 if i < length - 1 else 0.5) * self.step * pull @ factor
+        heat = moving - 0.5 * (p**2).sum(axis=1)
+        gain = _finite(there - value + heat)
+        rate = float(np.exp(np.minimum(gain, 0.0)).mean())
+        judged = gain if exact is None else _finite(exact(at) - exact(self.x) + heat)
+        taken = np.log(random.random(len(at))) < judged
+        self.x = np.where(taken[:, None], at, self.x)
+        return rate, judged < -WILD
 
 
-def _resampled(theta: np.ndarray, weight: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
-    """Each chain by its own weights, in its own order: a chain that is elsewhere stays elsewhere."""
-    random = np.random.default_rng(seed)
-    chains, candidates, size = theta.shape
-    out = np.empty((chains, draws, size))
-    for c, own in enumerate(weight.reshape(chains, candidates)):
+def _finite(gain: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(gain), gain, -np.inf)
+
+
+def _chosen(values: np.ndarray, weight: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
+    """Draws of each chain by its own weights, in its own order: a chain that is elsewhere stays elsewhere."""
+    chosen = []
+    for chain, own in zip(values, weight.reshape(len(values), -1), strict=True):
         places = (np.arange(draws) + random.random()) / draws
-        chosen = np.searchsorted(np.cumsum(own / own.sum()), places).clip(max=candidates - 1)
-        out[c] = theta[c][chosen]
-    return out
+        chosen.append(chain[np.searchsorted(np.cumsum(own / own.sum()), places).clip(max=len(own) - 1)])
+    return np.stack(chosen)

@@ -1,25 +1,21 @@
-"""What is reported of drivers as tables: shares, sides and kinds, ranks, scenarios; and the draws kept for later.
-
-All are summaries of the draws of `cxlab.drivers.measures.Measured`, which the page's clouds and ranks read, too.
-"""
+"""What is reported of drivers as tables: shares, sides and kinds, ranks, scenarios; and the draws kept for later."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from cxlab.drivers import importance, whatif
 from cxlab.drivers.data import BLANK, NOT_USED, DriverData
+from cxlab.drivers.fits import MOST_BLANK, Measured, blank_share
 from cxlab.drivers.kano import KINDS
-from cxlab.drivers.measures import Measured
 from cxlab.drivers.whatif import Move
-from cxlab.inference.estimates import summary
-from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS
+from cxlab.inference.estimates import estimand, tidy, withhold
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,36 +26,116 @@ if TYPE_CHECKING:
 
 TOP: Final = 3
 METRIC_UNITS: Final = {"nps": "NPS points", "mean": "points"}  # of everything else: shares
+PROBABILITY: Final = {"metric": "probability", "unit": "probability"}
+VARIANCE: Final = {"metric": "share", "unit": "share of variance"}
+_COUNTED: Final = ("rated", "not_used", "blank", "stated")  # known without a fit
+_SHARED: Final = ("importance_share", "johnson_share", "bare_share", "p_top3", "p_first", "p_keep", "p_later", "p_fine")
 
 
-def table(measured: Sequence[Measured], gates: Sequence[Gate]) -> pd.DataFrame:
+def table(
+    measured: Sequence[Measured], gates: Sequence[Gate], *, stated: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """Return ``driver_estimates``: a row an outcome, attribute and estimand; a fit that failed gives no numbers.
 
-    ``item`` is the outcome. ``importance_share`` and ``johnson_share`` are shares of its variance and add up to R2;
-    ``reward``, ``penalty`` and ``effect`` (all ratings one code higher) are changes of the outcome's lead metric;
-    ``performance`` is the share of users satisfied with the attribute.
+    ``item`` is the outcome. ``importance_share``, ``johnson_share`` and ``bare_share`` (the respondents' common factor
+    credited to nobody) are shares of its variance, which add up to ``r2`` and ``bare_r2``, rows of no attribute;
+    ``rated_share`` is that of those who rated it. What rests on such shares is ``withheld`` for an attribute that more
+    than `MOST_BLANK` left blank. ``reward``, ``penalty`` and ``effect`` (all ratings one code higher) are changes of
+    the outcome's lead metric, ``performance`` the share of users satisfied with the attribute, ``use_part`` how much
+    of its contribution is by use; ``map_correlation`` belongs to the cloud of performance and importance. ``rated``,
+    ``not_used`` and ``blank`` are shares of the respondents, ``stated`` is how important customers call it.
     """
-    rows = [r for one, gate in zip(measured, gates, strict=True) for r in _rows(one, withheld=not gate.passed)]
-    return pd.DataFrame(rows, columns=[*_given(), "attribute"])
+    parts = []
+    for k, (one, verdict) in enumerate(zip(measured, gates, strict=True)):
+        rows = _rows(one, (stated or {}) if k == 0 else {})
+        if not verdict.passed:
+            rows = withhold(rows, ~rows["estimand"].isin(_COUNTED))
+        hollow = [a for a, blank in zip(one.data.attributes, blank_share(one.data), strict=True) if blank > MOST_BLANK]
+        parts.append(withhold(rows, rows["attribute"].isin(hollow) & rows["estimand"].isin(_SHARED)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rows(one: Measured, stated: Mapping[str, float]) -> pd.DataFrame:
+    data = one.data
+    place = pd.DataFrame({"attribute": data.attributes, "n": one.answers, "n_eff": _weighed(data)})
+    whole = pd.DataFrame({"attribute": [""], "n": [data.n], "n_eff": [data.n_eff]})
+    lead = {"metric": one.metric, "unit": _unit(one, one.metric)}
+    shares, bare = one.shares.values, importance.lmg(one.bare).values * (one.bare[:, -1, -1] / one.whole)[:, None]
+    performance = one.performance[:: -(-len(one.performance) // len(shares))]  # as shares were thinned
+    visible = blank_share(data) <= MOST_BLANK
+    top = (np.argsort(np.argsort(-shares, axis=1), axis=1) < TOP).mean(axis=0)
+    chances = quadrants(performance, shares, visible)
+    chances |= {kind: one.kinds.mean(axis=0)[:, k] for k, kind in enumerate(KINDS)}
+    codes = data.codes[data.answered]
+    everybody = place.assign(n=len(codes))
+    counts = {"rated": codes >= 0, "not_used": codes == NOT_USED, "blank": codes == BLANK}
+    rows = [
+        estimand("importance_share", shares, place, **VARIANCE),
+        estimand("johnson_share", one.johnson, place, **VARIANCE),
+        estimand("bare_share", bare, place, **VARIANCE),
+        estimand("effect", one.effect, place, ref=0.0, **lead),
+        estimand("reward", one.reward, place, ref=0.0, **lead),
+        estimand("penalty", one.penalty, place, ref=0.0, **lead),
+        estimand("performance", one.performance, place, metric="csat", unit="share"),
+        estimand("r2", one.explained[:, None], whole, **VARIANCE),
+        estimand("bare_r2", bare.sum(axis=1, keepdims=True), whole, **VARIANCE),
+        estimand("p_top3", top, place, **PROBABILITY),
+        *(estimand(f"p_{name}", chance, place, **PROBABILITY) for name, chance in chances.items()),
+        estimand("use_part", one.by_use, place, metric="share", unit="share"),
+        estimand("map_correlation", _correlations(performance, shares), place, metric="r", unit="correlation"),
+        estimand("sampling_error", one.shares.mc_error, place, **VARIANCE),
+        *(estimand(k, v.mean(axis=0), everybody, metric="share", unit="share") for k, v in counts.items()),
+    ]
+    for name, values in one.rated.items():
+        rows.append(estimand("rated_share", values[:, None], place[place["attribute"] == name], **VARIANCE))
+    for group, (n, values) in one.by_group.items():
+        there = place.assign(n=n, n_eff=np.nan)
+        rows.append(estimand("effect", values, there, ref=0.0, level=one.question.by, group=group, **lead))
+    said = place[place["attribute"].isin(list(stated))]
+    if len(said):
+        rows.append(
+            estimand("stated", said["attribute"].map(stated).to_numpy(float), said, metric="mean", unit="points")
+        )
+    return tidy(rows, also=["attribute"], item=one.outcome, weighting=one.weighting)
+
+
+def quadrants(performance: np.ndarray, shares: np.ndarray, among: np.ndarray) -> dict[str, np.ndarray]:
+    """Return P(quadrant) of each attribute against the averages of those `among`, draw by draw.
+
+    Returns
+    -------
+    dict
+        ``first`` (matters more, rated lower), ``keep`` (more, higher), ``later`` (less, lower), ``fine``; they add up
+        to one.
+    """
+    above, more = (x >= x[:, among].mean(axis=1, keepdims=True) for x in (performance, shares))
+    found = {"first": more & ~above, "keep": more & above, "later": ~more & ~above, "fine": ~more & above}
+    return {name: values.mean(axis=0) for name, values in found.items()}
+
+
+def _correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Correlation over draws of each column of two arrays; 0 where one does not vary."""
+    away = [x - x.mean(axis=0) for x in (first, second)]
+    size = np.sqrt((away[0] ** 2).sum(axis=0) * (away[1] ** 2).sum(axis=0))
+    return np.asarray((away[0] * away[1]).sum(axis=0) / np.where(size > 0, size, 1.0))
 
 
 def ranks(measured: Sequence[Measured], gates: Sequence[Gate]) -> pd.DataFrame:
     """Return ``driver_ranks``: P(rank) of each attribute as ``mean``, a row an outcome, attribute and rank."""
     parts = []
-    for one, gate in zip(measured, gates, strict=True):
+    for one, verdict in zip(measured, gates, strict=True):
         chances = importance.rank_chances(one.shares.values)
         size = len(chances)
-        part = pd.DataFrame(
-            {
-                "item": one.outcome,
-                "attribute": np.repeat(one.data.attributes, size),
-                "rank": np.tile(np.arange(1, size + 1), size),
-                "mean": chances.ravel() if gate.passed else np.nan,
-                "n": np.repeat(one.answers, size),
-                "verdict": "" if gate.passed else "withheld",
-            }
-        )
-        parts.append(part)
+        withheld = np.repeat(~(verdict.passed & (blank_share(one.data) <= MOST_BLANK)), size)
+        part = {
+            "item": one.outcome,
+            "attribute": np.repeat(one.data.attributes, size),
+            "rank": np.tile(np.arange(1, size + 1), size),
+            "mean": np.where(withheld, np.nan, chances.ravel()),
+            "n": np.repeat(one.answers, size),
+            "verdict": np.where(withheld, "withheld", ""),
+        }
+        parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -103,49 +179,29 @@ def outlook_table(measured: Sequence[Measured], gates: Sequence[Gate], *, params
 
     The scenarios are those of the first outcome, so that all outcomes answer the same questions.
     """
-    rows: list[dict[str, Any]] = []
+    parts = []
     planned = scenarios(measured[0], params=params) if measured else []
-    for one, gate in zip(measured, gates, strict=True):
-        known = set(one.data.attributes)
-        answers, weighed = (dict(zip(one.data.attributes, x, strict=True)) for x in (one.answers, _weighed(one.data)))
-        for scenario in (s for s in planned if {m.attribute for m in s.moves} <= known):
-            names = {m.attribute for m in scenario.moves}
-            n, n_eff = min(int(answers[a]) for a in names), min(float(weighed[a]) for a in names)
-            moved = (whatif.moved(one.outlook, scenario.moves) != one.outlook.codes).any(axis=1)
-            for metric, values in whatif.change(one.outlook, scenario.moves).items():
-                own = _place(one) | {"metric": metric, "estimand": "change", "scenario": scenario.id}
-                own |= {"moved": float(one.outlook.weight[moved].sum()), "n": n, "n_eff": n_eff}
-                own |= {"unit": _unit(one, metric), "verdict": "" if gate.passed else "withheld"}
-                rows.append(own | _numbers(values, withheld=not gate.passed, ref=0.0))
-    return pd.DataFrame(rows, columns=[*_given(), "scenario", "moved"])
-
-
-def clouds(one: Measured) -> dict[str, np.ndarray]:
-    """Return performance and importance share of each attribute, draw by draw: {attribute: (draw, 2)}."""
-    performance = one.performance[:: -(-len(one.performance) // len(one.shares.values))]  # as shares were thinned
-    both = np.stack([performance, one.shares.values], axis=2)
-    return {name: both[:, a] for a, name in enumerate(one.data.attributes)}
-
-
-def with_and_without(one: Measured, estimates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the shares of all differences, as rated and with the respondents' common factor credited to nobody.
-
-    Parameters
-    ----------
-    one : Measured
-    estimates : DataFrame
-        The written ``driver_estimates``: what is suppressed there is so here.
-    """
-    plain = estimates[(estimates["item"] == one.outcome) & (estimates["estimand"] == "importance_share")]
-    plain = plain[plain["level"] == "total"]
-    kept = one.bare[:, -1, -1] / one.whole  # of the variance with the mood in it
-    shares = importance.lmg(one.bare).values * kept[:, None]
-    rows = []
-    for row in plain.to_dict("records"):
-        values = shares[:, one.data.attributes.index(str(row["attribute"]))]
-        shown = bool(np.isfinite(row["mean"]))
-        rows.append(row | _numbers(values, withheld=not shown, ref=None))
-    return plain.reset_index(drop=True), pd.DataFrame(rows, columns=plain.columns)
+    for one, verdict in zip(measured, gates, strict=True):
+        at, attributes = one.outlook, list(one.data.attributes)
+        known = [s for s in planned if {m.attribute for m in s.moves} <= set(attributes)]
+        places = [[attributes.index(m.attribute) for m in s.moves] for s in known]
+        moved = [(whatif.moved(at, s.moves) != at.codes).any(axis=1) for s in known]
+        changes = [whatif.change(at, s.moves) for s in known]
+        place = pd.DataFrame(
+            {
+                "scenario": [s.id for s in known],
+                "moved": [float(at.weight[rows].sum()) for rows in moved],
+                "n": [int(one.answers[a].min()) for a in places],
+                "n_eff": [float(_weighed(one.data)[a].min()) for a in places],
+            }
+        )
+        rows = [
+            estimand("change", np.stack([c[m] for c in changes], axis=1), place, metric=m, unit=_unit(one, m), ref=0.0)
+            for m in (at.measures if known else ())
+        ]
+        about = {"item": one.outcome, "weighting": one.weighting, "withheld": not verdict.passed}
+        parts.append(tidy(rows, also=["scenario", "moved"], **about))
+    return pd.concat(parts, ignore_index=True)
 
 
 def predictive(one: Measured) -> pd.DataFrame:
@@ -192,13 +248,6 @@ def stated(data: UnitData, *, params: Params, period: str) -> dict[str, float]:
     return {attribute: mean[item] for attribute, item in params.drivers.stated.items() if item in mean}
 
 
-def heard(one: Measured) -> pd.DataFrame:
-    """Count who with an outcome rated each attribute, did not use it or left it blank."""
-    codes = one.data.codes[one.data.answered]
-    counts = {"rated": codes >= 0, "not_used": codes == NOT_USED, "blank": codes == BLANK}
-    return pd.DataFrame({"attribute": one.data.attributes, **{k: v.sum(axis=0) for k, v in counts.items()}})
-
-
 def draws_of(measured: Sequence[Measured], gates: Sequence[Gate]) -> xr.Dataset:
     """Return the draws of all outcomes that passed, side by side, for later notebooks and the workbench.
 
@@ -212,8 +261,8 @@ def draws_of(measured: Sequence[Measured], gates: Sequence[Gate]) -> xr.Dataset:
     import xarray as xr
 
     parts = []
-    for one, gate in zip(measured, gates, strict=True):
-        if not gate.passed:
+    for one, verdict in zip(measured, gates, strict=True):
+        if not verdict.passed:
             continue
         part = one.posterior.drop_attrs()
         part = part[[v for v in ("level_effect", "cut", "contribution_cov", "noise_var", "level_share") if v in part]]
@@ -230,39 +279,6 @@ def draws_of(measured: Sequence[Measured], gates: Sequence[Gate]) -> xr.Dataset:
     return joined.transpose("chain", "draw", ...)
 
 
-def _rows(one: Measured, *, withheld: bool) -> list[dict[str, Any]]:
-    found = []
-    worst_unit = _unit(one, one.metric)
-    top = (np.argsort(np.argsort(-one.shares.values, axis=1), axis=1) < TOP).mean(axis=0)
-    chances = one.kinds.mean(axis=0)
-    weighed = _weighed(one.data)
-    for a, name in enumerate(one.data.attributes):
-        place = _place(one) | {"attribute": name, "n": int(one.answers[a]), "n_eff": float(weighed[a])}
-        place["verdict"] = "withheld" if withheld else ""
-        drawn = (
-            ("importance_share", "share", "share of variance", one.shares.values[:, a]),
-            ("johnson_share", "share", "share of variance", one.johnson[:, a]),
-            ("effect", one.metric, worst_unit, one.effect[:, a]),
-            ("reward", one.metric, worst_unit, one.reward[:, a]),
-            ("penalty", one.metric, worst_unit, one.penalty[:, a]),
-            ("performance", "csat", "share", one.performance[:, a]),
-        )
-        for estimand, metric, unit, values in drawn:
-            ref = 0.0 if estimand in ("effect", "reward", "penalty") else None
-            numbers = _numbers(values, withheld=withheld, ref=ref)
-            found.append(place | numbers | {"estimand": estimand, "metric": metric, "unit": unit})
-        for group, (n, values) in one.by_group.items():
-            about = place | {"level": one.question.by, "group": group, "n": n, "n_eff": float("nan")}
-            numbers = _numbers(values[:, a], withheld=withheld, ref=0.0)
-            found.append(about | numbers | {"estimand": "effect", "metric": one.metric, "unit": worst_unit})
-        certain = {"p_top3": top[a], **{f"p_{kind}": chances[a, k] for k, kind in enumerate(KINDS)}}
-        for estimand, value in certain.items():
-            numbers = dict.fromkeys((*ESTIMATE_NUMBERS, "ci_prob"), float("nan")) | {"ci_kind": ""}
-            numbers["mean"] = float("nan") if withheld else float(value)
-            found.append(place | numbers | {"estimand": estimand, "metric": "probability", "unit": "probability"})
-    return found
-
-
 def _unit(one: Measured, metric: str) -> str:
     return "log of money" if one.data.kind == "continuous" else METRIC_UNITS.get(metric, "share")
 
@@ -272,16 +288,3 @@ def _weighed(data: DriverData) -> np.ndarray:
     rated = (data.codes >= 0) & data.answered[:, None]
     weight = data.weights[:, None] * rated
     return np.asarray(weight.sum(axis=0) ** 2 / np.maximum((weight**2).sum(axis=0), 1e-300))
-
-
-def _place(one: Measured) -> dict[str, Any]:
-    return {"item": one.outcome, "level": "total", "group": "", "weighting": one.weighting}
-
-
-def _numbers(values: np.ndarray, *, withheld: bool, ref: float | None) -> dict[str, Any]:
-    numbers = summary(values, ref=ref)
-    return numbers | dict.fromkeys(ESTIMATE_NUMBERS, float("nan")) if withheld else numbers
-
-
-def _given() -> list[str]:
-    return [c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand", "period", "model")]

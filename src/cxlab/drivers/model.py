@@ -72,6 +72,9 @@ COMPARED_TIMES: Final = 8  # .. with so many imputations of their blanks
 CLEARLY: Final = 2.0  # standard errors by which straight lines must be better than monotone curves ..
 LEAST: Final = 4.0  # .. and log units: smaller differences are not to be trusted however small their error
 WORLDS: Final = 40  # completed data sets, each with its own weights of the respondents
+MOST_BLANK: Final = 0.5  # part of the respondents who may have left an attribute blank: of more nothing is told
+MUCH_BLANK: Final = 0.2  # from which what fills the blanks is uncertain, too: ..
+COPULAS: Final = 3  # .. so many fits of it, whose draws take turns
 TIMES: Final = 20  # imputations of a row with blanks that is predicted
 CELLS: Final = 4_000_000  # numbers held at once
 Monotone = Literal["auto", "yes", "linear", "free"]
@@ -118,26 +121,45 @@ def fit(
 
     priors = priors or Priors()
     random = np.random.default_rng(seed)
-    copula = imputation.fit(data, seed=_seed(random)) if (data.codes == BLANK).any() else None
+    copulas = _copulas(data, random)
     table, shape = None, SHAPES.get(monotone)
     if shape is None:
-        table = compare(data, priors=priors, seed=_seed(random), copula=copula, shapes=("monotone", "linear"))
+        given = {"priors": priors, "seed": _seed(random), "shapes": ("monotone", "linear")}
+        table = compare(data, copula=copulas[0], **given)
         shape = chosen(table)
-    done = completed(data, copula, seed=_seed(random))
-    layout, rows = design(data, done, shape=shape)
-    prior = Prior(directed(layout, rows), priors)
-    drawn = sampler.draw(prior, rows, draws=draws, chains=chains, seed=_seed(random), effort=effort)
-    parts = {
-        "posterior": posterior(data, prior, rows, drawn.z, seed=_seed(random)),
-        "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), drawn.diverging)}),
-    }
-    if copula is not None:
-        parts["copula"] = imputation.as_dataset(copula)
+    each = max(-(-draws // len(copulas)), min(draws, 500))
+    parts = []
+    for copula in copulas:
+        layout, rows = design(data, completed(data, copula, seed=_seed(random)), shape=shape)
+        prior = Prior(directed(layout, rows), priors)
+        drawn = sampler.draw(prior, rows, draws=each, chains=chains, seed=_seed(random), effort=effort)
+        stray = xr.DataArray(drawn.diverging, dims=("chain", "draw"))
+        own = posterior(data, prior, rows, drawn.z, seed=_seed(random), worlds=WORLDS // len(copulas))
+        parts.append((drawn, own.assign(diverging=stray)))
+    whole = xr.concat([own for _, own in parts], dim="draw", data_vars="minimal")
+    turns = np.arange(whole.sizes["draw"]).reshape(len(parts), -1).T.ravel()
+    whole = whole.isel(draw=turns[np.linspace(0, len(turns) - 1, draws).round().astype(int)])
+    groups = {"posterior": whole.drop_vars("diverging"), "sample_stats": whole[["diverging"]]}
+    if copulas[0] is not None:
+        groups["copula"] = imputation.as_dataset(copulas[0])
     if table is not None:
-        parts["choice"] = xr.Dataset.from_dataframe(table)
-    tree = xr.DataTree.from_dict(parts)
-    tree.attrs.update(method=drawn.method, khat=drawn.khat, ess_share=drawn.share, shape=shape, seed=seed)
+        groups["choice"] = xr.Dataset.from_dataframe(table)
+    tree = xr.DataTree.from_dict(groups)
+    exact = [d for d, _ in parts if d.method != "importance"]
+    worst = exact[0] if exact else max((d for d, _ in parts), key=lambda d: d.khat)
+    tree.attrs.update(method=worst.method, khat=worst.khat, ess_share=worst.share, shape=shape, seed=seed)
     return tree
+
+
+def _copulas(data: DriverData, random: np.random.Generator) -> list[Copula | None]:
+    """What fills the blanks: of attributes that many left blank several, each of the respondents weighted anew."""
+    if not (data.codes == BLANK).any():
+        return [None]
+    blank = (data.codes[data.answered] == BLANK).mean(axis=0)
+    if not ((blank > MUCH_BLANK) & (blank <= MOST_BLANK)).any():
+        return [imputation.fit(data, seed=_seed(random))]
+    weights = [data.weights * random.standard_exponential(len(data.weights)) for _ in range(COPULAS)]
+    return [imputation.fit(replace(data, weights=w), seed=_seed(random)) for w in weights]
 
 
 def compare(

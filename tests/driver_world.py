@@ -14,12 +14,12 @@ import pandas as pd
 import xarray as xr
 
 from cxlab.drivers import estimates as driver_estimates
-from cxlab.drivers import measures, model
-from cxlab.drivers.data import DriverData
-from cxlab.drivers.findings_common import About
-from cxlab.drivers.measures import Measured, Question
+from cxlab.drivers import fits
+from cxlab.drivers.data import DriverData, model_data
+from cxlab.drivers.fits import Measured, Question
 from cxlab.params.models import Limits
 from cxlab.report.format import Labels
+from cxlab.report.tidy import About, Estimates
 
 CURVES = {  # codes 1 to 5
     "delivery": (-1.6, -0.8, 0.0, 0.1, 0.2),
@@ -61,7 +61,7 @@ def data(n: int = 1500, *, seed: int = 0, name: str = "overall", weighted: bool 
     random = np.random.default_rng(seed + 1)
     curves = np.array(list(CURVES.values()))
     eta = sum(np.where(codes[:, a] >= 0, curves[a][codes[:, a]], 0.0) for a in range(len(curves)))
-    return model.model_data(
+    return model_data(
         seen,
         np.digitize(eta + random.logistic(size=n), CUT),
         attributes=list(CURVES),
@@ -118,15 +118,15 @@ def question(**other: Any) -> Question:
 def measured(*, name: str = "overall", strength: float = 1.0, **other: Any) -> Measured:
     """Everything that is reported of a world."""
     one = data(name=name, **other)
-    return measures.measure(one, posterior(one, strength=strength), params=PARAMS, seed=1, about=question())
+    return fits.measure(one, posterior(one, strength=strength), params=PARAMS, seed=1, about=question())
 
 
-def about(one: Measured, **other: Any) -> About:
-    """What findings of a world share."""
-    return About(LABELS, one.outcome, one.metric, one.data.n, one.weighting, **other)
+def page(frame: pd.DataFrame, labels: Labels = LABELS) -> Estimates:
+    """A written table as findings read it."""
+    return Estimates(frame, About(labels, period="2026Q3"))
 
 
-def estimates(*, gate: Any = GOOD, **other: Any) -> tuple[Measured, pd.DataFrame]:
+def estimates(*, gate: Any = GOOD, stated: dict[str, float] | None = None, **other: Any) -> tuple[Measured, Estimates]:
     """A world and its tidy table."""
     one = measured(**other)
-    return one, driver_estimates.table([one], [gate])
+    return one, page(driver_estimates.table([one], [gate], stated=stated))

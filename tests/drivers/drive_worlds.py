@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cxlab.drivers import model
-from cxlab.drivers.data import BLANK, DriverData
+from cxlab.drivers.data import BLANK, DriverData, model_data
 
 FIVE = (1.0, 2.0, 3.0, 4.0, 5.0)
 
@@ -27,7 +26,7 @@ def with_blanks(data: DriverData, share: float, *, seed: int) -> DriverData:
 
 def again(data: DriverData, *, codes: np.ndarray | None = None, outcome: np.ndarray | None = None) -> DriverData:
     """The same questions with other answers."""
-    return model.model_data(
+    return model_data(
         data.codes if codes is None else codes,
         data.outcome if outcome is None else outcome,
         attributes=data.attributes,

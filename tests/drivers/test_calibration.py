@@ -8,7 +8,7 @@ import xarray as xr
 from drivers.drive_worlds import again, levels, ratings, with_blanks
 
 from cxlab.drivers import importance, model
-from cxlab.drivers.data import BLANK, DriverData
+from cxlab.drivers.data import BLANK, DriverData, model_data
 from cxlab.errors import ModelError
 
 POPULATION = 20_000
@@ -26,7 +26,7 @@ def world(seed: int, *, n: int = 500, blank: float = 0.3) -> tuple[DriverData, n
     everybody, truth = model.simulate(
         ratings(POPULATION, ATTRIBUTES, seed=seed), levels=levels(ATTRIBUTES), seed=seed + 1
     )
-    asked = model.model_data(
+    asked = model_data(
         everybody.codes[:n],
         everybody.outcome[:n],
         attributes=everybody.attributes,

@@ -6,24 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from driver_world import CURVES, CUT, FAILED, GOOD, PARAMS, data, estimates, measured, posterior, question
-from driver_world import about as about_of
+from driver_world import CURVES, CUT, FAILED, GOOD, LABELS, PARAMS, data, estimates, measured, posterior, question
 
 from cxlab.drivers import estimates as driver_estimates
-from cxlab.drivers import measures, model, whatif
-from cxlab.drivers.measures import Measured
+from cxlab.drivers import fits, kano, whatif
+from cxlab.drivers.data import model_data
+from cxlab.drivers.findings import Subject
+from cxlab.drivers.fits import Measured
 from cxlab.errors import ModelError
+from cxlab.report.writing import Writer
 from cxlab.vocab import ESTIMATE_COLUMNS
 
-ESTIMANDS = {
-    "importance_share", "johnson_share", "effect", "p_top3", "reward", "penalty", "performance",
-    "p_must_be", "p_linear", "p_delighter", "p_indifferent",
-}  # fmt: skip
+DRAWN = {"importance_share", "johnson_share", "bare_share", "effect", "reward", "penalty", "performance"}
+CHANCES = {"p_top3", *(f"p_{k}" for k in (*kano.KINDS, "first", "keep", "later", "fine"))}
+COUNTED = {"rated", "not_used", "blank", "use_part", "map_correlation", "sampling_error"}
 
 
 @pytest.fixture(scope="module")
 def world() -> tuple[Measured, pd.DataFrame]:
-    return estimates()
+    one, table = estimates()
+    return one, table.frame
 
 
 def value(table: pd.DataFrame, estimand: str) -> dict[str, float]:
@@ -33,10 +35,11 @@ def value(table: pd.DataFrame, estimand: str) -> dict[str, float]:
 
 def test_every_estimand_of_every_attribute(world: tuple[Measured, pd.DataFrame]) -> None:
     _, table = world
-    assert set(table["estimand"]) == ESTIMANDS
-    assert len(table) == len(ESTIMANDS) * len(CURVES)
+    each = DRAWN | CHANCES | COUNTED
+    assert set(table["estimand"]) == each | {"r2", "bare_r2"}
+    assert len(table) == len(each) * len(CURVES) + 2
     assert set(ESTIMATE_COLUMNS) - {"run_id", "brand", "period", "model"} | {"attribute"} == set(table.columns)
-    with_interval = table[~table["estimand"].str.startswith("p_")]
+    with_interval = table[table["estimand"].isin(DRAWN | {"r2", "bare_r2"})]
     assert (with_interval["ci_prob"] == 0.9).all()
     assert (with_interval["ci_low"] <= with_interval["ci_high"]).all()
     assert table["n"].between(1, 1500).all()
@@ -59,7 +62,8 @@ def test_kinds_add_up_to_one_and_are_the_planted_ones(world: tuple[Measured, pd.
 
 def test_nothing_is_named_where_nothing_matters() -> None:
     """The same judgement on a world without effects: nothing is a pain or a wow, and little is explained."""
-    one, table = estimates(strength=0.01)
+    one, found = estimates(strength=0.01)
+    table = found.frame
     assert value(table, "p_must_be")["delivery"] < 0.1
     assert value(table, "p_delighter")["staff"] < 0.1
     assert np.quantile(one.explained, 0.95) < 0.03
@@ -74,9 +78,11 @@ def test_performance_is_the_share_of_users_satisfied(world: tuple[Measured, pd.D
 
 
 def test_a_fit_that_failed_gives_no_numbers() -> None:
-    _, table = estimates(gate=FAILED)
-    assert table["mean"].isna().all()
-    assert set(table["verdict"]) == {"withheld"}
+    table = estimates(gate=FAILED)[1].frame
+    counted = table["estimand"].isin(["rated", "not_used", "blank"])  # known without a fit
+    assert table.loc[~counted, "mean"].isna().all()
+    assert set(table.loc[~counted, "verdict"]) == {"withheld"}
+    assert table.loc[counted, "mean"].notna().all()
     one = measured()
     assert driver_estimates.outlook_table([one], [FAILED], params=PARAMS)["mean"].isna().all()
     assert driver_estimates.ranks([one], [FAILED])["mean"].isna().all()
@@ -109,7 +115,7 @@ def test_scenarios_of_a_page() -> None:
 
 def test_blanks_are_filled_in_and_not_used_stays() -> None:
     one = data()
-    codes, weight = measures.respondents(one, seed=1)
+    codes, weight = fits.filled(one, seed=1)
     answered = one.codes[one.answered]
     assert codes.shape == answered.shape
     assert (codes >= 0).all()
@@ -122,7 +128,7 @@ def test_blanks_are_filled_in_and_not_used_stays() -> None:
 
 def test_many_respondents_are_sampled_by_weight() -> None:
     one = data(6000, weighted=True)
-    codes, weight = measures.respondents(one, seed=1, most=500)
+    codes, weight = fits.filled(one, seed=1, most=500)
     assert codes.shape == (500, 4)
     assert np.ptp(weight) == 0
     rows = one.codes[one.answered]
@@ -149,7 +155,7 @@ def test_a_what_if_of_stored_draws_is_that_of_the_page(tmp_path: object) -> None
 def test_a_number_as_outcome() -> None:
     codes = data().codes
     random = np.random.default_rng(0)
-    one = model.model_data(
+    one = model_data(
         codes,
         random.normal(size=len(codes)),
         attributes=list(CURVES),
@@ -159,27 +165,28 @@ def test_a_number_as_outcome() -> None:
     )
     draws = posterior(data()).drop_vars("cut")
     about = question(role="behaviour", satisfied_from=None)
-    found = measures.measure(one, draws, params=PARAMS, seed=1, about=about)
+    found = fits.measure(one, draws, params=PARAMS, seed=1, about=about)
     assert found.metric == "mean"
     assert found.practical == pytest.approx(0.03)  # not that of mean ratings
     units = driver_estimates.table([found], [GOOD]).set_index("estimand")["unit"]
     assert set(units[["effect", "reward", "penalty"]]) == {"log of money"}
-    assert "logarithm" in about_of(found).subject("en")
-    assert about_of(measured()).subject("en").startswith("the share of satisfied customers")
+    write = Writer(LABELS, "en")
+    assert "logarithm" in write(Subject("mean", "spend"))
+    assert write(Subject("csat", "overall")).startswith("the share of satisfied customers")
     assert value(driver_estimates.table([found], [GOOD]), "effect")["quality"] == pytest.approx(0.4, abs=0.15)
 
 
 def test_without_the_general_mood_shares_are_smaller(world: tuple[Measured, pd.DataFrame]) -> None:
-    one, table = world
-    plain, bare = driver_estimates.with_and_without(one, table)
-    assert list(plain["attribute"]) == list(bare["attribute"])
-    assert bare["mean"].sum() < plain["mean"].sum()
+    _, table = world
+    plain, bare = (value(table, e) for e in ("importance_share", "bare_share"))
+    assert sum(bare.values()) < sum(plain.values())
+    assert sum(bare.values()) == pytest.approx(value(table, "bare_r2")[""])
 
 
 def test_who_is_heard_adds_up(world: tuple[Measured, pd.DataFrame]) -> None:
-    one, _ = world
-    counts = driver_estimates.heard(one)
-    assert (counts[["rated", "not_used", "blank"]].sum(axis=1) == one.data.n).all()
+    _, table = world
+    parts = np.array([list(value(table, e).values()) for e in ("rated", "not_used", "blank")])
+    np.testing.assert_allclose(parts.sum(axis=0), 1)
 
 
 def test_predicted_answers_are_held_against_the_observed(world: tuple[Measured, pd.DataFrame]) -> None:
@@ -195,11 +202,11 @@ def test_predicted_answers_are_held_against_the_observed(world: tuple[Measured, 
 def test_importance_by_use_is_told_apart_from_ratings() -> None:
     one = data()
     draws = posterior(one)
-    plain = measures.measure(one, draws, params=PARAMS, seed=1, about=question())
+    plain = fits.measure(one, draws, params=PARAMS, seed=1, about=question())
     assert plain.by_use.max() < 0.2
     effect = draws["level_effect"].copy()
     effect[:, :, 3, 0] = 2.0  # not to use the web shop goes with much, how it is rated with little
-    used = measures.measure(one, draws.assign(level_effect=effect), params=PARAMS, seed=1, about=question())
+    used = fits.measure(one, draws.assign(level_effect=effect), params=PARAMS, seed=1, about=question())
     assert used.by_use[3] > 0.9
     assert used.by_use[:3].max() < 0.1
 
@@ -210,7 +217,7 @@ def leaving(*, likes: float = 1.0) -> pd.DataFrame:
     one = replace(plain, name="left", kind="binary", outcome_levels=(0.0, 1.0), outcome=(plain.outcome < 2).astype(int))
     draws = posterior(one, strength=-likes).isel(boundary=[1])
     about = question(role="behaviour", satisfied_from=None)
-    return driver_estimates.table([measures.measure(one, draws, params=PARAMS, seed=1, about=about)], [GOOD])
+    return driver_estimates.table([fits.measure(one, draws, params=PARAMS, seed=1, about=about)], [GOOD])
 
 
 def test_what_makes_customers_leave_when_it_fails_is_a_pain() -> None:
@@ -229,32 +236,38 @@ def test_the_choice_of_respondents_is_no_fault_of_the_model() -> None:
         one = data(60_000, seed=seed)
         draws = posterior(one, draws=50, noise=0.002)
         about = question()
-        right = measures.measure(one, draws.assign(cut=draws["cut"] * 0 + CUT), params=PARAMS, seed=1, about=about)
+        right = fits.measure(one, draws.assign(cut=draws["cut"] * 0 + CUT), params=PARAMS, seed=1, about=about)
         assert driver_estimates.agrees(driver_estimates.predictive(right))
-        wrong = measures.measure(
+        wrong = fits.measure(
             one, draws.assign(cut=draws["cut"] * 0 + np.array(CUT) * 0.8), params=PARAMS, seed=1, about=about
         )
         assert not driver_estimates.agrees(driver_estimates.predictive(wrong))
 
 
-def test_clouds_pair_draws_of_the_same_world(world: tuple[Measured, pd.DataFrame]) -> None:
+def test_the_map_pairs_draws_of_the_same_world(world: tuple[Measured, pd.DataFrame]) -> None:
     one, _ = world
-    thinned = replace(one, shares=replace(one.shares, values=one.shares.values[::3]))
-    cloud = driver_estimates.clouds(thinned)["delivery"]
-    np.testing.assert_array_equal(cloud, np.stack([one.performance[::3, 0], one.shares.values[::3, 0]], axis=1))
+    linked = replace(one, performance=one.shares.values * 0.5)  # performance rises with importance, draw by draw
+    table = driver_estimates.table([linked], [GOOD])
+    assert value(table, "map_correlation")["delivery"] == pytest.approx(1)
 
 
 def test_one_group_is_everybody() -> None:
     plain = data(400)
-    one = model.model_data(
-        plain.codes, plain.outcome, attributes=plain.attributes, levels=plain.levels, kind="ordinal",
-        outcome_levels=plain.outcome_levels, group=np.zeros(400, int), groups=("web",),
-    )  # fmt: skip
-    found = measures.measure(one, posterior(one, draws=50), params=PARAMS, seed=1, about=question())
+    one = model_data(
+        plain.codes,
+        plain.outcome,
+        attributes=plain.attributes,
+        levels=plain.levels,
+        kind="ordinal",
+        outcome_levels=plain.outcome_levels,
+        group=np.zeros(400, int),
+        groups=("web",),
+    )
+    found = fits.measure(one, posterior(one, draws=50), params=PARAMS, seed=1, about=question())
     assert found.by_group == {}
     two = replace(one, groups=("web", "shop"))
     with pytest.raises(KeyError, match="group_rise"):  # where there are two, these draws would lack what is asked for
-        measures.measure(two, posterior(one, draws=50), params=PARAMS, seed=1, about=question())
+        fits.measure(two, posterior(one, draws=50), params=PARAMS, seed=1, about=question())
 
 
 def test_the_score_of_a_scale_is_the_same_without_the_codes_that_nobody_gave() -> None:
@@ -263,7 +276,7 @@ def test_the_score_of_a_scale_is_the_same_without_the_codes_that_nobody_gave() -
     share = np.array([0.1, 0.1, 0.2, 0.2, 0.3, 0.1])
     above = 1 - np.cumsum(share)
     found = whatif.measures(whole, role="nps", satisfied_from=None)
-    score = sum(w * (1.0 if k < 0 else above[k]) for k, w in measures._among(found["nps"], whole, present))
+    score = sum(w * (1.0 if k < 0 else above[k]) for k, w in fits._among(found["nps"], whole, present))
     assert score == pytest.approx(100 * (0.4 - 0.4))
-    unhappy = measures._among(found["unhappy"], whole, present)
+    unhappy = fits._among(found["unhappy"], whole, present)
     assert sum(w * (1.0 if k < 0 else above[k]) for k, w in unhappy) == pytest.approx(0.4)

@@ -10,14 +10,19 @@ from cxlab.report.charts import drawn_numbers, to_svg
 def sides() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "penalty": [-0.3, -0.1], "penalty_low": [-0.4, -0.2], "penalty_high": [-0.2, 0.0],
-            "reward": [0.05, 0.2], "reward_low": [0.0, 0.1], "reward_high": [0.1, 0.3],
+            "penalty": [-0.3, -0.1],
+            "penalty_low": [-0.4, -0.2],
+            "penalty_high": [-0.2, 0.0],
+            "reward": [0.05, 0.2],
+            "reward_low": [0.0, 0.1],
+            "reward_high": [0.1, 0.3],
         }
-    )  # fmt: skip
+    )
 
 
-def cloud(x: float, y: float, *, seed: int = 0) -> np.ndarray:
-    return np.array([x, y]) + np.random.default_rng(seed).normal(size=(200, 2)) * 0.01
+def clouds(places: list[tuple[float, float]], *, marked: int = -1) -> pd.DataFrame:
+    rows = pd.DataFrame(places, columns=["x", "y"]).assign(x_sd=0.01, y_sd=0.01, r=0.3)
+    return rows.assign(marked=rows.index == marked)
 
 
 CORNERS = ("work on first", "keep up", "later", "good enough")
@@ -33,13 +38,11 @@ def test_dumbbell_shows_both_sides_of_zero() -> None:
 
 
 def test_clouds_lie_at_their_means() -> None:
-    draws = {"Delivery": cloud(0.4, 0.3), "Staff": cloud(0.8, 0.1), "Web": cloud(0.6, 0.05)}
-    figure = figures.clouds(
-        draws, corners=CORNERS, marked=["Delivery"], titles=("satisfied", "importance"), language="en"
-    )
+    rows, names = clouds([(0.4, 0.3), (0.8, 0.1), (0.6, 0.05)], marked=0), ["Delivery", "Staff", "Web"]
+    figure = figures.clouds(rows, names, corners=CORNERS, titles=("satisfied", "importance"), language="en")
     axes = figure.axes[0]
     (line,) = [x for x in axes.lines if x.get_gid() == "mean"]
-    np.testing.assert_allclose(line.get_xdata(), [d[:, 0].mean() for d in draws.values()])
+    np.testing.assert_allclose(line.get_xdata(), rows["x"])
     assert {"Delivery", "Staff", "Web", *CORNERS} <= {t.get_text() for t in axes.texts}
     low, high = axes.get_xlim()
     assert low < 0.4 < 0.8 < high
@@ -47,11 +50,13 @@ def test_clouds_lie_at_their_means() -> None:
 
 
 def test_labels_of_a_crowd_do_not_all_cover_each_other() -> None:
-    draws = {f"Attribute {k}": cloud(0.5 + 0.02 * (k % 4), 0.1 + 0.02 * (k // 4), seed=k) for k in range(12)}
-    figure = figures.clouds(draws, corners=CORNERS, titles=("x", "y"), language="zh")
+    rows = clouds([(0.5 + 0.02 * (k % 4), 0.1 + 0.02 * (k // 4)) for k in range(12)])
+    figure = figures.clouds(
+        rows, [f"Attribute {k}" for k in range(12)], corners=CORNERS, titles=("x", "y"), language="zh"
+    )
     texts = [t for t in figure.axes[0].texts if t.get_text().startswith("Attribute")]
     assert len(texts) == 12
-    assert len({(t.xy[0], t.get_position()) for t in texts}) == 12
+    assert len({(*t.xy, t.get_position()) for t in texts}) == 12
 
 
 def test_pairs_show_two_shares_a_row() -> None:
@@ -66,7 +71,7 @@ def test_nothing_to_show() -> None:
     empty = sides().head(0)
     for figure in (
         figures.dumbbell(empty, [], [], metric="csat", language="en"),
-        figures.clouds({}, corners=CORNERS, titles=("x", "y"), language="en"),
+        figures.clouds(clouds([]), [], corners=CORNERS, titles=("x", "y"), language="en"),
         figures.pairs(empty, empty, [], ("a", "b"), language="en"),
     ):
         assert [t.get_text() for t in figure.axes[0].texts] == ["nothing to show"]

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from driver_world import FAILED, GOOD, PARAMS, about, estimates
+from driver_world import FAILED, GOOD, PARAMS, estimates, page
 from tidy import HOSTILE
 
 from cxlab.drivers import estimates as driver_estimates
 from cxlab.drivers import findings as say
-from cxlab.drivers import findings_kano, findings_whatif
-from cxlab.drivers.findings_common import About
-from cxlab.drivers.measures import Measured
+from cxlab.drivers.fits import Measured
 from cxlab.report import Finding
 from cxlab.report.format import Labels
+from cxlab.report.tidy import Estimates
 
-World = tuple[Measured, pd.DataFrame]
+World = tuple[Measured, Estimates]
+STATED = {"web": 4.5, "quality": 4.0}
 
 
 @pytest.fixture(scope="module")
@@ -22,28 +24,38 @@ def world() -> World:
     return estimates()
 
 
-def suppressed(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(mean=np.nan, ci_low=np.nan, ci_high=np.nan, verdict="suppressed")
+def suppressed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(mean=np.nan, ci_low=np.nan, ci_high=np.nan, verdict="suppressed")
 
 
-def page(world: World) -> list[Finding]:
+def with_means(table: Estimates, means: dict[tuple[str, str], float], column: str = "mean") -> Estimates:
+    """A table with other values of (estimand, attribute)."""
+    frame = table.frame.copy()
+    for (estimand, attribute), value in means.items():
+        frame.loc[(frame["estimand"] == estimand) & (frame["attribute"] == attribute), column] = value
+    return page(frame)
+
+
+def outlook_of(one: Measured, gate: object = GOOD) -> Estimates:
+    return page(driver_estimates.outlook_table([one], [gate], params=PARAMS))
+
+
+def all_findings(world: World) -> list[Finding]:
     """All findings of a page on a world."""
     one, table = world
-    outlook = driver_estimates.outlook_table([one], [GOOD], params=PARAMS)
-    what = about(one)
     return [
-        say.importance(table, one.explained, about=what),
-        findings_kano.pains(table, about=what),
-        findings_kano.priorities(table, driver_estimates.clouds(one), about=what, stated={"web": 4.5, "quality": 4.0}),
-        findings_whatif.what_if(outlook, about=what, practical=one.practical),
-        say.halo(*driver_estimates.with_and_without(one, table), about=what),
-        findings_whatif.heard(driver_estimates.heard(one), about=what),
+        say.importance(table),
+        say.pains(table),
+        say.priorities(table),
+        say.what_if(outlook_of(one), table, practical=one.practical),
+        say.halo(table),
+        say.heard(table),
     ]
 
 
 def test_what_goes_with_satisfaction(world: World) -> None:
-    one, table = world
-    found = say.importance(table, one.explained, about=about(one))
+    _, table = world
+    found = say.importance(table)
     assert found.statements[0].text("en").startswith("What goes most with “Overall satisfaction” is “Product quality”")
     assert "All 4 attributes together account for" in found.sentence("en")
     assert "Among the three strongest with a probability of at least .9: Product quality" in found.sentence("en")
@@ -53,15 +65,15 @@ def test_what_goes_with_satisfaction(world: World) -> None:
 
 
 def test_little_explained_ranks_nothing() -> None:
-    one, table = estimates(strength=0.01)
-    found = say.importance(table, one.explained, about=about(one))
+    _, table = estimates(strength=0.01)
+    found = say.importance(table)
     assert "We rank nothing" in found.sentence("en")
     assert "strongest" not in found.sentence("en")
 
 
 def test_pains_and_wows(world: World) -> None:
-    one, table = world
-    found = findings_kano.pains(table, about=about(one))
+    _, table = world
+    found = say.pains(table)
     assert (
         found.statements[0].text("en").startswith("“Delivery” is a pain: the worst answer instead of the typical one")
     )
@@ -76,113 +88,137 @@ def test_pains_and_wows(world: World) -> None:
 
 
 def test_nothing_is_a_pain_where_nothing_matters() -> None:
-    one, table = estimates(strength=0.01)
-    found = findings_kano.pains(table, about=about(one))
+    _, table = estimates(strength=0.01)
+    found = say.pains(table)
     assert found.sentence("en").startswith("Nothing here is clearly a pain or a wow. Matter little either way")
 
 
 def test_what_to_work_on_first(world: World) -> None:
-    one, table = world
-    clouds = driver_estimates.clouds(one)
-    what = about(one)
-    moved = {a: c + ([-0.3, 0] if a == "quality" else [0, 0]) for a, c in clouds.items()}
-    found = findings_kano.priorities(table, moved, about=what)
+    _, table = world
+    found = say.priorities(with_means(table, {("p_first", "quality"): 0.95, ("p_keep", "quality"): 0.0}))
     assert "To work on first" in found.sentence("en")
     assert "Product quality" in found.statements[0].text("en")
-    chances = findings_kano.quadrants(moved)
-    np.testing.assert_allclose(chances.sum(axis=1), 1)
-    assert chances.loc["quality", "first"] > 0.9
-    better = {a: c + ([0.3, 0] if a == "quality" else [0, 0]) for a, c in clouds.items()}
-    assert "Product quality" not in findings_kano.priorities(table, better, about=what).statements[0].text("en")
+    better = with_means(table, {("p_first", "quality"): 0.0})
+    assert "Product quality" not in say.priorities(better).statements[0].text("en")
 
 
-def test_stated_importance_is_set_against_derived(world: World) -> None:
-    one, table = world
-    clouds, what = driver_estimates.clouds(one), about(one)
-    found = findings_kano.priorities(table, clouds, about=what, stated={"web": 4.5, "quality": 4.0})
+def test_quadrants_are_against_the_averages_of_what_is_shown(world: World) -> None:
+    one, _ = world
+    performance, shares = one.performance[:: -(-len(one.performance) // len(one.shares.values))], one.shares.values
+    low = performance - np.array([0, 0.3, 0, 0])
+    chances = driver_estimates.quadrants(low, shares, np.ones(4, bool))
+    np.testing.assert_allclose(sum(chances.values()), 1)
+    assert chances["first"][1] > 0.9
     assert (
-        "Customers say that “Web shop” matters most to them; what goes most with their answers is “Product quality”."
-        in (found.sentence("en"))
+        driver_estimates.quadrants(performance + np.array([0, 0.3, 0, 0]), shares, np.ones(4, bool))["first"][1] < 0.1
     )
-    same = findings_kano.priorities(table, clouds, about=what, stated={"web": 1.0, "quality": 4.0})
+
+
+def test_stated_importance_is_set_against_derived() -> None:
+    _, table = estimates(stated=STATED)
+    wanted = "“Web shop” matters most to them; what goes most with their answers is “Product quality”."
+    assert f"Customers say that {wanted}" in say.priorities(table).sentence("en")
+    same = say.priorities(with_means(table, {("stated", "web"): 1.0}))
     assert "is also what goes most" in same.sentence("en")
-    assert "matters most to them" not in findings_kano.priorities(table, clouds, about=what).sentence("en")
+    assert "matters most to them" not in say.priorities(estimates()[1]).sentence("en")
 
 
 def test_what_if(world: World) -> None:
-    one, _ = world
-    outlook = driver_estimates.outlook_table([one], [GOOD], params=PARAMS)
-    found = findings_whatif.what_if(outlook, about=about(one), practical=one.practical)
+    one, table = world
+    found = say.what_if(outlook_of(one), table, practical=one.practical)
     assert found.statements[0].text("en").startswith("Among customers alike in everything else, one point more on “")
     assert "only an experiment shows" in found.pages["en"].note
     assert "cause" not in found.sentence("en")
-    none = findings_whatif.what_if(outlook, about=about(one), practical=0.9)
+    none = say.what_if(outlook_of(one), table, practical=0.9)
     assert none.sentence("en").startswith("No single step up goes with a change")
 
 
 def test_general_mood(world: World) -> None:
-    one, table = world
-    plain, bare = driver_estimates.with_and_without(one, table)
-    assert "general mood taken out" in say.halo(plain, bare, about=about(one)).sentence("en")
-    assert "That leaves" in say.halo(plain, bare, about=about(one)).sentence("en")
-    swapped = bare.assign(mean=bare["mean"].where(bare["attribute"] != "web", 0.9))
-    assert "“Web shop” is strongest instead of" in say.halo(plain, swapped, about=about(one)).sentence("en")
+    _, table = world
+    told = say.halo(with_means(table, {("bare_r2", ""): 0.2})).sentence("en")
+    assert "general mood taken out" in told
+    assert "That leaves" in told
+    swapped = with_means(table, {("bare_r2", ""): 0.9, ("bare_share", "web"): 0.9})
+    assert "“Web shop” is strongest instead of" in say.halo(swapped).sentence("en")
+
+
+def test_a_mood_that_leaves_next_to_nothing_ranks_nothing(world: World) -> None:
+    """Ratings that rise and fall together: what is left does not say that no attribute matters."""
+    _, table = world
+    told = say.halo(with_means(table, {("bare_r2", ""): 0.02})).sentence("en")
+    assert told.startswith("With the respondents' general mood taken out, only 2")
+    assert "That does not say that none of them matters." in told
+    assert "strongest" not in told
 
 
 def test_two_outcomes_side_by_side() -> None:
-    one, first = estimates()
-    two, second = estimates(name="repurchased")
-    both = pd.concat([first, second], ignore_index=True)
-    explained = {"overall": one.explained, "repurchased": two.explained}
-    found = say.outcomes(both, explained, about=about(one), second="repurchased")
+    both = pd.concat([estimates()[1].frame, estimates(name="repurchased")[1].frame], ignore_index=True)
+    found = say.others(page(both))
     assert found.sentence("en") == "“Product quality” goes most with “Overall satisfaction” and with “Buys again”."
-    flat = explained | {"repurchased": np.full(10, 0.01)}
-    assert "we cannot tell" in say.outcomes(both, flat, about=about(one), second="repurchased").sentence("en")
+    flat = both.assign(ci_high=both["ci_high"].mask((both["item"] == "repurchased") & (both["estimand"] == "r2"), 0.01))
+    assert "we cannot tell" in say.others(page(flat)).sentence("en")
 
 
 def test_who_is_heard(world: World) -> None:
-    one, _ = world
-    counts = driver_estimates.heard(one)
-    assert "Every attribute was rated by at least" in findings_whatif.heard(counts, about=about(one)).sentence("en")
-    few = counts.assign(rated=[1000, 1000, 1000, 100], not_used=[400, 400, 400, 1300], blank=100)
-    found = findings_whatif.heard(few, about=about(one))
-    assert found.sentence("en").startswith("Only 7\u00a0% of the 1,500 respondents rated “Web shop”")
+    _, table = world
+    assert "Every attribute was rated by at least" in say.heard(table).sentence("en")
+    few = say.heard(with_means(table, {("rated", "web"): 0.07, ("not_used", "web"): 0.87}))
+    assert few.sentence("en").startswith("Only 7\u00a0% of the 1,500 respondents rated “Web shop”")
 
 
 @pytest.mark.parametrize(("how", "word"), [("withheld", "no statement"), ("suppressed", "Too few answers")])
 def test_nothing_is_claimed_without_numbers(world: World, how: str, word: str) -> None:
     one, table = world
-    what = about(one)
-    bare = driver_estimates.table([one], [FAILED]) if how == "withheld" else suppressed(table)
-    found = [say.importance(bare, one.explained, about=what), findings_kano.pains(bare, about=what)]
-    for finding in found:
+    bare = estimates(gate=FAILED)[1] if how == "withheld" else page(suppressed(table.frame))
+    for finding in (say.importance(bare), say.pains(bare), say.halo(bare)):
         assert word in finding.sentence("en")
         assert finding.verdict == how
         assert finding.pages["en"].figure is None
-    assert findings_kano.priorities(bare, driver_estimates.clouds(one), about=what).verdict == how
-    outlook = driver_estimates.outlook_table([one], [FAILED], params=PARAMS)
-    assert findings_whatif.what_if(outlook, about=what, practical=0.03).verdict == "withheld"
+    assert say.priorities(bare).verdict == how
+    assert say.what_if(outlook_of(one, FAILED), bare, practical=0.03).verdict == "withheld"
 
 
 def test_one_suppressed_attribute_is_neither_drawn_nor_told(world: World) -> None:
     one, table = world
-    small = table["attribute"] == "staff"
-    hidden = pd.concat([table[~small], suppressed(table[small])], ignore_index=True)
-    for finding in page((one, hidden))[:3]:
+    small = table.frame["attribute"] == "staff"
+    hidden = page(pd.concat([table.frame[~small], suppressed(table.frame[small])], ignore_index=True))
+    for finding in all_findings((one, hidden))[:3]:
         assert "Store staff" not in finding.sentence("en")
+
+
+def test_shares_of_what_most_left_blank_are_withheld_with_the_reason() -> None:
+    one, table = estimates()
+    codes = one.data.codes.copy()
+    codes[:900, 1] = -1  # quality, which leads: its share would be made of what was filled in
+    hollow = page(driver_estimates.table([replace(one, data=replace(one.data, codes=codes))], [GOOD]))
+    told = say.importance(hollow)
+    assert "More than half left these blank" in told.sentence("en")
+    assert "Product quality" not in told.statements[0].text("en")
+    assert "Product quality" not in say.priorities(hollow).sentence("en")
+    assert "left these blank" not in say.importance(table).sentence("en")  # the negative control
+
+
+def test_a_share_that_rests_on_blanks_stands_beside_that_of_those_who_rated_it(world: World) -> None:
+    one, table = world
+    draws = np.random.default_rng(1).normal(0.1, 0.01, 200)
+    both = page(driver_estimates.table([replace(one, rated={"quality": draws})], [GOOD]))
+    told = say.importance(both)
+    assert "left “Product quality” blank; among those alone who did not, it accounts for 10" in told.sentence("en")
+    assert "Of those who rated it" in str(told.pages["en"].table)
+    assert "among those alone" not in say.importance(table).sentence("en")
 
 
 def test_hostile_names(world: World) -> None:
     one, table = world
     labels = Labels(items=dict(zip((*one.data.attributes, "overall"), HOSTILE, strict=False)))
-    what = About(labels, one.outcome, one.metric, one.data.n)
-    for finding in (say.importance(table, one.explained, about=what), findings_kano.pains(table, about=what)):
+    hostile = page(table.frame, labels)
+    for finding in (say.importance(hostile), say.pains(hostile)):
         for language in ("en", "zh"):
             assert finding.blocks(language)
 
 
 def test_a_page_in_both_languages(world: World) -> None:
-    for finding in page(world):
+    for finding in all_findings(world):
         for language in ("en", "zh"):
             assert finding.sentence(language)
             assert len(finding.blocks(language)) == 3
@@ -190,80 +226,57 @@ def test_a_page_in_both_languages(world: World) -> None:
 
 def by_age(gap: float) -> pd.DataFrame:
     """Effects in two age groups, on one attribute `gap` apart."""
-    _, table = estimates()
-    own = table[table["estimand"] == "effect"].assign(level="segment:age")
+    frame = estimates()[1].frame
+    own = frame[frame["estimand"] == "effect"].assign(level="segment:age")
     young = own.assign(group="18-29", sd=0.01)
     old = own.assign(group="60+", sd=0.01, mean=own["mean"] + np.where(own["attribute"] == "staff", gap, 0.0))
-    return pd.concat([table, young, old], ignore_index=True)
+    return pd.concat([frame, young, old], ignore_index=True)
 
 
 def test_groups_that_differ_are_named_and_others_are_not() -> None:
-    one, _ = estimates()
-    found = findings_whatif.groups(by_age(0.2), by="segment:age", about=about(one))
+    found = say.groups(page(by_age(0.2)), by="segment:age")
     assert found.sentence("en").startswith("By age, they differ most on “Store staff”: one point more goes with")
-    same = findings_whatif.groups(by_age(0.0), by="segment:age", about=about(one))
+    same = say.groups(page(by_age(0.0)), by="segment:age")
     assert same.sentence("en") == "No attribute clearly matters more to one group than to another."
-    _, table = estimates()
-    untold = findings_whatif.groups(table, by="segment:age", about=about(one))
+    untold = say.groups(estimates()[1], by="segment:age")
     assert untold.sentence("en").startswith("By age we make no statement: there is but one group, or effects")
-    unbelieved = by_age(0.2).assign(mean=np.nan, verdict="withheld")
-    failed = findings_whatif.groups(unbelieved, by="segment:age", about=about(one))
+    failed = say.groups(page(by_age(0.2).assign(mean=np.nan, verdict="withheld")), by="segment:age")
     assert failed.sentence("en") == "By age we make no statement: the checks of the model failed."
-    alike = findings_whatif.groups(by_age(0.2), by="", about=about(one))
-    assert "taken to be the same for all" in alike.sentence("en")
+    assert "taken to be the same for all" in say.groups(page(by_age(0.2)), by="").sentence("en")
 
 
 def test_groups_do_not_change_the_rest_of_the_page() -> None:
-    one, table = estimates()
-    assert say.importance(by_age(0.2), one.explained, about=about(one)).sentence("en") == (
-        say.importance(table, one.explained, about=about(one)).sentence("en")
-    )
+    assert say.importance(page(by_age(0.2))).sentence("en") == say.importance(estimates()[1]).sentence("en")
 
 
 def test_one_outcome_alone(world: World) -> None:
-    one, table = world
-    assert "one outcome here" in say.others(table, {"overall": one.explained}, about=about(one)).sentence("en")
+    assert "one outcome here" in say.others(world[1]).sentence("en")
 
 
 def test_what_they_do_comes_before_what_else_they_say() -> None:
-    parts = {name: estimates(name=name) for name in ("overall", "nps", "repurchased")}
-    both = pd.concat([table for _, table in parts.values()], ignore_index=True)
-    explained = {name: one.explained for name, (one, _) in parts.items()}
-    found = say.others(both, explained, about=about(parts["overall"][0]))
+    frames = [estimates(name=name)[1].frame for name in ("overall", "nps", "repurchased")]
+    found = say.others(page(pd.concat(frames, ignore_index=True)))
     assert "Buys again" in found.statements[0].text("en")
     assert "Likelihood to recommend" in found.sentence("en")
     assert len([b for b in found.blocks("en") if b["type"] == "figure"]) == 2
 
 
 def test_an_attribute_that_counts_by_its_use_is_told_so(world: World) -> None:
-    one, table = world
     use = "counts mostly by whether somebody used it at all"
-    assert use in say.importance(table, one.explained, about=about(one), by_use={"quality": 0.8}).sentence("en")
-    assert use not in say.importance(table, one.explained, about=about(one), by_use={"quality": 0.2}).sentence("en")
+    assert use in say.importance(with_means(world[1], {("use_part", "quality"): 0.8})).sentence("en")
+    assert use not in say.importance(with_means(world[1], {("use_part", "quality"): 0.2})).sentence("en")
 
 
 def test_likely_ranks_stand_in_the_table(world: World) -> None:
     one, table = world
     ranks = driver_estimates.ranks([one], [GOOD])
-    found = say.importance(table, one.explained, about=about(one), ranks=ranks).pages["en"].table
+    found = say.importance(table, ranks=ranks).pages["en"].table
     assert found is not None
     assert found["rows"][0][4].startswith("1")
     assert found["rows"][3][4] == "4"
 
 
-def test_the_mood_of_a_failed_fit_is_not_told(world: World) -> None:
-    one, _ = world
-    bare = driver_estimates.table([one], [FAILED])
-    found = say.halo(*driver_estimates.with_and_without(one, bare), about=about(one))
-    assert found.verdict == "withheld"
-    assert found.pages["en"].figure is None
-
-
 def test_the_nearest_kind_is_told_where_none_is_sure(world: World) -> None:
-    one, table = world
-    less = table.assign(
-        mean=table["mean"].where(~((table["attribute"] == "delivery") & (table["estimand"] == "p_must_be")), 0.8)
-    )
-    found = findings_kano.pains(less, about=about(one))
+    found = say.pains(with_means(world[1], {("p_must_be", "delivery"): 0.8}))
     assert "Nearest to a pain is “Delivery” (P = .80)." in found.sentence("en")
     assert "pain?" in str(found.pages["en"].table)

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from driver_world import CURVES, data, posterior
 
+from cxlab.drivers import data as people
 from cxlab.drivers import fits, model
 from cxlab.drivers.data import DriverData
 from cxlab.errors import ModelError, Problem
@@ -53,34 +54,17 @@ def test_one_stray_trajectory_is_forgiven_and_many_are_not() -> None:
 
 def test_what_does_not_pass_is_drawn_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, str]] = []
-    ways: list[float] = []
 
-    def fit(one: object, *, seed: int, draws: int, chains: int, monotone: str, accept: float, tune: int) -> xr.DataTree:
-        asked.append((draws, monotone))
-        ways.append(accept)
-        return tree(apart=1.0 if draws < 300 else 0.0)
+    def fit(one: object, *, monotone: str, effort: int, **_: object) -> xr.DataTree:
+        asked.append((effort, monotone))
+        return tree(apart=1.0 if effort == 1 else 0.0)
 
     monkeypatch.setattr(model, "fit", fit)
     found = fits.fit([data(200), data(200)], settings=ModelSettings(), seed=lambda _: 1, draws=100)
     assert [one.gate.passed for one in found] == [True, True]
-    assert [draws for draws, _ in asked] == [100, 100, 300, 100, 100, 300]
-    assert ways[0] < ways[1] < ways[2]  # in ever shorter steps
-    assert [shape for _, shape in asked][:2] == ["auto", "yes"]  # chosen once
+    assert asked == [(1, "auto"), (3, "yes"), (1, "yes"), (3, "yes")]  # the shape is chosen once
     assert fits.reasons(found) == []
     assert [v["name"] for v in fits.verdicts(found)["fits"]] == ["overall", "overall"]
-
-
-def test_draws_of_the_exact_density_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    def fit(one: object, *, draws: int, **_: object) -> xr.DataTree:
-        asked.append(draws)
-        return tree(method="walkers", apart=1.0)
-
-    monkeypatch.setattr(model, "fit", fit)
-    (found,) = fits.fit([data(200)], settings=ModelSettings(), seed=lambda _: 1, draws=100)
-    assert asked == [100]
-    assert not found.gate.passed
 
 
 def test_behaviour_leaves_out_what_most_were_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,8 +77,8 @@ def test_behaviour_leaves_out_what_most_were_never_asked(monkeypatch: pytest.Mon
         levels = tuple(own.levels[a] for a in kept)
         return replace(own, attributes=tuple(named), levels=levels, codes=codes[:, kept])
 
-    monkeypatch.setattr(fits.attributes, "load", load)
-    monkeypatch.setattr(fits.attributes, "attributes", lambda *_, **__: list(CURVES))
+    monkeypatch.setattr(people, "respondents", load)
+    monkeypatch.setattr(people, "attributes", lambda *_, **__: list(CURVES))
     params: Any = SimpleNamespace(drivers=Drivers())
     unit: Any = None
     found, _ = fits.load(["overall", "repurchased"], unit, params=params, period="2026Q3")
@@ -122,7 +106,7 @@ def test_groups_that_cannot_be_drawn_are_given_up(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_outcomes_of_a_page(monkeypatch: pytest.MonkeyPatch, able: list[str], asked: str, wanted: list[str]) -> None:
-    monkeypatch.setattr(fits.attributes, "outcomes", lambda *_, **__: able)
+    monkeypatch.setattr(people, "outcomes", lambda *_, **__: able)
     params: Any = SimpleNamespace(drivers=SimpleNamespace(outcome="auto"))
     unit: Any = None
     assert fits.outcomes(unit, params=params, period="2026Q3", outcome=asked) == wanted
@@ -135,8 +119,8 @@ def test_an_outcome_with_too_few_answers_is_left_out_with_its_reason(monkeypatch
             raise ModelError(Problem("too few respondents with an outcome", value="3", allowed="at least 30"))
         return data(200, name=outcome)
 
-    monkeypatch.setattr(fits.attributes, "load", load)
-    monkeypatch.setattr(fits.attributes, "attributes", lambda *_, **__: ["delivery", "how_important"])
+    monkeypatch.setattr(people, "respondents", load)
+    monkeypatch.setattr(people, "attributes", lambda *_, **__: ["delivery", "how_important"])
     params: Any = SimpleNamespace(drivers=Drivers(stated={"delivery": "how_important"}))
     unit: Any = None
     found, reasons = fits.load(["overall", "left"], unit, params=params, period="2026Q3")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from driver_world import PARAMS
 
-from cxlab.drivers import kano, measures, model
-from cxlab.drivers.measures import Measured, Question
+from cxlab.drivers import fits, kano, model
+from cxlab.drivers.data import model_data
+from cxlab.drivers.fits import Measured, Question
 
 PLANTED = {
     "must_be": (-2.0, -1.0, 0.0, 0.0, 0.0),
@@ -31,7 +32,7 @@ def world(seed: int, *, people: int = 2000, shuffled: bool = False, height: floa
     if shuffled:
         answer = random.permutation(answer)
     blank = random.random(codes.shape) < 0.05
-    data = model.model_data(
+    data = model_data(
         np.where(~used, -2, np.where(blank, -1, codes)),
         answer,
         attributes=[*PLANTED, "idle", "weak"],
@@ -42,7 +43,7 @@ def world(seed: int, *, people: int = 2000, shuffled: bool = False, height: floa
     )
     tree = model.fit(data, seed=seed, draws=500, monotone="yes")
     about = Question("overall", 4.0, (4,) * size, ("",) * size)
-    return measures.measure(data, tree["posterior"].dataset, params=PARAMS, seed=seed, about=about)
+    return fits.measure(data, tree["posterior"].dataset, params=PARAMS, seed=seed, about=about)
 
 
 def named(one: Measured) -> list[str]:

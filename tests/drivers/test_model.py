@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 from drivers.drive_worlds import FIVE, again, levels, ratings, with_blanks
 
-from cxlab.drivers import importance, imputation, model, summary
-from cxlab.drivers.data import BLANK, NOT_USED, DriverData
-from cxlab.drivers.model import Priors
+from cxlab.drivers import importance, imputation, model
+from cxlab.drivers.data import BLANK, NOT_USED, DriverData, model_data
+from cxlab.drivers.parameters import Priors
 from cxlab.errors import ModelError
 from cxlab.inference import diagnostics
 
@@ -59,14 +59,14 @@ def test_the_layout_is_the_promised_one(fitted: xr.DataTree, planted: tuple[Driv
     eigen = np.linalg.eigvalsh(posterior["contribution_cov"].to_numpy())
     assert eigen.min() > -1e-9
     assert np.linalg.eigvalsh(posterior["net_cov"].to_numpy()).min() > -1e-9
-    assert set(fitted.attrs) >= {"method", "khat", "ess_share", "shape", "halo", "seed"}
+    assert set(fitted.attrs) >= {"method", "khat", "ess_share", "shape", "seed"}
 
 
 def test_draws_thinned_evenly_still_see_all_worlds(fitted: xr.DataTree) -> None:
     """Who the customers are is uncertain, too: a page that keeps each fourth draw must not see a fourth of that."""
     for step in (2, 4):
         kept = fitted["posterior"]["level_share"].isel(draw=slice(None, None, step), attribute=0, level=1)
-        assert len(np.unique(kept.to_numpy())) == summary.WORLDS
+        assert len(np.unique(kept.to_numpy())) == model.WORLDS // model.COPULAS * model.COPULAS
 
 
 def test_planted_effects_are_found_though_a_third_is_blank(
@@ -79,7 +79,7 @@ def test_planted_effects_are_found_though_a_third_is_blank(
     assert inside(posterior["cut"], truth["cut"]).all()
     np.testing.assert_allclose(posterior["level_share"].mean(("chain", "draw")), truth["level_share"][0, 0], atol=0.035)
     assert set(np.argsort(-shares(posterior).mean(axis=0))[:3]) == {0, 1, 2}
-    assert diagnostics.gate(fitted, model.estimands(posterior, planted[0])[["rise", "r2"]], names=("cut",)).passed
+    assert diagnostics.gate(fitted, names=("cut", "r2", "level_effect")).passed
 
 
 def test_blanks_filled_with_the_middle_would_have_biased(planted: tuple[DriverData, xr.Dataset]) -> None:
@@ -142,7 +142,7 @@ def test_the_shape_is_chosen_by_prediction(planted: tuple[DriverData, xr.Dataset
     codes = ratings(2000, 3, seed=15, r=0.3)
     random = np.random.default_rng(16)
     latent = 1.5 * np.abs(codes[:, 0] - 2) + random.logistic(size=2000)  # the middle is worst
-    bent = model.model_data(
+    bent = model_data(
         codes, np.searchsorted(np.quantile(latent, [0.2, 0.4, 0.6, 0.8]), latent), attributes=["a", "b", "c"],
         levels=levels(3), kind="ordinal", outcome_levels=FIVE,
     )  # fmt: skip
@@ -175,29 +175,18 @@ def test_groups_differ_where_they_do() -> None:
     latent = codes @ [0.5, 0.5, 0.5] + np.where(group == 1, 0.6, -0.3) * codes[:, 0] + random.logistic(size=3000)
     outcome = np.searchsorted(np.quantile(latent, [0.2, 0.4, 0.6, 0.8]), latent)
     given = {"attributes": ["a", "b", "c"], "levels": levels(3), "kind": "ordinal", "outcome_levels": FIVE}
-    data = model.model_data(codes, outcome, group=group, groups=["x", "y"], **given)  # type: ignore[arg-type]
+    data = model_data(codes, outcome, group=group, groups=["x", "y"], **given)  # type: ignore[arg-type]
     tree = model.fit(data, draws=250, monotone="yes")
     rise = tree["posterior"]["group_rise"].stack(s=("chain", "draw")).to_numpy()
     assert (rise[1, 0] > rise[0, 0]).mean() > 0.99
     assert 0.02 < (rise[1, 1] > rise[0, 1]).mean() < 0.98
-    alone = model.model_data(codes, outcome, **given)  # type: ignore[arg-type]
+    alone = model_data(codes, outcome, **given)  # type: ignore[arg-type]
     better = model.log_score(tree, data) - model.log_score(model.fit(alone, draws=250, monotone="yes"), alone)
     assert better.sum() > 20
     shuffled = replace(data, group=random.permutation(group))  # the negative control
     rise = model.fit(shuffled, draws=250, monotone="yes")["posterior"]["group_rise"].stack(s=("chain", "draw"))
     chance = (rise[1] > rise[0]).mean("s").to_numpy()
     assert ((chance > 0.01) & (chance < 0.99)).all()
-
-
-def test_halo_is_a_term_of_its_own(planted: tuple[DriverData, xr.Dataset]) -> None:
-    data = with_blanks(planted[0], 0.1, seed=2)
-    tree = model.fit(data, draws=100, monotone="yes", halo=True)
-    posterior = tree["posterior"].dataset
-    assert posterior.sizes["attribute"] == 5
-    assert float(posterior["halo_var"].mean()) > 0
-    assert model.predict(tree, data.codes[:20]).shape == (400, 20, 5)
-    with pytest.raises(ModelError, match="as a whole"):
-        model.predict(posterior, planted[0].codes[:20])
 
 
 @pytest.mark.parametrize("kind", ["binary", "continuous"])
@@ -229,7 +218,7 @@ def test_predictions_are_probabilities(fitted: xr.DataTree, planted: tuple[Drive
     assert p.shape == (100, 50, 5)
     np.testing.assert_allclose(p.sum(axis=2), 1.0)
     with pytest.raises(ModelError, match="blanks"):
-        model.predict(fitted["posterior"].dataset, data.codes[:50])
+        model.predict(model.fit(planted[0], draws=50, monotone="yes"), data.codes[:50])
     counts = np.bincount(data.outcome)
     guess = np.log(counts / counts.sum())[data.outcome]
     assert model.log_score(fitted, data).mean() > guess.mean() + 0.1
@@ -238,10 +227,10 @@ def test_predictions_are_probabilities(fitted: xr.DataTree, planted: tuple[Drive
 def test_weights_count_for_what_they_are_worth(planted: tuple[DriverData, xr.Dataset]) -> None:
     data, _ = planted
     given = {"attributes": data.attributes, "levels": data.levels, "kind": data.kind, "outcome_levels": FIVE}
-    heavy = model.model_data(data.codes, data.outcome, weights=np.full(1500, 3.0), **given)  # type: ignore[arg-type]
+    heavy = model_data(data.codes, data.outcome, weights=np.full(1500, 3.0), **given)  # type: ignore[arg-type]
     assert heavy.n_eff == pytest.approx(1500)
     weights = np.where(np.arange(1500) % 2 == 0, 1.9, 0.1)
-    uneven = model.model_data(data.codes, data.outcome, weights=weights, **given)  # type: ignore[arg-type]
+    uneven = model_data(data.codes, data.outcome, weights=weights, **given)  # type: ignore[arg-type]
     assert uneven.n_eff == pytest.approx(1500**2 / (750 * (1.9**2 + 0.1**2)), rel=1e-9)
 
 
@@ -256,7 +245,7 @@ def test_everything_wrong_is_told_at_once() -> None:
     codes[0, 0] = 7
     codes[:, 1] = BLANK
     with pytest.raises(ModelError) as caught:
-        model.model_data(
+        model_data(
             codes, np.zeros(10), attributes=["a", "a"], levels=[FIVE, FIVE], kind="ordinal", outcome_levels=FIVE,
             weights=np.full(10, -1.0),
         )  # fmt: skip
@@ -272,6 +261,4 @@ def test_everything_wrong_is_told_at_once() -> None:
     ):
         assert part in said
     with pytest.raises(ModelError, match="do not fit together"):
-        model.model_data(
-            codes, np.zeros(9), attributes=["a", "b"], levels=[FIVE, FIVE], kind="ordinal", outcome_levels=FIVE
-        )
+        model_data(codes, np.zeros(9), attributes=["a", "b"], levels=[FIVE, FIVE], kind="ordinal", outcome_levels=FIVE)

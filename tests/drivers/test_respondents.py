@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cxlab import connect
-from cxlab.drivers import respondents
+from cxlab.drivers import data as people
 from cxlab.drivers.data import BLANK, NOT_USED
 from cxlab.errors import ModelError, ParamsError
 from cxlab.params.models import Params
@@ -99,26 +99,26 @@ def in_period(answers: pd.DataFrame, year: str) -> pd.DataFrame:
 def test_a_thin_period_is_helped_by_those_before_it(
     params: Params, data: UnitData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = respondents.load(data, params=params, period="2026", outcome="whole")
+    whole = people.respondents(data, params=params, period="2026", outcome="whole")
     assert (len(whole.outcome), whole.since) == (N, "2025")  # fewer than enough in 2026
-    assert respondents.load(data, params=params, period="2025", outcome="whole").since == ""  # nothing later helps
-    monkeypatch.setattr(respondents, "ENOUGH", 100)
-    alone = respondents.load(data, params=params, period="2026", outcome="whole")
+    assert people.respondents(data, params=params, period="2025", outcome="whole").since == ""  # nothing later helps
+    monkeypatch.setattr(people, "ENOUGH", 100)
+    alone = people.respondents(data, params=params, period="2026", outcome="whole")
     assert len(alone.outcome) < N
     assert alone.since == ""
 
 
 def test_codes_that_nobody_gave_have_no_cut() -> None:
-    places, codes = respondents._given(np.array([1, 3, -1, 3, 4]), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0))
+    places, codes = people._given(np.array([1, 3, -1, 3, 4]), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0))
     assert codes == (1.0, 3.0, 4.0, 5.0)  # the best one stays
     np.testing.assert_array_equal(places, [0, 1, -1, 1, 2])
-    few, all_of_them = respondents._given(np.array([0, 0]), (1.0, 2.0, 3.0))
+    few, all_of_them = people._given(np.array([0, 0]), (1.0, 2.0, 3.0))
     np.testing.assert_array_equal(few, [0, 0])
     assert all_of_them == (1.0, 2.0, 3.0)
 
 
 def test_rows_are_what_was_said(params: Params, data: UnitData, answers: pd.DataFrame) -> None:
-    loaded = respondents.load(data, params=params, period="2025", outcome="whole")
+    loaded = people.respondents(data, params=params, period="2025", outcome="whole")
     said = in_period(answers, "2025")
     assert loaded.attributes == ("a", "b", "c")  # hopes are no attributes
     assert loaded.kind == "ordinal"
@@ -132,28 +132,28 @@ def test_rows_are_what_was_said(params: Params, data: UnitData, answers: pd.Data
 
 
 def test_outcomes_of_all_kinds(params: Params, data: UnitData, answers: pd.DataFrame) -> None:
-    assert respondents.outcomes(data, params=params, period="2025") == [
+    assert people.outcomes(data, params=params, period="2025") == [
         "whole", "nps", "satisfied", "repurchased", "spend",
     ]  # fmt: skip
     said = in_period(answers, "2025")
-    loaded = respondents.load(data, params=params, period="2025", outcome="satisfied")
+    loaded = people.respondents(data, params=params, period="2025", outcome="satisfied")
     assert loaded.kind == "binary"
     np.testing.assert_array_equal(loaded.outcome, said["whole"] >= 4)
-    assert respondents.load(data, params=params, period="2025", outcome="nps").outcome_levels == tuple(range(11))
-    assert respondents.load(data, params=params, period="2025").name == "whole"
+    assert people.respondents(data, params=params, period="2025", outcome="nps").outcome_levels == tuple(range(11))
+    assert people.respondents(data, params=params, period="2025").name == "whole"
     led = params.model_copy(update={"headline": params.headline.model_copy(update={"item": "nps"})})
-    assert respondents.load(data, params=led, period="2025").name == "nps"
+    assert people.respondents(data, params=led, period="2025").name == "nps"
 
 
 def test_only_what_came_after_the_answer_counts(params: Params, data: UnitData, answers: pd.DataFrame) -> None:
-    loaded = respondents.load(data, params=params, period="2026", outcome="repurchased")
+    loaded = people.respondents(data, params=params, period="2026", outcome="repurchased")
     said = answers.sort_values("id")
     last = pd.to_datetime(said["day"]).iloc[::4].max() + pd.Timedelta(days=10)
-    over = pd.to_datetime(said["day"]) + pd.Timedelta(days=respondents.HORIZON) <= last
+    over = pd.to_datetime(said["day"]) + pd.Timedelta(days=people.HORIZON) <= last
     bought = np.isin(np.arange(N), np.arange(0, N, 4))  # those who bought before only did not buy again
     np.testing.assert_array_equal(loaded.outcome, np.where(over, bought, -1))
     assert loaded.kind == "binary"
-    spent = respondents.load(data, params=params, period="2026", outcome="spend")
+    spent = people.respondents(data, params=params, period="2026", outcome="spend")
     assert spent.kind == "continuous"
     np.testing.assert_allclose(spent.outcome, np.where(over, np.log1p(20.0 * bought), np.nan))
 
@@ -170,35 +170,35 @@ def test_what_a_customer_does_counts_for_one_answer(tmp_path: Path, params: Para
     pd.concat([sales, plenty.assign(on=later.dt.strftime("%Y-%m-%d"))]).to_csv(tmp_path / "sales.csv", index=False)
     whole = params.model_copy(update={"data_root": str(tmp_path)})
     data = UnitData(connect.open_store(connect.build(whole, tmp_path / "s")), "one", "2026")
-    loaded = respondents.load(data, params=whole, period="2026", outcome="repurchased")
+    loaded = people.respondents(data, params=whole, period="2026", outcome="repurchased")
     assert loaded.outcome[N + 5 :].tolist() == [0, -1, -1, 1, -1]
     assert (loaded.outcome[N : N + 5] == -1).all()  # of those not known nobody knows what they did
     assert (loaded.outcome == -1).sum() == 3 + 5  # everybody else answered once
 
 
 def test_groups_are_places_among_their_names(params: Params, data: UnitData, answers: pd.DataFrame) -> None:
-    loaded = respondents.load(data, params=params, period="2025", by="segment:age")
+    loaded = people.respondents(data, params=params, period="2025", by="segment:age")
     assert loaded.groups == ("old", "young")
     names = np.array(loaded.groups)[loaded.group]
     np.testing.assert_array_equal(names, in_period(answers, "2025")["age"])
-    both = respondents.load(data, params=params, period="2026", by="period")
+    both = people.respondents(data, params=params, period="2026", by="period")
     assert both.groups == ("2025", "2026")
     assert len(both.codes) == N
 
 
 def test_what_is_not_there_is_said(params: Params, data: UnitData) -> None:
     with pytest.raises(ParamsError, match="did you mean 'whole'"):
-        respondents.load(data, params=params, period="2025", outcome="hole")
+        people.respondents(data, params=params, period="2025", outcome="hole")
     with pytest.raises(ParamsError, match="no such item was rated"):
-        respondents.load(data, params=params, period="2025", named=["a", "b", "x"])
+        people.respondents(data, params=params, period="2025", named=["a", "b", "x"])
     with pytest.raises(ParamsError, match="did you mean 'segment:age'"):
-        respondents.load(data, params=params, period="2025", by="segment:aged")
+        people.respondents(data, params=params, period="2025", by="segment:aged")
     with pytest.raises(ModelError, match="3 to 40"):
-        respondents.load(data, params=params, period="2025", named=["a", "b"])
+        people.respondents(data, params=params, period="2025", named=["a", "b"])
     nobody = UnitData(data.store, "one", "2024")
-    assert respondents.outcomes(nobody, params=params, period="2024") == []
+    assert people.outcomes(nobody, params=params, period="2024") == []
     with pytest.raises(ModelError, match="nobody rated"):
-        respondents.load(nobody, params=params, period="2024")
+        people.respondents(nobody, params=params, period="2024")
 
 
 def test_a_table_of_nothing_but_blanks_has_no_attributes(tmp_path: Path, params: Params, answers: pd.DataFrame) -> None:
@@ -206,4 +206,4 @@ def test_a_table_of_nothing_but_blanks_has_no_attributes(tmp_path: Path, params:
     (tmp_path / "sales.csv").write_text("who,on,money,sale\nc001,2025-03-01,5,s1\n")
     empty = params.model_copy(update={"data_root": str(tmp_path)})
     data = UnitData(connect.open_store(connect.build(empty, tmp_path / "s")), "one", "2026")
-    assert respondents.outcomes(data, params=empty, period="2025") == []
+    assert people.outcomes(data, params=empty, period="2025") == []

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from cxlab.drivers import importance, whatif
 from cxlab.drivers.data import BLANK, NOT_USED, DriverData
-from cxlab.drivers.fits import MOST_BLANK, Measured, blank_share
+from cxlab.drivers.fits import Measured, blank_share
 from cxlab.drivers.kano import KINDS
+from cxlab.drivers.model import MOST_BLANK
 from cxlab.drivers.whatif import Move
 from cxlab.inference.estimates import estimand, tidy, withhold
 
@@ -199,7 +200,7 @@ def outlook_table(measured: Sequence[Measured], gates: Sequence[Gate], *, params
             estimand("change", np.stack([c[m] for c in changes], axis=1), place, metric=m, unit=_unit(one, m), ref=0.0)
             for m in (at.measures if known else ())
         ]
-        about = {"item": one.outcome, "weighting": one.weighting, "withheld": not verdict.passed}
+        about: dict[str, Any] = {"item": one.outcome, "weighting": one.weighting, "withheld": not verdict.passed}
         parts.append(tidy(rows, also=["scenario", "moved"], **about))
     return pd.concat(parts, ignore_index=True)
 

@@ -12,13 +12,14 @@ import ipywidgets as widgets
 import numpy as np
 
 from cxlab.drivers import whatif
-from cxlab.drivers.findings_common import About, outcome_name
+from cxlab.drivers.findings import Outcome, Subject
 from cxlab.drivers.whatif import Move, Outlook
 from cxlab.report import blocks
 from cxlab.report.blocks import SCOPE
 from cxlab.report.format import Labels, number, span
 from cxlab.report.messages import message
 from cxlab.report.style import css
+from cxlab.report.writing import Writer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,7 +59,7 @@ class WhatIf(widgets.VBox):
         names = [str(o) for o in draws["outcome"].to_numpy()] if "outcome" in draws.coords else []
         self.outcome = widgets.Dropdown(
             description=message(language, "driver_explore.outcome"),
-            options=[(outcome_name(o, labels=labels, language=language), o) for o in names],
+            options=[(Outcome(o).written(Writer(labels, language)), o) for o in names],
         )
         self.pick = widgets.SelectMultiple(description=message(language, "driver_explore.pick"), rows=10)
         self.reach = widgets.ToggleButtons(
@@ -66,9 +67,14 @@ class WhatIf(widgets.VBox):
             options=[(message(language, f"driver_explore.{k}"), k) for k in ("lift", "target")],
         )
         self.size = widgets.FloatSlider(
-            description=message(language, "driver_explore.size"), value=0.8, min=0.0, max=1.0, step=0.01,
-            readout_format=".0%", disabled=True,
-        )  # fmt: skip
+            description=message(language, "driver_explore.size"),
+            value=0.8,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            readout_format=".0%",
+            disabled=True,
+        )
         self.view = widgets.HTML()
         super().__init__([widgets.HBox([self.outcome, self.reach, self.size]), widgets.HBox([self.pick, self.view])])
         self.outcome.observe(self._other_outcome, names="value")
@@ -109,12 +115,12 @@ class WhatIf(widgets.VBox):
 
     def _sentence(self, at: Outlook, metric: str) -> blocks.Block:
         language, values = self._language, self.answer[metric]
-        about = About(self._labels, at.outcome, metric, n=len(at.codes), languages=(language,))
+        subject = Subject(metric, at.outcome).written(Writer(self._labels, language))
         old = float(whatif.level(at)[metric].mean())
         low, high = np.quantile(values, _ENDS)
         form = metric if metric in ("nps", "csat", "mean") else "share"
         fields = {
-            "subject": about.subject(language),
+            "subject": subject,
             "old": number(old, metric=form, language=language),
             "new": number(old + float(values.mean()), metric=form, language=language),
             "value": number(float(values.mean()), metric=form, language=language, signed=True),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,9 @@ from cxlab.report.style import INTERVAL_OPACITY, colour
 _HEIGHT: Final = 380
 _ELLIPSES: Final = ((2.146, 0.14), (1.177, 0.24))  # radii in sds that hold 90 % and 50 % of a cloud, and their opacity
 _SPOTS: Final = (  # where a label may stand: alignment, pixels right of its dot, pixels above it
-    ("left", 8, -7), ("right", -8, -7), ("center", 0, 7), ("center", 0, -21),
-    ("left", 6, 6), ("left", 6, -20), ("right", -6, 6), ("right", -6, -20),
-)  # fmt: skip
+    *(("left", 8, -7), ("right", -8, -7), ("center", 0, 7), ("center", 0, -21)),
+    *(("left", 6, 6), ("left", 6, -20), ("right", -6, 6), ("right", -6, -20)),
+)
 _TURN: Final = np.linspace(0, 2 * np.pi, 41)
 
 
@@ -67,23 +67,19 @@ def dumbbell(rows: pd.DataFrame, names: Sequence[str], words: Sequence[str], *, 
 
 
 def clouds(
-    draws: Mapping[str, np.ndarray],
-    *,
-    corners: Sequence[str],
-    marked: Sequence[str] = (),
-    titles: tuple[str, str],
-    language: str,
+    rows: pd.DataFrame, names: Sequence[str], *, corners: Sequence[str], titles: tuple[str, str], language: str
 ) -> Figure:
     """Draw importance against performance: for each attribute the dot of its means and ellipses of its draws.
 
     Parameters
     ----------
-    draws : mapping of label -> array (draw, 2)
-        Performance and importance, both shares 0-1.
+    rows : DataFrame
+        ``x``, ``y`` (performance and importance, shares 0-1), ``x_sd``, ``y_sd``, their correlation ``r``, and
+        ``marked``: whether to draw it in the colour of a warning.
+    names : sequence of str
+        Label of each.
     corners : four texts
         Of the corners: low performance and high importance, high and high, low and low, high and low.
-    marked : sequence of str
-        Labels to draw in the colour of a warning.
     titles : (str, str)
         Of the axes.
     language : str
@@ -93,22 +89,25 @@ def clouds(
     Figure
         Dots in a line with gid ``mean``; thin lines at the averages of all attributes.
     """
-    if not draws:
+    if not len(rows):
         return empty(message(language, "figure.empty"))
-    centre = np.array([d.mean(axis=0) for d in draws.values()])
+    centre = rows[["x", "y"]].to_numpy(float)
+    roles = ["bad" if marked else "accent" for marked in rows["marked"]]
     with figure_style():
         figure = sheet(_HEIGHT, left=46, right=12, top=44, bottom=44)
         axes = figure.axes[0]
         spread = [centre]
-        for label, values in draws.items():
-            role = "bad" if label in marked else "accent"
-            shape = np.linalg.cholesky(np.cov(values.T) + 1e-12 * np.eye(2))
+        turn = np.stack([np.cos(_TURN), np.sin(_TURN)])
+        for place, role, (width, height, r) in zip(
+            centre, roles, rows[["x_sd", "y_sd", "r"]].to_numpy(float), strict=True
+        ):
+            shape = np.array([[width, 0.0], [r * height, np.sqrt(max(1 - r**2, 1e-9)) * height]])
             for radius, opacity in _ELLIPSES:
-                ring = values.mean(axis=0) + radius * np.c_[np.cos(_TURN), np.sin(_TURN)] @ shape.T
+                ring = place + radius * (shape @ turn).T
                 axes.fill(*ring.T, color=colour(role), alpha=opacity, lw=0)
                 spread.append(ring)
-        for place, label in zip(centre, draws, strict=True):
-            axes.plot(*place, "o", ms=6, mew=0, color=colour("bad" if label in marked else "accent"))
+        for place, role in zip(centre, roles, strict=True):
+            axes.plot(*place, "o", ms=6, mew=0, color=colour(role))
         axes.plot(*centre.T, "none", gid="mean")
         everything = np.concatenate(spread)
         value_axis(axes.xaxis, everything[:, 0], metric="share", language=language, ticks=5)
@@ -116,19 +115,18 @@ def clouds(
         middle = centre.mean(axis=0)
         axes.axvline(middle[0], color=colour("soft"), lw=1, ls=(0, (2, 2)), zorder=0.5)
         axes.axhline(middle[1], color=colour("soft"), lw=1, ls=(0, (2, 2)), zorder=0.5)
-        for text, (x, ha), (y, va) in zip(
-            corners,
-            (((0, 0), "left"), ((1, 0), "right"), ((0, 0), "left"), ((1, 0), "right")),
-            ((1.0, "bottom"), (1.0, "bottom"), (0.0, "top"), (0.0, "top")),
-            strict=True,
-        ):
-            axes.annotate(fit(text, width=WIDTH * 0.42, size=SMALL), (x[0], y), xycoords="axes fraction", ha=ha, va=va,
-                          xytext=(0, 6 if y else -22), textcoords="offset points", fontsize=SMALL, color=colour("soft"),
-                          annotation_clip=False)  # fmt: skip
+        small: dict[str, Any] = {"fontsize": SMALL, "color": colour("soft"), "annotation_clip": False}
+        small |= {"xycoords": "axes fraction", "textcoords": "offset points"}
+        for text, (x, y) in zip(corners, ((0, 1), (1, 1), (0, 0), (1, 0)), strict=True):
+            side: dict[str, Any] = {
+                "ha": "right" if x else "left",
+                "va": "bottom" if y else "top",
+                "xytext": (0, 6 if y else -22),
+            }
+            axes.annotate(fit(text, width=WIDTH * 0.42, size=SMALL), (x, y), **side, **small)
         axes.set_xlabel(titles[0], labelpad=14)
-        axes.annotate(titles[1], (0, 1), xycoords="axes fraction", xytext=(-44, 26), textcoords="offset points",
-                      fontsize=SMALL, color=colour("soft"), annotation_clip=False)  # fmt: skip
-        _label_all(axes, list(draws), centre)
+        axes.annotate(titles[1], (0, 1), xytext=(-44, 26), **small)
+        _label_all(axes, names, centre)
     return figure
 
 
@@ -202,8 +200,8 @@ def _label_all(axes: Axes, labels: Sequence[str], centre: np.ndarray) -> None:
             if cost < least - 1e-9:
                 best, least, chosen = here, cost, spot
         taken.append(best)
-        axes.annotate(text, centre[place], xytext=(chosen[1], chosen[2] + 3), textcoords="offset points", ha=chosen[0],
-                      fontsize=SMALL, annotation_clip=False)  # fmt: skip
+        where: dict[str, Any] = {"xytext": (chosen[1], chosen[2] + 3), "textcoords": "offset points", "ha": chosen[0]}
+        axes.annotate(text, centre[place], fontsize=SMALL, annotation_clip=False, **where)
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,300 +1,535 @@
-"""Findings on drivers: what goes with satisfaction, with and without the general mood, and with what customers do.
+"""Findings on drivers: what goes with satisfaction, pains and wows, what to work on, what if, and who is heard in it.
 
-All take the tables that `run.write` returned, so what was suppressed or withheld there is neither drawn nor told.
+All read ``driver_estimates`` as it was written (`cxlab.drivers.estimates.table`), the outcome that leads first; what
+was suppressed or withheld there is neither drawn nor told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from cxlab.drivers import figures
-from cxlab.drivers.findings_common import (
-    SURE,
-    About,
-    bars,
-    heads_table,
-    numbers_of,
-    outcome_name,
-    sorted_rows,
-    state_of,
-    values_of,
+from cxlab.report import charts
+from cxlab.report.finding import Finding
+from cxlab.report.messages import catalogue
+from cxlab.report.tidy import About, Estimates, Row, Say
+from cxlab.report.writing import (
+    Chart,
+    Estimate,
+    Group,
+    Item,
+    Level,
+    Message,
+    Metric,
+    Number,
+    Period,
+    Reference,
+    Table,
+    Writer,
+    aside,
+    tally,
 )
-from cxlab.report import tables
-from cxlab.report.blocks import Block, table
-from cxlab.report.charts import intervals
-from cxlab.report.finding import Finding, Number, Statement, build, tally
-from cxlab.report.format import count, estimate, known, number, probability
-from cxlab.report.messages import message
 
-_BY_USE = 0.5  # part of a contribution from which use counts for more than ratings
-_LITTLE = 0.03  # upper end of R2 below which nothing is ranked
+SURE: Final = 0.9  # probability from which an attribute is named
+BEHAVIOUR: Final = ("repurchased", "left", "spend")
+_BY_USE: Final = 0.5  # part of a contribution from which use counts for more than ratings
+_LITTLE: Final = 0.03  # upper end of R2 below which nothing is ranked
+_MOOD: Final = 0.05  # share left without the general mood below which attributes are not ranked by it
+_PROBABLE: Final = 0.8  # probability from which an attribute is one to work on
+_PERHAPS: Final = 0.7  # probability from which a kind is given with a question mark
+_KINDS: Final = ("must_be", "delighter", "linear", "indifferent")
+_CLEAR: Final = 1.645  # difference of two groups in its sds from which it is told
+_MET: Final = ("rated", "not_used", "blank")
 
 
-def importance(
-    estimates: pd.DataFrame,
-    explained: np.ndarray,
-    *,
-    about: About,
-    ranks: pd.DataFrame | None = None,
-    by_use: Mapping[str, float] | None = None,
-    mc_error: float = 0.0,
-    id: str = "importance",
-    csv: str = "",
-) -> Finding:
-    """Say which attributes account for most of the differences in an outcome.
+class Subject(Reference):
+    """What effects on an outcome are about: the net promoter score, the share of customers who buy again."""
 
-    Parameters
-    ----------
-    estimates : DataFrame
-        ``driver_estimates``.
-    explained : array (draw,)
-        R2 of all attributes together.
-    about : About
-    ranks : DataFrame, optional
-        ``driver_ranks``.
-    by_use : mapping of attribute -> float, optional
-        Part of its contribution that lies between those who use it and those who do not.
-    mc_error : float
-        Largest error of sampled orders of entry; 0 where all subsets were visited.
-    id, csv : str
-        Name of the finding on its page; of the site's CSV file with these rows.
-    """
-    rows = sorted_rows(estimates, about, "importance_share")
-    state = state_of(rows)
-    named = {lang: {"outcome": about.outcome_name(lang)} for lang in about.languages}
-    if state:
-        return build(id, [Statement(f"driver_share.{state}", named)], about.languages, verdict=state)
-    weights, top = (values_of(estimates, about, e) for e in ("johnson_share", "p_top3"))
-    low, high = (float(np.quantile(explained, q)) for q in (0.05, 0.95))
-    whole = {
-        "r2": Number(float(explained.mean()), "share", drawn=False),
-        "r2_span": Number(low, "share", high=high, drawn=False),
-    }
-    statements: list[Statement]
-    if high < _LITTLE:
-        statements = [Statement("driver_share.little", named, whole)]
+    def __init__(self, metric: str, outcome: str) -> None:
+        self.metric, self.outcome = metric, outcome
+
+    def written(self, write: Writer) -> str:
+        """Return the text."""
+        if self.outcome in BEHAVIOUR and self.outcome not in write.labels.items:
+            return write(Message(f"driver_metric.{self.outcome}"))
+        if f"metric.{self.metric}.subject" in catalogue(write.language):
+            return write(Metric(self.metric, self.outcome))
+        return write(Message(f"driver_metric.{self.metric}"))
+
+
+class Outcome(Reference):
+    """The name of an outcome: a question's, or the word for what customers do."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+
+    def written(self, write: Writer) -> str:
+        """Return the text."""
+        if self.id in write.labels.items:
+            return write(Item(self.id))
+        return write(Message(f"driver_outcome.{self.id}", otherwise=Item(self.id)))
+
+
+def lead_of(t: Estimates) -> str:
+    """Return the outcome that leads: that of the first row."""
+    return str(t.frame["item"].iloc[0])
+
+
+def importance(t: Estimates, *, ranks: pd.DataFrame | None = None) -> Finding:
+    """Say which attributes account for most of the differences in an outcome; `ranks` is ``driver_ranks``."""
+    rows, whole, lead = _rows(t, "importance_share").ordered(), _whole(t), lead_of(t)
+    named = {"outcome": Outcome(lead)}
+    if rows.state:
+        return t.about.silent("importance", rows, "driver_share", **named)
+    weights, top, errors = (_values(t, e) for e in ("johnson_share", "p_top3", "sampling_error"))
+    blank, rated = _values(t, "blank"), _rows(t, "rated_share").by("attribute")
+    first, all_of = next(iter(rows.known)), {"r2": whole.value(drawn=False), "r2_span": whole.span(drawn=False)}
+    if whole["ci_high"] < _LITTLE:
+        says = [Say("driver_share.little", **named, **all_of)]
     else:
-        first = rows[known(rows["mean"])].iloc[0]
-        sure = [str(a) for a in rows["attribute"] if top.get(a, 0) >= SURE]
-        for lang in about.languages:
-            named[lang] |= {"best": about.name(str(first["attribute"]), lang), "list": about.names(sure, lang)}
-        statements = [
-            Statement("driver_share.lead", named, numbers_of(first)),
-            Statement("driver_share.all", named, whole | {"n": tally(len(rows))}),
+        sure = [Item(a) for a in _names(rows) if top.get(a, 0.0) >= SURE]
+        says = [
+            Say("driver_share.lead", best=_item(first), value=first.value(), span=first.span(), **named),
+            Say("driver_share.all", n=tally(len(rows)), **all_of),
+            *_used(t, lead, first),
         ]
-        statements += used(by_use or {}, str(first["attribute"]), about)
         if len(rows) > 3:
-            statements.append(Statement("driver_share.top" if sure else "driver_share.top_open", named))
-
-    def draw(language: str) -> Figure:
-        return intervals(rows, [about.name(str(a), language) for a in rows["attribute"]], language=language)
-
-    def tabulate(language: str) -> Block:
-        heads = ["attribute", "lmg", "johnson", "top", "ranks"]
-        body = [
-            [
-                about.name(str(r["attribute"]), language),
-                tables.estimate_cell(r, language=language),
-                number(weights.get(r["attribute"], np.nan), metric="share", language=language),
-                probability(top.get(r["attribute"], np.nan), language=language),
-                _likely_ranks(ranks, str(r["attribute"]), about, language),
-                count(r["n"]),
-            ]
-            for _, r in rows.iterrows()
-        ]
-        together = estimate(float(explained.mean()), low, high, metric="share", language=language)
-        body.append([message(language, "driver_table.all"), together, "", "", "", count(about.n)])
-        return heads_table(heads, body, language, message(language, "driver_share.caption", named[language]), csv)
-
-    def say(language: str) -> str:
-        error = number(mc_error, metric="rate", language=language)
-        sampled = message(language, "driver_share.sampled", {"error": error}) if mc_error > 0 else ""
-        return about.note(
-            language, message(language, "driver_share.note"), sampled, message(language, "note.association")
-        )
-
-    return build(id, statements, about.languages, note=say, draw=draw, tabulate=tabulate, caption=bars)
-
-
-def used(by_use: Mapping[str, float], attribute: str, about: About) -> list[Statement]:
-    """Return the sentence that an attribute counts by its use rather than by its ratings, where it does."""
-    if by_use.get(attribute, 0.0) <= _BY_USE:
-        return []
-    return [Statement("driver_share.use", {lang: {"best": about.name(attribute, lang)} for lang in about.languages})]
-
-
-def halo(plain: pd.DataFrame, bare: pd.DataFrame, *, about: About, id: str = "halo") -> Finding:
-    """Say how the order changes when the respondents' general mood is taken out.
-
-    Parameters
-    ----------
-    plain, bare : DataFrame
-        ``importance_share`` rows with and without the mood, of the same attributes in the same order.
-    about : About
-    id : str
-        Name of the finding on its page.
-    """
-    rows = plain.sort_values("mean", ascending=False, kind="stable")
-    other = bare.set_index("attribute").reindex(rows["attribute"]).reset_index()
-    rows = rows.reset_index(drop=True)
-    state = state_of(rows)
-    named = {lang: {"outcome": about.outcome_name(lang)} for lang in about.languages}
-    if state:
-        return build(id, [Statement(f"driver_share.{state}", named)], about.languages, verdict=state)
-    first, best = str(rows["attribute"].iloc[0]), _strongest(other)
-    for lang in about.languages:
-        named[lang] |= {"best": about.name(first, lang), "other": about.name(best, lang)}
-    numbers = {
-        "plain": Number(float(rows["mean"].iloc[0]), "share"),
-        "bare": Number(float(other["mean"].iloc[0]), "share"),
+            says.append(Say("driver_share.top" if sure else "driver_share.top_open", list=sure))
+        for row in rows.known:
+            if (other := rated.get(row["attribute"])) is not None and other.is_known:
+                ends = {"value": other.value(drawn=False), "span": other.span(drawn=False)}
+                share = aside(blank[row["attribute"]], "share")
+                says.append(Say("driver_share.rated", best=_item(row), blank=share, **ends))
+    hollow = [_item(row) for row in rows if not row.is_known and row.verdict == "withheld"]
+    if hollow:
+        says.append(Say("driver_share.hollow", list=hollow))
+    columns: dict[Any, list[Any]] = {
+        "driver_table.attribute": [*map(_item, rows), Message("driver_table.all")],
+        "driver_table.lmg": [*rows.cells(), whole.cell()],
+        **({"driver_table.rated_share": [*(_cell(rated.get(a)) for a in _names(rows)), ""]} if rated else {}),
+        "driver_table.johnson": [*(Number(weights.get(a, np.nan), "share") for a in _names(rows)), ""],
+        "driver_table.top": [*(Number(top.get(a, np.nan), "probability") for a in _names(rows)), ""],
+        "driver_table.ranks": [*(_likely(ranks, lead, a) for a in _names(rows)), ""],
+        "table.n": [*rows.values("n"), Number(whole["n"], "count")],
     }
-    key = "driver_halo.same" if first == best else "driver_halo.changed"
-    whole = {
-        k: Number(float(r["mean"].astype(float).sum()), "share", drawn=False, tabled=False)
-        for k, r in (("whole", rows), ("rest", other))
-    }
-    statements = [
-        Statement(key, named, numbers),
-        Statement("driver_halo.why"),
-        Statement("driver_halo.rest", {}, whole),
-    ]
-    return _paired(id, statements, rows, other, about, "driver_halo")
-
-
-def outcomes(
-    estimates: pd.DataFrame,
-    explained: Mapping[str, np.ndarray],
-    *,
-    about: About,
-    second: str,
-    by_use: Mapping[str, Mapping[str, float]] | None = None,
-    id: str = "outcomes",
-    inside: Sequence[Finding] = (),
-) -> Finding:
-    """Say whether the same attributes go with what customers say and with what they do.
-
-    Parameters
-    ----------
-    estimates : DataFrame
-        ``driver_estimates`` of both outcomes.
-    explained : mapping of outcome -> array (draw,)
-        R2 of all attributes together.
-    about : About
-        Of the first outcome.
-    second : str
-        Id of the second one.
-    by_use : mapping of outcome -> mapping of attribute -> float, optional
-        As in `importance`.
-    id : str
-        Name of the finding on its page.
-    inside : sequence of Finding
-        Told within this one.
-    """
-    rows = sorted_rows(estimates, about, "importance_share")
-    both = (estimates["item"] == second) & (estimates["estimand"] == "importance_share")
-    other = (
-        estimates[both & (estimates["level"] == "total")]
-        .set_index("attribute")
-        .reindex(rows["attribute"])
-        .reset_index()
+    error = max(errors.values(), default=0.0)
+    sampled = Message("driver_share.sampled", error=Number(error, "rate")) if error > 0 else ""
+    return t.about.finding(
+        "importance",
+        says,
+        row=whole,
+        verdict="",
+        chart=Chart(charts.intervals, rows, [_item(row) for row in rows]),
+        caption=["figure.interval"],
+        table=Table(columns, caption=Message("driver_share.caption", **named), csv=t.about.csv),
+        notes=[*_since(t.about), "driver_share.note", sampled],
+        association=True,
     )
-    named = {
-        lang: {"first": about.outcome_name(lang), "second": outcome_name(second, labels=about.labels, language=lang)}
-        for lang in about.languages
-    }
-    state = state_of(rows) or state_of(other)
-    if state:
-        blank = {lang: {"outcome": named[lang]["second"]} for lang in about.languages}
-        return build(id, [Statement(f"driver_share.{state}", blank)], about.languages, verdict=state, inside=inside)
-    first, best = str(rows["attribute"].iloc[0]), _strongest(other)
-    for lang in about.languages:
-        named[lang] |= {"best": about.name(first, lang), "other": about.name(best, lang)}
-    low, high = (float(np.quantile(explained[second], q)) for q in (0.05, 0.95))
-    whole = {
-        "r2": Number(float(explained[second].mean()), "rate", drawn=False, tabled=False),
-        "r2_span": Number(low, "rate", high=high, drawn=False, tabled=False),
-    }
-    if high < _LITTLE:
-        statements = [Statement("driver_outcomes.open", named, whole)]
+
+
+def halo(t: Estimates) -> Finding:
+    """Say how the order changes when the respondents' general mood is taken out."""
+    rows, lead = _rows(t, "importance_share").ordered(), lead_of(t)
+    if rows.state:
+        return t.about.silent("halo", rows, "driver_share", outcome=Outcome(lead))
+    bare = _rows(t, "bare_share").aligned("attribute", _names(rows))
+    first, best = next(iter(rows.known)), next(iter(bare.known.ordered()))
+    left = _rows(t, "bare_r2").first
+    whole = {"whole": aside(_whole(t).mean, "share"), "rest": aside(left.mean if left else np.nan, "share")}
+    if whole["rest"].value < _MOOD:
+        says = [Say("driver_halo.little", **whole), Say("driver_halo.why")]
     else:
-        statements = [Statement("driver_outcomes.same" if first == best else "driver_outcomes.differ", named)]
-        statements += used((by_use or {}).get(second, {}), best, about)
+        both = {"plain": first.value(), "bare": bare.by("attribute")[first["attribute"]].value()}
+        key = "same" if first["attribute"] == best["attribute"] else "changed"
+        says = [
+            Say(f"driver_halo.{key}", best=_item(first), other=_item(best), outcome=Outcome(lead), **both),
+            Say("driver_halo.why"),
+            Say("driver_halo.rest", **whole),
+        ]
     return _paired(
-        id, statements, rows, other, about, "driver_outcomes", heads=("first", "second"), named=named, inside=inside
+        t, "halo", says, rows, bare, "driver_halo", (Message("driver_halo.plain"), Message("driver_halo.bare"))
     )
 
 
-def others(
-    estimates: pd.DataFrame,
-    explained: Mapping[str, np.ndarray],
-    *,
-    about: About,
-    by_use: Mapping[str, Mapping[str, float]] | None = None,
-    id: str = "outcomes",
-) -> Finding:
-    """Set every other outcome beside the first, what customers do before what else they say; see `outcomes`."""
-    names = [name for name in explained if name != about.outcome]
+def others(t: Estimates) -> Finding:
+    """Set every other outcome beside the first, what customers do before what else they say."""
+    lead, *names = list(dict.fromkeys(t.frame["item"]))
     if not names:
-        return build(id, [Statement("driver_outcomes.only")], about.languages)
+        return t.about.finding("outcomes", [Say("driver_outcomes.only")])
     *rest, last = names
-    inside = [
-        outcomes(estimates, explained, about=about, second=name, by_use=by_use, id=f"{id}-{name}") for name in rest
-    ]
-    return outcomes(estimates, explained, about=about, second=last, by_use=by_use, id=id, inside=inside)
+    return _outcomes(t, lead, last, "outcomes", inside=[_outcomes(t, lead, name, f"outcomes-{name}") for name in rest])
+
+
+def _outcomes(t: Estimates, lead: str, second: str, id: str, *, inside: Sequence[Finding] = ()) -> Finding:
+    """Say whether the same attributes go with two outcomes."""
+    rows = _rows(t, "importance_share").ordered()
+    other = _rows(t, "importance_share", second).aligned("attribute", _names(rows))
+    for own, outcome in ((rows, lead), (_rows(t, "importance_share", second), second)):
+        if own.state:
+            says = [Say(f"driver_share.{own.state}", outcome=Outcome(second if outcome == second else lead))]
+            return t.about.finding(id, says, verdict=own.state, inside=inside)
+    whole = _whole(t, second)
+    named = {"first": Outcome(lead), "second": Outcome(second)}
+    first, best = next(iter(rows.known)), next(iter(other.known.ordered()))
+    if whole["ci_high"] < _LITTLE:
+        ends = {"r2": aside(whole.mean, "rate"), "r2_span": aside(whole["ci_low"], "rate", whole["ci_high"])}
+        says = [Say("driver_outcomes.open", **named, **ends)]
+    else:
+        key = "same" if first["attribute"] == best["attribute"] else "differ"
+        says = [Say(f"driver_outcomes.{key}", best=_item(first), other=_item(best), **named)]
+        says += _used(t, second, best)
+    titles = (named["first"], named["second"])
+    return _paired(t, id, says, rows, other, "driver_outcomes", titles, inside=inside)
 
 
 def _paired(
+    t: Estimates,
     id: str,
-    statements: Sequence[Statement],
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    about: About,
+    says: Sequence[Say],
+    first: Estimates,
+    second: Estimates,
     section: str,
+    titles: tuple[Reference, Reference],
     *,
-    heads: tuple[str, str] = ("plain", "bare"),
-    named: Mapping[str, Mapping[str, str]] | None = None,
     inside: Sequence[Finding] = (),
 ) -> Finding:
-    def title(key: str, language: str) -> str:
-        return named[language][key] if named else message(language, f"driver_halo.{key}")
-
-    def draw(language: str) -> Figure:
-        names = [about.name(str(a), language) for a in first["attribute"]]
-        legend = (title(heads[0], language), title(heads[1], language))
-        return figures.pairs(first, second, names, legend, language=language)
-
-    def tabulate(language: str) -> Block:
-        columns = [message(language, "driver_table.attribute"), *(title(h, language) for h in heads)]
-        body = [
-            [about.name(str(a["attribute"]), language), *(tables.estimate_cell(r, language=language) for r in (a, b))]
-            for (_, a), (_, b) in zip(first.iterrows(), second.iterrows(), strict=True)
-        ]
-        aligned = [(c, "left" if k == 0 else "right") for k, c in enumerate(columns)]
-        return table(aligned, body, caption=message(language, f"{section}.caption"), open=False)
-
-    def say(language: str) -> str:
-        return about.note(language, message(language, "note.association"))
-
-    return build(
-        id, statements, about.languages, note=say, draw=draw, tabulate=tabulate, caption=bars, inside=inside
-    )  # fmt: skip
+    names = [_item(row) for row in first]
+    columns: dict[Any, Any] = {"driver_table.attribute": names, titles[0]: first.cells(), titles[1]: second.cells()}
+    return t.about.finding(
+        id,
+        says,
+        row=_whole(t),
+        verdict="",
+        chart=Chart(figures.pairs, first, second, names, titles),
+        caption=["figure.interval"],
+        table=Table(columns, caption=f"{section}.caption"),
+        notes=_since(t.about),
+        association=True,
+        inside=inside,
+    )
 
 
-def _strongest(rows: pd.DataFrame) -> str:
-    return str(rows["attribute"].iloc[int(np.nanargmax(rows["mean"].to_numpy(float)))])
+def pains(t: Estimates) -> Finding:
+    """Say which attributes are pains and which are wows."""
+    rows = _rows(t, "importance_share")
+    costs, gains = (_rows(t, e).known.by("attribute") for e in ("penalty", "reward"))
+    if rows.state or not costs:
+        section = f"driver_pain.{rows.state or 'suppressed'}"
+        return t.about.finding("pains", [Say(section)], verdict=rows.state)
+    likely = {kind: _values(t, f"p_{kind}") for kind in _KINDS}
+    order = sorted(costs, key=lambda a: -abs(costs[a].mean) - abs(gains[a].mean))
+
+    def likely_kind(attribute: str, least: float) -> str:
+        return next((k for k in _KINDS if likely[k][attribute] >= least), "")
+
+    kinds, perhaps = ({a: likely_kind(a, p) for a in order} for p in (SURE, _PERHAPS))
+    metric, subject = costs[order[0]]["metric"], Subject(costs[order[0]]["metric"], lead_of(t))
+    form = _form(metric)
+    groups = {k: [a for a in order if kinds[a] == k] for k in (*_KINDS, "")}
+    says = [Say("driver_pain.none")]
+    for kind, sign in (("delighter", 1), ("must_be", -1)):  # a pain leads, if there is one
+        if groups[kind]:
+            best = groups[kind][0]
+            side = costs[best] if kind == "must_be" else gains[best]
+            both = {
+                "penalty": Number(-costs[best].mean, form, signed=True),
+                "reward": Number(gains[best].mean, form, signed=True),
+                "span": _span(side, form, sign),
+            }
+            says = [Say(f"driver_pain.lead_{kind}", subject=subject, best=Item(best), **both)]
+    maybe = [a for a in groups[""] if perhaps[a] in ("must_be", "delighter")]
+    if maybe:
+        closest = max(maybe, key=lambda a: likely[perhaps[a]][a])
+        chance = Number(likely[perhaps[closest]][closest], "probability", drawn=False)
+        says.append(Say(f"driver_pain.perhaps_{perhaps[closest]}", best=Item(closest), p=chance))
+    says += [Say(f"driver_pain.{k or 'open'}", list=[Item(a) for a in found]) for k, found in groups.items() if found]
+    words = [_word(kinds[a], perhaps[a]) for a in order]
+    drawn = pd.DataFrame(
+        {
+            "penalty": [-costs[a].mean for a in order],  # drawn and told as what the worst answer costs
+            "penalty_low": [-costs[a]["ci_high"] for a in order],
+            "penalty_high": [-costs[a]["ci_low"] for a in order],
+            "reward": [gains[a].mean for a in order],
+            "reward_low": [gains[a]["ci_low"] for a in order],
+            "reward_high": [gains[a]["ci_high"] for a in order],
+        }
+    )
+    names = [Item(a) for a in order]
+    columns: dict[Any, list[Any]] = {"driver_table.attribute": names}
+    for side_name in ("penalty", "reward"):
+        ends = drawn[[side_name, f"{side_name}_low", f"{side_name}_high"]].itertuples(index=False)
+        columns[f"driver_table.{side_name}"] = [Estimate(mean, low, high, form, True) for mean, low, high in ends]
+    columns["driver_table.kind"] = words
+    for kind in _KINDS:
+        head = Message("driver_table.chance", kind=Message(f"driver_kind.{kind}"))
+        columns[head] = [Number(likely[kind][a], "probability") for a in order]
+    return t.about.finding(
+        "pains",
+        says,
+        row=_whole(t),
+        verdict="",
+        chart=Chart(figures.dumbbell, drawn, names, words, metric=form),
+        caption=["driver_pain.note"],
+        table=Table(columns, caption=Message("driver_pain.caption", subject=subject), csv=t.about.csv),
+        notes=[*_since(t.about), "driver_pain.rule"],
+        association=True,
+    )
 
 
-def _likely_ranks(ranks: pd.DataFrame | None, attribute: str, about: About, language: str) -> str:
-    """Write the ranks that hold nine tenths of the chance: "1", "2 to 4"."""
+def _word(sure: str, maybe: str) -> Message:
+    word = Message(f"driver_kind.{sure or maybe or 'open'}")
+    return Message("driver_kind.perhaps", kind=word) if maybe and not sure else word
+
+
+def priorities(t: Estimates) -> Finding:
+    """Say what matters more than the average and is rated lower; and what customers say matters, if they were asked."""
+    rows, done = _rows(t, "importance_share").ordered(), _rows(t, "performance").known.by("attribute")
+    shown = [row for row in rows.known if row["attribute"] in done]
+    if rows.state or len(shown) < 2:
+        state = rows.state or "suppressed"
+        return t.about.finding("priorities", [Say(f"driver_map.{state}")], verdict=state)
+    names = [str(row["attribute"]) for row in shown]
+    chance = {corner: _values(t, f"p_{corner}") for corner in ("first", "keep")}
+    first, keep = ([a for a in names if chance[c].get(a, 0.0) >= _PROBABLE] for c in ("first", "keep"))
+    nearest = max(names, key=lambda a: chance["first"].get(a, 0.0))
+    p = Number(chance["first"][nearest], "probability", drawn=False)
+    says = [Say("driver_map.first_open", best=Item(nearest), p=p)]
+    if first:
+        says = [Say("driver_map.first", list=[Item(a) for a in first])]
+    if keep:
+        says.append(Say("driver_map.keep", list=[Item(a) for a in keep]))
+    said = {a: v for a, v in _values(t, "stated").items() if a in names}
+    if len(said) > 1:
+        loudest, strongest = max(said, key=lambda a: said[a]), next(a for a in names if a in said)
+        key = "driver_map.stated_same" if loudest == strongest else "driver_map.stated"
+        says.append(Say(key, said=Item(loudest), derived=Item(strongest)))
+    else:
+        said = {}
+    correlation = _values(t, "map_correlation")
+    clouds = pd.DataFrame(
+        {
+            "x": [done[a].mean for a in names],
+            "y": [row.mean for row in shown],
+            "x_sd": [done[a]["sd"] for a in names],
+            "y_sd": [row["sd"] for row in shown],
+            "r": [correlation.get(a, 0.0) for a in names],
+            "marked": [a in first for a in names],
+        }
+    )
+    items = [Item(a) for a in names]
+    columns: dict[Any, list[Any]] = {
+        "driver_table.attribute": items,
+        "driver_table.performance": [done[a].cell() for a in names],
+        "driver_table.importance": [row.cell() for row in shown],
+        **{f"driver_table.{c}": [Number(chance[c][a], "probability") for a in names] for c in ("first", "keep")},
+    }
+    if said:
+        order = sorted(said, key=lambda a: -said[a])
+        columns["driver_table.stated"] = [1 + order.index(a) if a in said else "—" for a in names]
+        columns["driver_table.derived"] = list(range(1, len(names) + 1))
+    corners = [Message(f"driver_map.corner_{c}") for c in ("first", "keep", "later", "fine")]
+    titles = (Message("driver_map.performance"), Message("driver_map.importance"))
+    return t.about.finding(
+        "priorities",
+        says,
+        row=_whole(t),
+        verdict="",
+        chart=Chart(figures.clouds, clouds, items, corners=corners, titles=titles),
+        caption=["driver_map.note"],
+        table=Table(columns, caption="driver_map.caption", csv=t.about.csv),
+        notes=_since(t.about),
+        association=True,
+    )
+
+
+def what_if(outlook: Estimates, t: Estimates, *, practical: float) -> Finding:
+    """Say what would go with better ratings.
+
+    Parameters
+    ----------
+    outlook : Estimates
+        ``whatif_estimates``: a row a scenario and metric.
+    t : Estimates
+        ``driver_estimates``.
+    practical : float
+        Smallest change of the metric worth acting on.
+    """
+    outcome = lead_of(t)
+    own = outlook.where(item=outcome)
+    metrics = list(dict.fromkeys(own.frame["metric"].astype(str)))
+    lead = own.where(metric=metrics[0]) if metrics else own
+    if lead.state:
+        return t.about.finding("what-if", [Say(f"driver_whatif.{lead.state}")], verdict=lead.state)
+    form, subject = _form(metrics[0]), Subject(metrics[0], outcome)
+    best = max((row for row in lead.known if row["scenario"].startswith("lift:")), key=lambda row: abs(row.mean))
+    named = {"subject": subject, "best": Item(best["scenario"].partition(":")[2])}
+    says = [Say("driver_whatif.none", **named)] if abs(best.mean) < practical else []
+    says.append(Say("driver_whatif.lead", value=best.value(metric=form, signed=True), span=_span(best, form), **named))
+    together = lead.where(scenario="together").first
+    if together is not None and together.is_known:
+        value = together.value(metric=form, signed=True)
+        says.append(
+            Say("driver_whatif.together", together_value=value, together_span=_span(together, form), subject=subject)
+        )
+    stages = t.about.labels.groups.get("touchpoint", {})
+
+    def scenario(row: Row, *, short: bool = False) -> Reference:
+        kind, _, what = str(row["scenario"]).partition(":")
+        if kind == "together":
+            return Message("driver_whatif.together_name")
+        name = Group("touchpoint", what) if kind == "target" and what in stages else Item(what)
+        return name if short and kind == "lift" else Message(f"driver_whatif.{kind}", name=name)
+
+    columns: dict[Any, list[Any]] = {
+        "driver_table.scenario": [scenario(row) for row in lead],
+        "driver_table.moved": lead.values("moved", "share"),
+    }
+    pairs = outlook.frame[["item", "metric"]].drop_duplicates().astype(str).itertuples(index=False)
+    for item, metric in pairs:
+        if item == outcome or metric != "unhappy":
+            found = outlook.where(item=item, metric=metric).by("scenario")
+            head = f"driver_table.{metric}" if item == outcome else Outcome(item)
+            columns[head] = [_cell(found.get(row["scenario"]), metric=_form(metric), signed=True) for row in lead]
+    figure = Estimates(lead.frame.assign(metric=form), lead.about)
+    return t.about.finding(
+        "what-if",
+        says,
+        row=_whole(t),
+        verdict="",
+        chart=Chart(charts.intervals, figure, [scenario(row, short=True) for row in lead], reference=0.0),
+        caption=["figure.interval"],
+        table=Table(columns, caption="driver_whatif.caption", csv=outlook.about.csv),
+        notes=[*_since(t.about), "driver_whatif.note"],
+    )
+
+
+def groups(t: Estimates, *, by: str) -> Finding:
+    """Say which attribute matters more to one group of a level than to another; no level: none was asked for."""
+    rows = t.where(item=lead_of(t), estimand="effect", level=by)
+    if not by:
+        return t.about.finding("groups", [Say("driver_groups.alike")])
+    level = {"level": Level(by)}
+    if not len(rows) or rows.state:
+        key, verdict = ("untold", "withheld") if not len(rows) else (rows.state, rows.state)
+        return t.about.finding("groups", [Say(f"driver_groups.{key}", **level)], verdict=verdict)
+    extremes = {}
+    for attribute in dict.fromkeys(_names(rows.known)):
+        own = list(rows.known.where(attribute=attribute).ordered())
+        extremes[attribute] = (own[0], own[-1])
+    gap = {
+        a: (high.mean - low.mean) / max(np.hypot(high["sd"], low["sd"]), 1e-12) for a, (high, low) in extremes.items()
+    }
+    best = max(gap, key=lambda a: gap[a])
+    top, bottom = extremes[best]
+    shown, form = rows.known.where(attribute=best).ordered(), _form(str(top["metric"]))
+    says = [Say("driver_groups.none", **level)]
+    if gap[best] > _CLEAR and len(shown) > 1:
+        ends = {"high": top.value(metric=form, signed=True), "low": bottom.value(metric=form, signed=True)}
+        says = [Say("driver_groups.some", best=Item(best), top=top.group, bottom=bottom.group, **level, **ends)]
+    order = sorted(extremes, key=lambda a: extremes[a][1].mean - extremes[a][0].mean)
+    columns: dict[Any, list[Any]] = {"driver_table.attribute": [Item(a) for a in order]}
+    for name in dict.fromkeys(rows.frame["group"]):
+        cells = rows.where(group=name).by("attribute")
+        columns[Group(by, str(name))] = [_cell(cells.get(a), metric=form, signed=True) for a in order]
+    figure = Estimates(shown.frame.assign(metric=form, estimand="change"), shown.about)
+    return t.about.finding(
+        "groups",
+        says,
+        row=_whole(t),
+        verdict="",
+        chart=Chart(charts.intervals, figure, shown.named("group", by), reference=0.0),
+        caption=[Message("driver_groups.figure", best=Item(best))],
+        table=Table(columns, caption=Message("driver_groups.caption", **level)),
+        notes=_since(t.about),
+        association=True,
+    )
+
+
+def heard(t: Estimates) -> Finding:
+    """Say who rated what, who did not use it and who left it blank."""
+    rows = _rows(t, "rated").ordered(down=False)
+    if rows.state:
+        return t.about.silent("heard", rows, "driver_share", outcome=Outcome(lead_of(t)))
+    shares = {e: _rows(t, e).aligned("attribute", _names(rows)) for e in _MET}
+    counts = pd.DataFrame({e: (own.frame["mean"] * rows.frame["n"]).round() for e, own in shares.items()})
+    least = next(iter(rows))
+    share = least.value(drawn=False)
+    key = "driver_heard.least" if least.mean < 0.5 else "driver_heard.all"
+    names = [_item(row) for row in rows]
+    legend = [Message(f"driver_table.{e}") for e in _MET]
+    return t.about.finding(
+        "heard",
+        [Say(key, least=_item(least), share=share, n=tally(rows.frame["n"].max())), Say("driver_heard.how")],
+        chart=Chart(charts.parts, counts, names, columns=_MET, legend=legend),
+        table=Table(
+            {
+                "driver_table.attribute": names,
+                **{f"driver_table.{e}": [Number(n, "count") for n in counts[e]] for e in _MET},
+                "table.share": rows.values("mean", "share"),
+            },
+            caption="driver_heard.caption",
+        ),
+    )
+
+
+def _rows(t: Estimates, estimand: str, outcome: str = "") -> Estimates:
+    return t.where(item=outcome or lead_of(t), estimand=estimand, level="total")
+
+
+def _whole(t: Estimates, outcome: str = "") -> Row:
+    """The row of all attributes together: R2, the respondents, the interval, the weighting."""
+    return next(iter(_rows(t, "r2", outcome)))
+
+
+def _values(t: Estimates, estimand: str, outcome: str = "") -> dict[str, float]:
+    return {a: row.mean for a, row in _rows(t, estimand, outcome).known.by("attribute").items()}
+
+
+def _names(rows: Estimates) -> list[str]:
+    return [str(a) for a in rows.frame["attribute"]]
+
+
+def _item(row: Row) -> Item:
+    return Item(str(row["attribute"]))
+
+
+def _cell(row: Row | None, **how: Any) -> Estimate | str:
+    return "—" if row is None else row.cell(**how)
+
+
+def _form(metric: str) -> str:
+    """How numbers of a metric are written: what `cxlab.report.format` does not know is a share."""
+    return metric if metric in ("nps", "csat", "mean") else "share"
+
+
+def _span(row: Row, form: str, sign: int = 1) -> Number:
+    low, high = sorted((sign * float(row["ci_low"]), sign * float(row["ci_high"])))
+    return Number(low, form, high, signed=True)
+
+
+def _since(about: About) -> list[Message]:
+    """The small print that respondents of earlier periods helped."""
+    since = about.more.get("since")
+    return [Message("driver_note.since", period=Period(since))] if since else []
+
+
+def _used(t: Estimates, outcome: str, row: Row) -> list[Say]:
+    """The sentence that an attribute counts by its use rather than by its ratings, where it does."""
+    by_use = _values(t, "use_part", outcome).get(str(row["attribute"]), 0.0)
+    return [Say("driver_share.use", best=_item(row))] if by_use > _BY_USE else []
+
+
+def _likely(ranks: pd.DataFrame | None, outcome: str, attribute: str) -> str | Message:
+    """The ranks that hold nine tenths of the chance: "1", "2 to 4"."""
     if ranks is None:
         return "—"
-    own = ranks[(ranks["item"] == about.outcome) & (ranks["attribute"] == attribute)].sort_values("rank")
-    if own.empty or not known(own["mean"]).all():
+    own = ranks[(ranks["item"] == outcome) & (ranks["attribute"] == attribute)].sort_values("rank")
+    if own.empty or not np.isfinite(own["mean"].astype(float)).all():
         return "—"
     below = own["mean"].astype(float).cumsum().to_numpy()
-    low, high = (int(own["rank"].iloc[int(np.searchsorted(below, q).clip(max=len(own) - 1))]) for q in (0.05, 0.95))
-    return str(low) if low == high else message(language, "number.span", {"low": str(low), "high": str(high)})
+    low, high = (str(own["rank"].iloc[int(np.searchsorted(below, q).clip(max=len(own) - 1))]) for q in (0.05, 0.95))
+    return low if low == high else Message("number.span", low=low, high=high)

@@ -147,7 +147,7 @@ def fit(
     return found
 
 
-def _drawn(data: DriverData, shape: Monotone, **given: int) -> Fit:
+def _drawn(data: DriverData, shape: Monotone, **given: Any) -> Fit:
     for effort in EFFORT:
         tree = model.fit(data, monotone=shape, effort=effort, **given)
         verdict = judge(tree)
@@ -419,7 +419,7 @@ def rated_shares(fit: Fit, *, seed: int, draws: int = 250) -> dict[str, np.ndarr
     """
     found = {}
     for a, name in enumerate(fit.data.attributes):
-        if not MUCH_BLANK < blank_share(fit.data)[a]:
+        if not blank_share(fit.data)[a] > MUCH_BLANK:
             continue
         try:
             own = fit.data.take(np.flatnonzero(fit.data.codes[:, a] != BLANK))

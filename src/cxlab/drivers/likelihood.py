@@ -283,7 +283,7 @@ def expand(rows: Rows, unknowns: np.ndarray, *, scores: bool = False) -> tuple[Q
     each, by_person = np.empty(len(rows.first)), [np.empty((0, size))]
     for who, where, first in rows.chunks():
         terms = [(z, *_term(z @ unknowns.astype(z.dtype), rows.codes)) for z in _predictors(rows, where)]
-        log_p = sum(log for _, log, _, _ in terms)
+        log_p = np.sum([log for _, log, _, _ in terms], axis=0)
         mean = averaged(log_p[:, None], first, rows.part[where])[:, 0]
         count = np.diff(np.append(first, len(log_p)))
         share = np.exp(log_p - np.repeat(mean, count)) * rows.part[where]
@@ -291,7 +291,7 @@ def expand(rows: Rows, unknowns: np.ndarray, *, scores: bool = False) -> tuple[Q
         by_row = share * np.repeat(weight, count)
         value += float(weight @ mean)
         each[who] = mean
-        score = sum(z * slope[:, None].astype(z.dtype) for z, _, slope, _ in terms)
+        score = np.sum([z * slope[:, None].astype(z.dtype) for z, _, slope, _ in terms], axis=0)
         for z, _, _, curve in terms:
             hessian += z.T @ (z * (by_row * curve)[:, None].astype(z.dtype))
         if len(first) < len(log_p):  # the mixture over imputations: Louis' formula

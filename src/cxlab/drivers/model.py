@@ -124,7 +124,7 @@ def fit(
     copulas = _copulas(data, random)
     table, shape = None, SHAPES.get(monotone)
     if shape is None:
-        given = {"priors": priors, "seed": _seed(random), "shapes": ("monotone", "linear")}
+        given: dict[str, Any] = {"priors": priors, "seed": _seed(random), "shapes": ("monotone", "linear")}
         table = compare(data, copula=copulas[0], **given)
         shape = chosen(table)
     each = max(-(-draws // len(copulas)), min(draws, 500))

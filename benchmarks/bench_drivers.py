@@ -19,6 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
+from cxlab.drivers import data as people
 from cxlab.drivers import model as drivers
 from cxlab.drivers.data import BLANK, NOT_USED, DriverData
 
@@ -34,7 +35,7 @@ def world(n: int, attributes: int, *, seed: int, unused: float = 0.0, blank: flo
     codes = np.where(random.random(codes.shape) < unused, NOT_USED, codes)
     data, _ = drivers.simulate(codes, levels=[FIVE] * attributes, seed=seed)
     holes = np.where(random.random(codes.shape) < blank, BLANK, codes)
-    return drivers.model_data(
+    return people.model_data(
         holes, data.outcome, attributes=data.attributes, levels=data.levels, kind="ordinal", outcome_levels=FIVE
     )
 
@@ -67,10 +68,14 @@ def airline(folder: Path) -> DriverData:
     names = [c for c in table.columns[first:] if c != "Satisfaction"]
     codes = table[names].to_numpy(int) - 1
     outcome = (table["Satisfaction"] == "Satisfied").to_numpy(int)
-    return drivers.model_data(
-        np.where(codes < 0, NOT_USED, codes), outcome, attributes=names, levels=[FIVE] * len(names), kind="binary",
+    return people.model_data(
+        np.where(codes < 0, NOT_USED, codes),
+        outcome,
+        attributes=names,
+        levels=[FIVE] * len(names),
+        kind="binary",
         outcome_levels=(0, 1),
-    )  # fmt: skip
+    )
 
 
 def customers(folder: Path) -> DriverData:
@@ -78,10 +83,14 @@ def customers(folder: Path) -> DriverData:
     table = pd.read_csv(folder / "bayesm" / "customerSat.csv")
     ten = tuple(float(c) for c in range(1, 11))
     names = [f"q{i}" for i in range(2, 11)]
-    return drivers.model_data(
-        table[names].to_numpy(int) - 1, table["q1"].to_numpy(int) - 1, attributes=names, levels=[ten] * 9,
-        kind="ordinal", outcome_levels=ten,
-    )  # fmt: skip
+    return people.model_data(
+        table[names].to_numpy(int) - 1,
+        table["q1"].to_numpy(int) - 1,
+        attributes=names,
+        levels=[ten] * 9,
+        kind="ordinal",
+        outcome_levels=ten,
+    )
 
 
 def airport(folder: Path) -> DriverData:
@@ -96,10 +105,14 @@ def airport(folder: Path) -> DriverData:
     ratings = table[names].apply(pd.to_numeric, errors="coerce").fillna(0).to_numpy(int)
     overall = pd.to_numeric(table[whole], errors="coerce").fillna(0).to_numpy(int)
     codes = np.where(ratings == 6, NOT_USED, ratings - 1)
-    return drivers.model_data(
-        codes, np.where((overall >= 1) & (overall <= 5), overall - 1, -1), attributes=names, levels=[FIVE] * len(names),
-        kind="ordinal", outcome_levels=FIVE,
-    )  # fmt: skip
+    return people.model_data(
+        codes,
+        np.where((overall >= 1) & (overall <= 5), overall - 1, -1),
+        attributes=names,
+        levels=[FIVE] * len(names),
+        kind="ordinal",
+        outcome_levels=FIVE,
+    )
 
 
 def plain(train: DriverData, test: DriverData) -> dict[str, np.ndarray]:
@@ -152,8 +165,10 @@ def scores() -> None:
         text = [f"{name} (n {len(own):,}): drivers {own.mean():.4f}"]
         for other in ("OLS", "logistic"):
             gap = own - np.concatenate(found[other])
-            text.append(f"{other} {np.concatenate(found[other]).mean():.4f} (better by {gap.mean():.4f}, "
-                        f"s.e. {gap.std() / np.sqrt(len(gap)):.4f})")  # fmt: skip
+            text.append(
+                f"{other} {np.concatenate(found[other]).mean():.4f} (better by {gap.mean():.4f}, "
+                f"s.e. {gap.std() / np.sqrt(len(gap)):.4f})"
+            )
         print("; ".join(text), flush=True)
 
 

@@ -66,7 +66,7 @@ class About:
     @property
     def fields(self) -> dict[str, Any]:
         """What every message may name."""
-        return ({"period": Period(self.period)} if self.period else {}) | dict(self.more)
+        return {"period": Period(self.period)} | dict(self.more)
 
     def writer(self, language: str) -> Writer:
         """Return what writes references in a language."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 from cxlab.errors import ParamsError
 from cxlab.params import periods
+from cxlab.scaffold.scales import guess_scale, missing_word
 from cxlab.vocab import Grain, Missing
 
 Kind = Literal[
@@ -22,7 +23,10 @@ _NAMES: dict[Kind, str] = {
     "email": r"e-?mail|邮箱|邮件",
     "phone": r"phone|mobile|(^|_)tel($|_)|手机|电话",
     "weight": r"^(w|wt|wgt|weight|weighting|gewicht|poids|peso|pond|权重|加权)$|_(weight|wgt|wt)$|^(weight|wgt)_",
-    "customer": r"customer|client|member|account|user|buyer|guest|passenger|openid|person|kunde|客户|会员|用户|顾客",
+    "customer": (
+        r"(customer|client|member|account|user|buyer|guest|passenger|openid|person|kunde|客户|会员|用户|顾客)"
+        r"(?!_?(lang|locale|agent|name|type|group|segment|since|status|tier|satis|feedback|comment|review|rating))"
+    ),
     "order": r"order|invoice|basket|booking|ticket|case|交易号|订单",
     "brand": r"^(brand|marke|marque|marca|品牌)(_?(id|name|名称))?$",
     "channel": r"channel|^mode$|^medium$|渠道",
@@ -30,9 +34,15 @@ _NAMES: dict[Kind, str] = {
     "language": r"^(lang|language|locale|语言)$",
     "product": r"product|sku|article|item_?(id|no)|商品|产品",
     "amount": r"amount|price|revenue|sales|total|turnover|spend|betrag|umsatz|金额|价格|销售额|付款",
-    "nps": r"nps|recommend|netpro|推荐|weiterempfehl",
-    "rating": r"rat(e|ing)|score|satis|csat|ces$|effort|ease|star|quality|评分|满意|打分|分数|星级",
-    "comment": r"comment|verbatim|remark|review|feedback|open_?end|reason|why|text|message|评论|评价|意见|建议|反馈",
+    "nps": r"nps(?!_?(group|kategorie|category|segment|type|class))|recommend|netpro|推荐|weiterempfehl",
+    "rating": (
+        r"rat(e|ing)|score|satis|csat|ces$|effort|eas[ey]|star|quality|zufrieden|bewertung|note$|grade|"
+        r"评分|满意|打分|分数|星级"
+    ),
+    "comment": (
+        r"comment|verbatim|remark|review|feedback|open_?end|reason|why|text|message|explain|better|like|else|"
+        r"评论|评价|意见|建议|反馈|写下|怎么样"
+    ),
     "segment": (
         r"(?<![a-z])(age|sex|city|state|tier|type|class|group|level|store|branch|device)(?![a-z])|"
         r"gender|income|region|country|segment|categor|strat|purpose|residence|education|occupation|"
@@ -43,30 +53,24 @@ _NAMES: dict[Kind, str] = {
 DATE_FORMATS = (
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S",
     "%Y/%m/%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M",
-    "%m/%d/%Y %I:%M:%S %p", "%d-%m-%Y", "%Y%m%d", "%Y年%m月%d日", "%d %b %Y", "%b %d, %Y",
+    "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%y", "%d-%m-%Y",
+    "%Y%m%d", "%Y年%m月%d日", "%d %b %Y", "%b %d, %Y",
 )  # fmt: skip
 ISO_FORMATS = DATE_FORMATS[:4]
 _COUNTED = re.compile(
     r"(?<![a-z])(days|hours|minutes|seconds|months|years|times|count|number|num|qty|quantity)(?![a-z])|数量|次数|天数",
     re.IGNORECASE,
 )
-RARE = 0.004  # a value with a smaller share of the rows is taken for a slip
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"[+(]?\d[\d\s()./-]{6,}")
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _WHOLE = re.compile(r"-?\d+([.,]0+)?")
 _WORDS = re.compile(r"[A-Za-z]{2,}|[\u4e00-\u9fff]")
 _CJK = re.compile(r"[\u3400-\u9fff]")
-_MISSING: dict[int, Missing] = {
-    0: "blank", -1: "blank", 6: "not_used", 8: "not_used", 9: "refused", 11: "blank", 77: "not_used", 88: "not_used",
-    96: "not_used", 97: "not_used", 98: "refused", 99: "blank", 999: "blank", -9: "blank", -99: "blank", -999: "blank",
-}  # fmt: skip
-_MISSING_WORDS: dict[str, Missing] = {
-    "blank": "blank", "missing": "blank", "na": "not_used", "n/a": "not_used", "not applicable": "not_used",
-    "not used": "not_used", "never used": "not_used", "don't know": "refused", "dont know": "refused", "dk": "refused",
-    "refused": "refused", "prefer not to say": "refused", "no answer": "blank", "不适用": "not_used",
-    "未使用": "not_used", "拒绝回答": "refused", "不知道": "refused", "未填": "blank", "无": "blank",
-}  # fmt: skip
+_REPLY = re.compile(r"reply|developer|owner_?resp|response_from|hotel_resp|company_?(answer|reply)|回复", re.IGNORECASE)
+_URL = re.compile(r"https?://\S+|www\.\S+")
+_EPOCH = re.compile(r"1\d{9}(\d{3})?")
+_GROUPED = re.compile(r"[-+]?\d{1,3}([,\u00a0\u202f ]\d{3})+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,10 @@ class Column:
         Of a date; empty for ISO.
     grain : Grain or None
         Of a period.
+    doubts : tuple of str
+        What else it could be, with the evidence.
+    expr : str
+        A DuckDB expression that makes the value, where the column alone is not it.
     """
 
     name: str
@@ -107,6 +115,8 @@ class Column:
     words: Mapping[str, int] | None = None
     format: str = ""
     grain: Grain | None = None
+    doubts: tuple[str, ...] = ()
+    expr: str = ""
 
     @property
     def filled(self) -> int:
@@ -125,7 +135,15 @@ def looks(name: str, kind: Kind) -> bool:
     return re.search(_NAMES[kind], plain) is not None
 
 
-def examine(name: str, counts: Counter[str], rows: int, wordings: Mapping[str, Mapping[str, int]]) -> Column:
+def examine(
+    name: str,
+    counts: Counter[str],
+    rows: int,
+    wordings: Mapping[str, Mapping[str, int]],
+    *,
+    labels: Mapping[str, str] | None = None,
+    declared: Sequence[str] = (),
+) -> Column:
     """Guess what a column is.
 
     Parameters
@@ -136,6 +154,10 @@ def examine(name: str, counts: Counter[str], rows: int, wordings: Mapping[str, M
     rows : int
     wordings : mapping
         Name of a scale -> text -> code, for ratings given in words.
+    labels : mapping, optional
+        Code -> text, as an SPSS file says.
+    declared : sequence of str
+        Codes that the file declares missing.
     """
     filled = counts.total()
     if not filled:
@@ -146,9 +168,11 @@ def examine(name: str, counts: Counter[str], rows: int, wordings: Mapping[str, M
 
     distinct = len(counts)
     sample = list(counts)[:2000]
-    numeric = share(counts, lambda v: _NUMBER.fullmatch(v) is not None)
+    numeric = share(counts, lambda v: _NUMBER.fullmatch(v) is not None or _GROUPED.fullmatch(v) is not None)
     if share(counts, lambda v: _EMAIL.fullmatch(v) is not None) > 0.9:
         return is_("email")
+    if share(counts, lambda v: _URL.fullmatch(v) is not None) > 0.5 or (_REPLY.search(name) and numeric < 0.5):
+        return is_("other", doubts=("the company's own words or addresses: not the customers'",))
     if looks(name, "phone") and share(counts, lambda v: _PHONE.fullmatch(v) is not None) > 0.8:
         return is_("phone")
     grain = _grain(sample)
@@ -158,7 +182,17 @@ def examine(name: str, counts: Counter[str], rows: int, wordings: Mapping[str, M
         and (grain != "year" or re.search(r"year|period|wave|年|期", name.casefold()))
     ):
         return is_("period", grain=grain)
+    if (
+        re.search(r"time|date|zeit|日期|时间", name.casefold())
+        and share(counts, lambda v: bool(_EPOCH.fullmatch(v))) > 0.97
+    ):
+        unit = "epoch_ms(CAST({} AS BIGINT))" if len(sample[0]) == 13 else "to_timestamp(CAST({} AS BIGINT))"
+        return is_(
+            "date", expr=unit.format(_quoted(name)), doubts=("seconds since 1970",) if len(sample[0]) < 13 else ()
+        )
     found = date_format(sample, numeric)
+    if found is None and (mixed := _mixed_dates(name, sample)) is not None:
+        return is_("date", False, **mixed)
     if found is not None:
         text, ambiguous = found
         return is_("date", not ambiguous, format="" if text in ISO_FORMATS else text)
@@ -167,10 +201,24 @@ def examine(name: str, counts: Counter[str], rows: int, wordings: Mapping[str, M
     for kind in ("brand", "language", "channel", "touchpoint"):
         if looks(name, kind) and distinct <= 60:
             return is_(kind)
-    rating = _rating(name, counts, numeric, wordings)
-    if rating is not None:
-        kind, sure, codes, missing, words = rating
-        return is_(kind, sure, codes=codes, missing=missing, words=words)
+    named = looks(name, "rating") or looks(name, "nps")
+    group = (looks(name, "segment") and not looks(name, "nps")) or (looks(name, "id") and not named)
+    if not group and (named or not _COUNTED.search(name.replace("_", " "))):
+        scale = guess_scale(
+            name, counts, nps=looks(name, "nps"), named=named, wordings=wordings, labels=labels, declared=declared
+        )
+        if scale is not None:
+            kind = "nps" if looks(name, "nps") and len(scale.codes) == 11 else "rating"
+            return is_(
+                kind,
+                named or bool(scale.words),
+                codes=scale.codes,
+                missing=dict(scale.missing),
+                words=dict(scale.words),
+                doubts=scale.doubts,
+            )
+    if several_answers(counts):
+        return is_("other", doubts=("several answers in one cell: no group of its own",))
     length = sum(len(v) * n for v, n in counts.items()) / filled
     wordy = share(counts, lambda v: len(_WORDS.findall(v)) >= 3) if numeric < 0.5 else 0.0
     named = looks(name, "comment") and not looks(name, "id")
@@ -185,7 +233,7 @@ def examine(name: str, counts: Counter[str], rows: int, wordings: Mapping[str, M
         return is_("order")
     if looks(name, "product") and not few:
         return is_("product")
-    if looks(name, "amount") and numeric > 0.95:
+    if looks(name, "amount") and numeric > 0.95 and distinct > 2:
         return is_("amount")
     if looks(name, "id") and distinct > 0.5 * filled:
         return is_("id")
@@ -226,6 +274,41 @@ def parse_date(value: str, form: str) -> date | None:
     return found if 1900 <= found.year <= 2199 else None
 
 
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def several_answers(counts: Counter[str]) -> bool:
+    """Tell whether cells hold several answers out of few: "Price, Packaging" beside "Price"."""
+    for sign in (",", ";", "|", "┋"):
+        lists = [[part.strip() for part in value.split(sign)] for value in counts]
+        options = Counter(part for parts in lists for part in parts)
+        joined = sum(len(parts) > 1 for parts in lists)
+        if joined >= 0.3 * len(lists) and 3 <= len(options) <= 20 and len(lists) > len(options):
+            return max(len(o) for o in options) < 40
+    return False
+
+
+def _mixed_dates(name: str, values: Sequence[str]) -> dict[str, object] | None:
+    """Dates of two kinds in one column: those of which day and month can be told apart, and those read by a machine."""
+    iso = [d for v in values if (d := parse_date(v[:10], "%Y-%m-%d"))]
+    for form in ("%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y"):
+        text = [d for v in values if (d := parse_date(v, form))]
+        if iso and text and len(iso) + len(text) >= 0.97 * len(values):
+            swapped = all(d.day <= 12 for d in iso) and form[1] == "d" and min(d.day for d in text) > 12
+            shown = f"{len(iso)} values such as {values[0]} beside {len(text)} written {form}"
+            if not swapped:
+                return {"doubts": (f"dates of two kinds in one column: {shown}; mend the file",)}
+            column = _quoted(name)
+            day = f"strptime(substr({column}, 1, 10), '%Y-%d-%m')"
+            expr = f"coalesce(try_strptime({column}, '{form}'), try_{day})"
+            return {
+                "expr": expr,
+                "doubts": (f"dates of two kinds: {shown}; day and month of the first are swapped back",),
+            }
+    return None
+
+
 def _grain(values: Sequence[str]) -> Grain | None:
     found: set[Grain] = set()
     for value in values:
@@ -236,88 +319,12 @@ def _grain(values: Sequence[str]) -> Grain | None:
     return found.pop() if len(found) == 1 else None
 
 
-Rating = tuple[Kind, bool, tuple[int, ...], dict[str, Missing], dict[str, int]]
-
-
-def _rating(
-    name: str, counts: Counter[str], numeric: float, wordings: Mapping[str, Mapping[str, int]]
-) -> Rating | None:
-    gone = {v: _MISSING_WORDS[v.casefold()] for v in counts if v.casefold() in _MISSING_WORDS}
-    rest = Counter({v: n for v, n in counts.items() if v not in gone})
-    rest = Counter({v: n for v, n in rest.items() if n > RARE * rest.total()})  # slips of the pen are no codes
-    if not rest or len(rest) > 20:
-        return None
-    named = looks(name, "rating") or looks(name, "nps")
-    texts = [v for v in rest if _WHOLE.fullmatch(v) is None]
-    words: dict[str, int] = {}
-    if texts:
-        scale_of = _wording(texts, wordings, named=named)
-        if scale_of is None:
-            return None
-        points, words = scale_of
-        if len(texts) == len(rest):
-            return ("rating", True, points, gone, words) if len(texts) > 1 else None
-    codes = sorted({_code(v) for v in rest if v not in words} | set(words.values()))
-    if _COUNTED.search(name.replace("_", " ")) and not named:
-        return None
-    if (looks(name, "segment") and not looks(name, "nps")) or (looks(name, "id") and not named):
-        return None
-    scale = _scale(codes, nps=looks(name, "nps"))
-    if scale is None:
-        return None
-    outside = [c for c in codes if c not in scale]
-    inside = {_code(v) for v in counts if _WHOLE.fullmatch(v) and _code(v) in scale} | set(words.values())
-    few_inside = len(inside) < (3 if named else min(4, len(scale)))
-    in_scale = sum(n for v, n in rest.items() if v in words or _code(v) in scale) / rest.total()
-    if few_inside or in_scale < 0.1 or any(c not in _MISSING for c in outside):
-        return None
-    missing: dict[str, Missing] = {str(c): _MISSING[c] for c in outside} | gone
-    kind: Kind = "nps" if scale == tuple(range(11)) else "rating"
-    return kind, named, scale, missing, words
-
-
-def _code(value: str) -> int:
-    return int(re.split(r"[.,]", value)[0])
-
-
-def _scale(codes: Sequence[int], *, nps: bool) -> tuple[int, ...] | None:
-    """Return the scale that holds the codes but for a few typical codes of missing answers."""
-    inside = [c for c in codes if 0 <= c <= 10]
-    if not inside:
-        return None
-    if nps or (0 in inside and {7, 8, 9, 10} <= set(inside)):
-        return tuple(range(11))
-    top = max(inside)
-    if top <= 4 and nps is False and min(inside) >= 1 and top >= 4 and 5 not in codes:
-        return (1, 2, 3, 4) if len(inside) == 4 and 5 not in codes else (1, 2, 3, 4, 5)
-    if top <= 6:  # 6 beside five points is "not used"; a six-point scale would be rare
-        return (1, 2, 3, 4, 5)
-    if 10 in inside:
-        return tuple(range(1, 11))
-    if top == 9 and not {7, 8} & set(inside):  # 9 as "refused" on a five-point scale
-        return (1, 2, 3, 4, 5)
-    return (1, 2, 3, 4, 5, 6, 7)
-
-
-def _wording(
-    texts: Sequence[str], wordings: Mapping[str, Mapping[str, int]], *, named: bool
-) -> tuple[tuple[int, ...], dict[str, int]] | None:
-    """Return the codes and the text -> code of the first known wording that has all texts."""
-    for scale, known in wordings.items():
-        if scale.startswith("yesno") and not named:  # yes and no answer any question, few of them are ratings
-            continue
-        folded = {t.casefold(): c for t, c in known.items()}
-        if all(v.casefold() in folded for v in texts):
-            return tuple(dict.fromkeys(folded.values())), {v: folded[v.casefold()] for v in texts}
-    return None
-
-
 def _odd(counts: Counter[str]) -> dict[str, Missing]:
     """Codes of a segment that most likely mean missing."""
-    found = {v: _MISSING_WORDS[v.casefold()] for v in counts if v.casefold() in _MISSING_WORDS}
+    found = {v: kind for v in counts if (kind := missing_word(v)) is not None}
     whole = [v for v in counts if _WHOLE.fullmatch(v)]
     if len(whole) == len(counts) and len(counts) > 3:
-        found |= {v: _MISSING[int(v)] for v in whole if v in ("0", "99", "999", "-1", "-9", "-99")}
+        found |= dict.fromkeys([v for v in whole if v in ("0", "99", "999", "-1", "-9", "-99")], "blank")
     return found
 
 

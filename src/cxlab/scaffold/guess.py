@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import pairwise
+
+import pyarrow as pa
 
 from cxlab.errors import ParamsError
 from cxlab.params import periods
 from cxlab.params.names import slug
-from cxlab.scaffold.columns import ISO_FORMATS, RARE, Column, chinese, examine, looks, parse_date, share
+from cxlab.scaffold.columns import ISO_FORMATS, Column, chinese, examine, looks, parse_date, share
 from cxlab.scaffold.files import Group
+from cxlab.scaffold.scales import NAMED, RARE
 from cxlab.vocab import Grain
 
 MAX_SEGMENTS = 6
@@ -27,15 +31,16 @@ _ITEM = re.compile(r"^(item|question|attribute|measure|metric|题目|问题|指�
 _VALUE = re.compile(r"^(value|score|rating|answer|得分|分数|评分|取值)$", re.IGNORECASE)
 _SINCE = re.compile(r"since|join|creat|regist|signup|sign_up|opened|member|注册|加入|开户", re.IGNORECASE)
 _UNSOLICITED = re.compile(r"review|social|forum|app_?store|评论|评价", re.IGNORECASE)
-SCALES = {
-    (1, 2, 3, 4, 5): "csat5",
-    (1, 2, 3, 4, 5, 6, 7): "csat7",
-    tuple(range(1, 11)): "csat10",
-    tuple(range(11)): "nps11",
-    (0, 1): "yesno",
-    (5, 4, 3, 2, 1): "ces5",
-    (1, 2, 3, 4): "four",
-}
+_PREVIEW = ("1", "Survey Preview", "Survey Test")  # Qualtrics: rows that nobody but its author answered
+_PART = re.compile(r"sub_?total|net|unit|compare|discount|shipping|tax|vat|fee|refund|tip|duty|每|单价|运费|税|折", re.IGNORECASE)
+_WHOLE = re.compile(r"(^|[\W_])(grand_?)?total($|[\W_])|amount|paid|实付|总额|合计|betrag|umsatz", re.IGNORECASE)
+_UNIT = re.compile(r"(unit|line_?item|item|sales?)?[\W_]*price|单价|preis", re.IGNORECASE)
+_QUANTITY = re.compile(r"quantity|qty|units|anzahl|menge|数量|件数", re.IGNORECASE)
+_STATUS = re.compile(r"status|state$|状态", re.IGNORECASE)
+_FAILED = re.compile(
+    r"fail|cancel|void|refund|declin|expire|pending|trash|draft|test|chargeback|abandon|取消|退款|失败|未付|关闭",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,12 @@ class Input:
     segments: dict[str, Column] = field(default_factory=dict)
     more_segments: list[Column] = field(default_factory=list)
     decimal_comma: bool = False
+    amount_expr: str = ""  # unit price x quantity, where there is no amount
+    basket: Column | None = None  # order that several rows belong to
+    key: Column | None = None  # identifies an answer over exports that contain each other
+    exclude: dict[str, list[str]] = field(default_factory=dict)  # column -> values of rows that do not count
+    where: dict[str, list[str]] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
     lookup: tuple[str, str, str] | None = None  # input that knows the customer, column they share, column to take
 
     @property
@@ -88,10 +99,11 @@ class Input:
         one = (
             self.response_id, self.customer, self.email, self.phone, self.link, self.brand, self.channel,
             self.touchpoint, self.weight, self.language, self.date, self.period, self.product, self.amount, self.item,
-            self.value,
+            self.value, self.basket, self.key,
         )  # fmt: skip
         all_ = [*(c for c in one if c), *self.text, *self.segments.values(), *(i.column for i in self.items)]
-        return {n for c in all_ for n in (c.name, *c.others)}
+        named = {n for c in all_ for n in (c.name, *c.others)}
+        return named | set(self.exclude) | set(self.where)
 
 
 @dataclass
@@ -137,7 +149,8 @@ def mappable(name: str) -> bool:
 
 def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -> Input:
     stem = group.looks[0].path.name if not group.waves else group.pattern.replace("{wave}", "")
-    name = to_id(stem.split(".")[0], names, default="data")
+    sheet = group.looks[0].sheet
+    name = to_id(stem.split(".")[0] + (f"_{sheet}" if sheet else ""), names, default="data")
     names.add(name)
     columns = [c for c in _columns(group, wordings) if mappable(c.name)]
     out = Input(name, group, columns)
@@ -164,6 +177,9 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
     if out.response_id is None and group.waves:
         out.response_id = next((c for c in ids if _unique_in_each(c, group)), None)
         out.prefixed = out.response_id is not None  # numbers start again in each file
+        if out.response_id is not None and _contained(out.response_id, group):
+            out.prefixed, out.key = False, out.response_id
+            out.doubts.append(f"the files contain each other: rows with a {out.response_id.name} met before count once")
     amounts = all_of("amount")
     question = next((c for c in columns if _ITEM.match(c.name) and 2 <= len(c.counts) <= 60), None)
     answer = next((c for c in ratings if _VALUE.match(c.name)), None)
@@ -183,8 +199,12 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
             out.items.append(_item(taken[-1], column, column.name))
         if out.items and not any(i.role in ("overall", "nps") for i in out.items):
             out.items[0] = replace(out.items[0], role="overall", sure=False)
+        status = next((c for c in columns if c.name.casefold() in ("status", "response type")), None)
+        if status is not None and {"recordeddate", "responseid"} <= {c.name.casefold() for c in columns}:
+            out.exclude[status.name] = [v for v in _PREVIEW if v in status.counts] or [_PREVIEW[1]]
     elif amounts and (out.date or out.period):
-        out.table, out.amount = "transactions", amounts[0]
+        out.table = "transactions"
+        _purchases(out, amounts)
         if out.customer is None:  # the id that comes back is the customer's
             taken_ = (*amounts, out.link, out.product)
             back = next((c for c in columns if looks(c.name, "id") and not c.unique and c not in taken_), None)
@@ -210,6 +230,60 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
     return out
 
 
+def _purchases(out: Input, amounts: list[Column]) -> None:
+    """Choose the money of a purchase, and say which rows are none."""
+
+    def rank(column: Column) -> tuple[bool, bool, int]:
+        return bool(_PART.search(column.name)), not _WHOLE.search(column.name), out.columns.index(column)
+
+    amounts = sorted((c for c in amounts if not _QUANTITY.search(c.name)), key=rank)
+    units = [c for c in out.columns if _UNIT.search(c.name) and c.kind in ("amount", "other", "segment")]
+    quantity = next((c for c in out.columns if _QUANTITY.search(c.name)), None)
+    whole = [c for c in amounts if not _PART.search(c.name) and not _UNIT.search(c.name)]
+    order = out.link
+    if order is not None and not order.unique:
+        out.basket = order
+        out.doubts.append(f"{order.name} comes back: rows are lines of an order, and an order is one purchase")
+    if not whole and units and quantity is not None:
+        price, count = (f'"{c.name}"' for c in (units[0], quantity))
+        out.amount_expr = f"{price} * {count}"
+        out.amount = replace(units[0], sure=False, doubts=(f"unit price x quantity, since {units[0].name} is of one piece",))
+    else:
+        out.amount = amounts[0] if amounts else None
+        others = [c.name for c in amounts[1:4]]
+        if out.amount is not None and others:
+            out.amount = replace(out.amount, doubts=(f"or {', '.join(others)}: with or without tax, shipping, discounts?",))
+    for column in out.columns:
+        values = [v for v, _ in column.counts.most_common(30)]
+        if re.search("currency|währung|币种", column.name, re.IGNORECASE) and len(values) > 1:
+            converted = next((c for c in out.columns if re.search("converted.*amount$|amount.*(eur|usd|base)$", c.name, re.I)), None)
+            if converted is not None and not re.search("convert", column.name, re.I):
+                out.amount = replace(converted, doubts=(f"{column.name} has {len(values)} currencies: the converted amount",))
+            elif "convert" not in column.name.casefold():
+                out.where[column.name] = values[:1]
+                shown = ", ".join(values[:4])
+                out.doubts.append(
+                    f"{column.name} has {len(values)} currencies ({shown}), which cannot be added: only {values[0]} is"
+                    " read; convert the others into a column of one currency to read them all"
+                )
+        elif _STATUS.search(column.name) and 1 < len(values) <= 20:
+            failed = [v for v in values if _FAILED.search(v) and not re.search("partial", v, re.IGNORECASE)]
+            if failed and len(failed) < len(values):
+                out.exclude[column.name] = failed
+                out.doubts.append(f"{column.name}: {', '.join(failed[:6])} are taken for no purchases")
+
+
+def _contained(column: Column, group: Group) -> bool:
+    """Tell whether later files hold the rows of earlier ones again."""
+    sets = []
+    for look in group.looks:
+        name = next((n for n in (column.name, *column.others) if n in look.columns), "")
+        sets.append(set(look.columns.get(name, ())))
+    shared = [len(a & b) / min(len(a), len(b)) for a, b in pairwise(sets) if a and b]
+    numbered = all(value.isdigit() for value in list(sets[0])[:50])  # 1, 2, 3 start again in each file
+    return bool(shared) and min(shared) > 0.5 and (not numbered or max(shared) == 1.0 and len(set(map(len, sets))) > 1)
+
+
 def _columns(group: Group, wordings: dict[str, dict[str, int]]) -> list[Column]:
     """Examine the columns of all files together; columns that waves renamed become one."""
     order = list(dict.fromkeys(n for look in group.looks for n in look.columns))
@@ -231,7 +305,9 @@ def _columns(group: Group, wordings: dict[str, dict[str, int]]) -> list[Column]:
                 if name in look.columns:
                     counts += look.columns[name]
                     rows += look.rows
-        column = replace(examine(alternatives[0], counts, rows, wordings), others=tuple(alternatives[1:]))
+        first = group.looks[0]
+        known = {"labels": first.labels.get(alternatives[0]), "declared": first.declared.get(alternatives[0], ())}
+        column = replace(examine(alternatives[0], counts, rows, wordings, **known), others=tuple(alternatives[1:]))
         loose = column.kind in ("other", "segment", "amount")
         if loose and len(group.looks) > 1 and looks(column.name, "id") and _unique_in_each(column, group):
             column = replace(column, kind="id", missing=None)
@@ -246,6 +322,14 @@ def _clash(name: str, known: Sequence[str], group: Group) -> bool:
 
 def _settle(columns: list[Column]) -> list[Column]:
     """Doubtful ratings: sure where many columns share their scale, segments where they stand alone among many."""
+    zero = any(c.kind == "rating" and c.codes == tuple(range(11)) for c in columns)
+    ten = tuple(range(1, 11))
+    columns = [
+        replace(c, codes=tuple(range(11)), doubts=(*c.doubts, "nobody gave 0, as they did to a twin question"))
+        if zero and c.kind == "rating" and c.codes == ten
+        else c
+        for c in columns
+    ]
     shared = Counter(c.codes for c in columns if c.kind == "rating")
     many = {codes for codes, n in shared.items() if n >= 5}
     out = []
@@ -267,11 +351,23 @@ def _unique_in_each(column: Column, group: Group) -> bool:
     return True
 
 
+def scale_of(codes: tuple[int, ...], *, effort: bool = False) -> str:
+    """Return the name of a scale: of the core preset, or one that the params file defines itself."""
+    if codes == tuple(range(5, 0, -1)) and not effort:
+        return "best1_of5"
+    if codes in NAMED:
+        return NAMED[codes]
+    if codes[0] > codes[-1]:
+        return f"best{codes[-1]}_of{len(codes)}"
+    return "half_stars" if codes == tuple(range(2, 11)) else f"points{len(codes)}"
+
+
 def _item(name: str, column: Column, text: str) -> Item:
-    scale = SCALES.get(column.codes, "csat5")
+    effort = bool(_EFFORT.search(text))
+    scale = scale_of(column.codes, effort=effort)
     if column.kind == "nps":
-        role = "nps" if looks(text, "nps") or not _OVERALL.search(text) else "overall"
-    elif _EFFORT.search(text):
+        role, scale = "nps", "nps11"
+    elif effort:
         role = "ces"
         scale = "ces7" if scale == "csat7" else scale
     elif _EXPECT.search(text):
@@ -391,12 +487,23 @@ def _grain(days: int) -> Grain:
 
 
 def _days(one: Input) -> list[date]:
+    if one.date is not None and one.date.expr:
+        return _days_of(one.date)
     if one.date is not None:
         forms = [one.date.format] if one.date.format else list(ISO_FORMATS)
         found = [next((d for f in forms if (d := parse_date(v, f))), None) for v in one.date.counts]
         return [d for d in found if d is not None]
     labels = list(one.period.counts) if one.period is not None else list(one.wave_periods.values())
     return [d for x in labels for d in (periods.parse(x).start, periods.parse(x).end)]
+
+
+def _days_of(column: Column) -> list[date]:
+    """Days that an expression makes of a column's values."""
+    import duckdb
+
+    rows = duckdb.from_arrow(pa.table({column.name: list(column.counts)}))
+    found = rows.query("t", f"SELECT TRY_CAST(({column.expr}) AS DATE) FROM t").fetchall()
+    return [day for (day,) in found if day is not None]
 
 
 def is_chinese(mapping: Mapping) -> bool:

@@ -33,7 +33,8 @@ def write(mapping: Mapping, *, client: str, output: Path, root: Path) -> str:
         f"# Written by `cxlab init` from {_count(len([x for i in mapping.inputs for x in i.group.looks]), 'file')}.",
         "# Lines marked `# guess:` are doubtful: look at them first. Then: cxlab check " + _comment(str(output)),
     ]
-    lines += [f"# guess: {_comment(d)}" for d in mapping.doubts]
+    doubts = [*mapping.doubts, *(f"{i.name}: {d}" for i in mapping.inputs for d in i.doubts)]
+    lines += [f"# guess: {_comment(d)}" for d in doubts]
     out = _Lines(lines, root)
     out.add(0, f"client: {quote(client)}", "id of the client: folders are named after it")
     languages = "[zh, en]" if is_chinese(mapping) else "[en]"
@@ -112,16 +113,18 @@ def _scales(out: _Lines, mapping: Mapping) -> None:
         for item in one.items:
             missing.setdefault(item.scale, {}).update(item.column.missing or {})
             codes[item.scale] = item.column.codes
-    needed = [s for s in missing if missing[s] or s == "four"]
+    known = {*NAMED.values(), "nps11", "ces7", "stars5"}
+    needed = [s for s in missing if missing[s] or s not in known]
     if not needed:
         return
     out.gap()
     out.add(0, "scales:", "codes from worst to best come with cxlab (params/presets/core.yaml)")
     for name in needed:
         out.add(1, f"{quote(name)}:", "")
-        if name == "four":
+        if name not in known:
             out.add(2, f"codes: {list(codes[name])}", "from worst to best")
-            out.add(2, f"satisfied_from: {codes[name][-2]}", "csat counts codes from this one up")
+            place = {4: 2, 5: 3, 6: 4, 7: 4, 9: 6}.get(len(codes[name]), len(codes[name]) - 3)
+            out.add(2, f"satisfied_from: {codes[name][place]}", "csat counts codes from this one up")
         if missing[name]:
             kinds = ", ".join(f"{quote_code(c)}: {k}" for c, k in missing[name].items())
             why = "guess: codes that are no scores (blank, not_used, refused, never_asked)"
@@ -136,6 +139,14 @@ def _file(out: _Lines, one: Input) -> None:
     if one.group.waves:
         waves = ", ".join(quote(w) for w in one.group.waves)
         out.add(2, f"waves: [{waves}]", "{wave} in the path is replaced by each of these")
+    if first.sheet:
+        out.add(2, f"sheet: {quote(first.sheet)}", "of the workbook")
+    if first.skip:
+        out.add(2, f"skip_lines: {first.skip}", "lines above the header")
+    if first.header_lines > 1:
+        out.add(2, f"header_lines: {first.header_lines}", "lines of the header: those after the first are no answers")
+    if one.key is not None:
+        out.add(2, f"key: {quote(one.key.name)}", "guess: the files contain each other; what was met before counts once")
     if one.decimal_comma:
         out.add(2, 'decimal: ","', "numbers such as 12,50")
     if first.encoding != "utf-8":
@@ -145,6 +156,7 @@ def _file(out: _Lines, one: Input) -> None:
 def _survey(out: _Lines, one: Input, mapping: Mapping) -> None:
     out.add(1, f"{one.name}:", "")
     _file(out, one)
+    _filters(out, 2, one)
     fills = ["responses", *(["ratings"] if one.items else []), *(["comments"] if one.text else [])]
     out.add(2, f"to: [{', '.join(fills)}]", "tables it fills")
     if one.item is not None and one.value is not None:
@@ -198,11 +210,14 @@ def _shared(out: _Lines, depth: int, one: Input, mapping: Mapping) -> None:
         out.add(depth, f"brand: {{const: {quote(mapping.brands[0][0])}}}", "guess: no brand column was found")
     if one.date is not None:
         text = _field(one.date)
-        if one.date.format:
+        if one.date.expr:
+            text = f"{{expr: {quote(one.date.expr)}}}"
+        elif one.date.format:
             text = f"{{column: {_names(one.date)}, format: {quote(one.date.format)}}}"
         example = next(iter(one.date.counts))
         key = "since" if one.table == "customers" else "date"
-        out.add(depth, f"{key}: {text}", f"{'' if one.date.sure else 'guess: day or month first? '}e.g. {example}")
+        doubt = "" if one.date.sure else "guess: " + ("; ".join(one.date.doubts) or "day or month first?") + " "
+        out.add(depth, f"{key}: {text}", f"{doubt}e.g. {example}")
     elif one.period is not None:
         out.add(depth, f"period: {_field(one.period)}", "labels such as 2026Q3")
     elif one.wave_periods:
@@ -221,13 +236,18 @@ def _shared(out: _Lines, depth: int, one: Input, mapping: Mapping) -> None:
 
 def _table(out: _Lines, one: Input, mapping: Mapping) -> None:
     out.add(2, f"- from: {quote(one.name)}", "")
+    _filters(out, 3, one)
     _shared(out, 3, one, mapping)
     if one.table == "interactions":
         out.add(
             3, f"kind: {{const: {quote(one.name)}}}", "guess: contact, complaint, visit, click, call, delivery, ..."
         )
     if one.amount is not None:
-        out.add(3, f"amount: {_field(one.amount)}", "money; returns negative")
+        text = f"{{expr: {quote(one.amount_expr)}}}" if one.amount_expr else _field(one.amount)
+        doubts = [f"guess: {doubt}" for doubt in one.amount.doubts]
+        out.add(3, f"amount: {text}", "; ".join(["money; returns negative", *doubts]))
+    if one.basket is not None:
+        out.add(3, f"group: {quote(one.basket.name)}", "guess: order that the row is a line of")
     if one.product is not None:
         out.add(3, f"product: {_field(one.product)}", "")
     if one.segments:
@@ -235,6 +255,13 @@ def _table(out: _Lines, one: Input, mapping: Mapping) -> None:
         for name, column in one.segments.items():
             out.add(4, f"{quote(name)}: {_field(column)}", _segment(column))
     _unused(out, 3, one)
+
+
+def _filters(out: _Lines, depth: int, one: Input) -> None:
+    for word, rows in (("where", one.where), ("exclude", one.exclude)):
+        if rows:
+            text = ", ".join(f"{quote(c)}: [{', '.join(map(quote, values))}]" for c, values in rows.items())
+            out.add(depth, f"{word}: {{{text}}}", f"guess: rows that {'alone count' if word == 'where' else 'do not count'}")
 
 
 def _unused(out: _Lines, depth: int, one: Input) -> None:
@@ -270,6 +297,7 @@ def _why(item: Item) -> str:
     doubts = [] if item.column.sure else ["guess: a rating, not a group?"]
     doubts += ["guess: one question renamed?"] if item.column.others else []
     doubts += [] if item.sure else ["guess: is this the overall question?"]
+    doubts += [f"guess: {doubt}" for doubt in item.column.doubts]
     return "; ".join([f"{low} to {high}, {_count(item.column.filled, 'answer')}", *doubts])
 
 

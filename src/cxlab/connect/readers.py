@@ -14,6 +14,7 @@ import gzip
 import io
 import json
 import math
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -118,16 +119,34 @@ def _texts(header: Sequence[str], lines: Sequence[int], rows: Sequence[Sequence[
     return pa.Table.from_arrays([pa.array(lines, type=pa.int64()), *arrays], names=[LINE, *header])
 
 
-def _names(names: Sequence[Any], path: Path, line: int) -> list[str]:
-    """Return a header's names, trimmed; a nameless column is called by its place, a name used twice is an error."""
-    clean = [
-        (str(n).strip(" \t\r\n\ufeff\u00a0\u3000") if n is not None else "") or f"(column {i})"
-        for i, n in enumerate(names, 1)
-    ]
-    twice = [n for n, count in Counter(clean).items() if count > 1]
-    if twice:
-        raise DataError([Problem("the header names a column twice", str(path), line, value=n) for n in twice])
-    return clean
+def _clean(name: Any) -> str:
+    return "" if name is None else str(name).strip(" \t\r\n\ufeff\u00a0\u3000")
+
+
+def _names(names: Sequence[Any], more: Sequence[Sequence[Any]] = ()) -> list[str]:
+    """Return a header's names, trimmed.
+
+    A column without a name of its own takes that of the header's next lines, behind the name that spans it; else its
+    place. A name used twice is told apart by a number: two questions of one wording are two columns.
+    """
+    found, spanning = [], ""
+    for place, name in enumerate(names):
+        own, below = _clean(name), [_clean(line[place]) if place < len(line) else "" for line in more]
+        if more and not own:
+            own = " - ".join(part for part in (spanning, *below[:1]) if part)
+        elif own:
+            spanning = own
+            right = _clean(names[place + 1]) if place + 1 < len(names) else "."
+            if below and below[0] and not right and not below[0].startswith(("{", own)):
+                own = f"{own} - {below[0]}"
+        found.append(own or f"(column {place + 1})")
+    seen: Counter[str] = Counter()
+    for place, name in enumerate(found):
+        seen[name] += 1
+        while seen[name] > 1 and (numbered := f"{name} ({seen[name]})") in found:
+            seen[name] += 1
+        found[place] = numbered if seen[name] > 1 else name
+    return found
 
 
 def _as_text(value: Any) -> str | None:
@@ -148,15 +167,17 @@ def _widths(row: Sequence[str | None], header: Sequence[str]) -> str:
 
 
 def _csv(path: Path, item: Input) -> Iterator[Chunk]:
-    delimiter = (item.delimiter or _delimiter(path, item.encoding)).replace("\\t", "\t")  # YAML text holds no tab
-    plain = _plain_csv(path, item.encoding, delimiter)
+    delimiter, skip = _layout(path, item)
+    plain = _plain_csv(path, item.encoding, delimiter) if not skip and item.header_lines == 1 else None
     if plain is not None:
         yield plain
         return
     limit = csv.field_size_limit(_MAX_FIELD)
     try:
         with _open_text(path, item.encoding) as stream:
-            yield from _quoted_csv(path, csv.reader(stream, delimiter=delimiter))
+            for _ in range(skip):
+                stream.readline()
+            yield from _quoted_csv(path, csv.reader(stream, delimiter=delimiter), skip, item.header_lines)
     except csv.Error as error:
         todo = "look for a quotation mark that is opened and never closed"
         raise DataError(Problem(f"is no CSV: {error}", file=str(path), todo=todo)) from None
@@ -164,20 +185,31 @@ def _csv(path: Path, item: Input) -> Iterator[Chunk]:
         csv.field_size_limit(limit)
 
 
-def _quoted_csv(path: Path, reader: Any) -> Iterator[Chunk]:
+def _layout(path: Path, item: Input) -> tuple[str, int]:
+    """Return the delimiter and the lines above the header; a first line ``sep=;`` says the delimiter itself."""
+    with _open_text(path, item.encoding) as stream:
+        first = stream.readline().strip()
+    told = first[4:] if first.lower().startswith("sep=") and len(first) <= 5 else ""
+    delimiter = item.delimiter or told or _delimiter(path, item.encoding, item.skip_lines)
+    return delimiter.replace("\\t", "\t"), max(item.skip_lines, 1 if told else 0)  # YAML text holds no tab
+
+
+def _quoted_csv(path: Path, reader: Any, skip: int, header_lines: int) -> Iterator[Chunk]:
     header: list[str] | None = None
+    head: list[list[str]] = []
     lines: list[int] = []
     rows: list[list[str]] = []
     bad: list[BadRow] = []
     before = 0
     for row in reader:
-        line, before = before + 1, reader.line_num
+        line, before = before + 1 + skip, reader.line_num
         if not row:
             continue
         if header is None:
-            header = _names(row, path, line)
+            head.append(row)
+            header = _names(head[0], head[1:]) if len(head) == header_lines else None
         elif len(row) != len(header):
-            unclosed = reader.line_num > line and "\n" in row[-1]
+            unclosed = reader.line_num + skip > line and "\n" in row[-1]
             hint = "; is a quotation mark opened and never closed?" if unclosed else ""
             bad.append(BadRow(line, ",".join(row)[:KEPT], _widths(row, header) + hint))
         else:
@@ -193,9 +225,11 @@ def _quoted_csv(path: Path, reader: Any) -> Iterator[Chunk]:
         yield bad
 
 
-def _delimiter(path: Path, encoding: str) -> str:
+def _delimiter(path: Path, encoding: str, skip: int = 0) -> str:
     """Return the delimiter that splits the first records into the most equal columns."""
     with _open_text(path, encoding) as stream:
+        for _ in range(skip):
+            stream.readline()
         head = stream.read(64 * 1024)
     best, score = ",", (0.0, 0)
     for delimiter in _DELIMITERS:
@@ -221,7 +255,7 @@ def _plain_csv(path: Path, encoding: str, delimiter: str) -> pa.Table | None:
     if data.count(b"\r") != data.count(b"\r\n"):
         return None
     first, _, _ = data.partition(b"\n")
-    header = _names(next(csv.reader([first.decode()], delimiter=delimiter), []), path, 1)
+    header = _names(next(csv.reader([first.decode()], delimiter=delimiter), []))
     signs = np.frombuffer(data, dtype=np.uint8)
     ends = np.flatnonzero(signs == ord("\n"))
     ends = ends if data.endswith(b"\n") else np.append(ends, len(data))
@@ -263,7 +297,7 @@ def _jsonl(path: Path, item: Input) -> Iterator[Chunk]:
                 bad.append(BadRow(line, raw[:KEPT], "is not a JSON object"))
     keys = list(dict.fromkeys(key for row in rows.values() for key in row))
     texts = [[_json_text(row.get(key)) for key in keys] for row in rows.values()]
-    yield _texts(_names(keys, path, 1), list(rows), texts)
+    yield _texts(_names(keys), list(rows), texts)
     if bad:
         yield bad
 
@@ -278,7 +312,7 @@ def _json_text(value: Any) -> str | None:
 
 def _parquet(path: Path, item: Input) -> Iterator[Chunk]:
     with pq.ParquetFile(path) as file:
-        names = [LINE, *_names(file.schema_arrow.names, path, 0)]
+        names = [LINE, *_names(file.schema_arrow.names)]
         line = 0
         for batch in file.iter_batches(batch_size=_CHUNK):
             numbers = pa.array(np.arange(line + 1, line + 1 + batch.num_rows))
@@ -302,14 +336,16 @@ def _excel(path: Path, item: Input) -> Iterator[Chunk]:
         header: list[str] | None = None
         rows: dict[int, list[str | None]] = {}
         bad: list[BadRow] = []
+        head: list[list[str | None]] = []
         for line, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-            values = [_as_text(v) for v in cells]
+            values = [_as_text(_point(v) if item.decimal == "," else v) for v in cells]
             while values and values[-1] is None:
                 values.pop()
-            if not values:
+            if not values or line <= item.skip_lines:
                 continue
             if header is None:
-                header = _names(values, path, line)
+                head.append(values)
+                header = _names(head[0], head[1:]) if len(head) == item.header_lines else None
             elif len(values) > len(header):
                 bad.append(BadRow(line, ",".join(v or "" for v in values)[:KEPT], _widths(values, header)))
             else:
@@ -321,12 +357,19 @@ def _excel(path: Path, item: Input) -> Iterator[Chunk]:
             yield bad
 
 
+def _point(value: Any) -> Any:
+    """A text cell such as 1.234,50 with a decimal point, as cells that are numbers are written."""
+    comma = isinstance(value, str) and re.fullmatch(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+", value.strip())
+    return value.strip().replace(".", "").replace(",", ".") if comma else value
+
+
 def _spss(path: Path, item: Input) -> Iterator[Chunk]:
     """Codes under the variable's name; for variables with value labels also the texts, as ``<name>:label``."""
     import pyreadstat
 
-    columns, meta = pyreadstat.read_sav(str(path), user_missing=True, output_format="dict")
-    names = _names(meta.column_names, path, 0)
+    encoding = None if item.encoding == "utf-8" else item.encoding.upper()
+    columns, meta = pyreadstat.read_sav(str(path), user_missing=True, output_format="dict", encoding=encoding)
+    names = _names(meta.column_names)
     texts = {n: [_as_text(v) for v in columns[n]] for n in names}
     for name, labels in meta.variable_value_labels.items():
         by_text = {_as_text(code): label for code, label in labels.items()}
@@ -362,7 +405,7 @@ def _database(item: Input, root: str) -> pa.Table:
         what = f"the database cannot be read: {type(error).__name__}"
         raise DataError(Problem(what, file=shown, where="database")) from None
     lines = pa.array(np.arange(1, table.num_rows + 1))
-    return pa.Table.from_arrays([lines, *table.columns], names=[LINE, *_names(table.column_names, Path(shown), 0)])
+    return pa.Table.from_arrays([lines, *table.columns], names=[LINE, *_names(table.column_names)])
 
 
 def _check_table(name: str, names: list[str], shown: str) -> None:

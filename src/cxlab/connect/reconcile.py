@@ -16,6 +16,7 @@ from cxlab.connect.files import Inventory
 from cxlab.connect.lookups import Link
 from cxlab.connect.rows import OUT, REJECTED, SHAPES, USED, Context
 from cxlab.connect.sql import first, literal
+from cxlab.connect.stage import AGAIN
 from cxlab.errors import Problem
 from cxlab.vocab import RECONCILIATION_COLUMNS, REJECT_COLUMNS
 from cxlab.vocab import TABLES as CANONICAL
@@ -174,8 +175,11 @@ def _dicts(context: Context, query: str) -> list[dict[str, Any]]:
 def _reject_shares(context: Context, result: Any) -> None:
     limit = context.params.limits.max_reject_share
     shares = context.con.execute(
-        """SELECT source, "table", sum(rows_in), sum(rows_rejected) FROM t_reconciliation GROUP BY ALL
-        HAVING sum(rows_rejected) > ? * sum(rows_in) ORDER BY ALL""",
+        f"""SELECT source, "table", sum(rows_in) AS total,
+            sum(rows_rejected) - coalesce(any_value(again), 0) AS rejected
+        FROM t_reconciliation LEFT JOIN (
+            SELECT input AS source, count(*) AS again FROM _bad WHERE starts_with(reason, {literal(AGAIN)}) GROUP BY input
+        ) USING (source) GROUP BY source, "table" HAVING rejected > ? * total ORDER BY ALL""",
         [limit],
     ).fetchall()
     for source, table, total, rejected in shares:

@@ -217,8 +217,11 @@ def _keep_bad(con: duckdb.DuckDBPyConnection, name: str, index: int, rows: list[
     con.unregister("_rows")
 
 
+AGAIN = "is the same row as in "  # exports that contain each other: counted once, and no sign of bad data
+
+
 def _reject_duplicates(con: duckdb.DuckDBPyConnection, staged: Staged, item: Input) -> list[Problem]:
-    """Move later rows with the same key to ``_bad``; the first stays."""
+    """Move later rows with the same key to ``_bad``; the first stays. The same row again is told from another one."""
     if not item.key or not staged.files:
         return []
     absent = [k for k in item.key if k not in staged.columns]
@@ -235,9 +238,10 @@ def _reject_duplicates(con: duckdb.DuckDBPyConnection, staged: Staged, item: Inp
         ]
     keys = ", ".join(identifier(staged.columns[k]) for k in item.key)
     value = " || ', ' || ".join(f"coalesce({staged.columns[k]}, '')" for k in item.key)
+    content = "hash(" + ", ".join(staged.columns.values()) + ")"
     con.execute(
         f"""CREATE TEMP TABLE _twice AS SELECT * FROM (
-            SELECT _row, _f, _line, {value} AS value,
+            SELECT _row, _f, _line, {value} AS value, {content} = first_value({content}) OVER same AS again,
                 row_number() OVER same AS nth, first_value(_line) OVER same AS first_line,
                 first_value(_f) OVER same AS first_f
             FROM {staged.table} WINDOW same AS (PARTITION BY {keys} ORDER BY _row)) WHERE nth > 1"""
@@ -245,7 +249,9 @@ def _reject_duplicates(con: duckdb.DuckDBPyConnection, staged: Staged, item: Inp
     names = "CASE first_f " + " ".join(f"WHEN {i} THEN {literal(f.name)}" for i, f in enumerate(staged.files)) + " END"
     con.execute(
         f"""INSERT INTO _bad SELECT {literal(staged.name)}, _f, _line, {literal(", ".join(item.key))}, value,
-            'the key stands already in ' || {names} || ' line ' || first_line FROM _twice ORDER BY _row"""
+            CASE WHEN again THEN {literal(AGAIN)} ELSE 'the key stands already in ' END
+            || {names} || ' line ' || first_line
+            FROM _twice ORDER BY _row"""
     )
     con.execute(f"DELETE FROM {staged.table} WHERE _row IN (SELECT _row FROM _twice)")
     con.execute("DROP TABLE _twice")

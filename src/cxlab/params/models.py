@@ -185,6 +185,8 @@ class Input(Strict):
     delimiter: Text | None = F(None, description="CSV: default is found from the file")
     decimal: Literal[".", ","] = "."
     sheet: Text | None = F(None, description="Excel: default is the first")
+    skip_lines: int = F(0, ge=0, le=100, description="lines above the header: a title, a remark")
+    header_lines: int = F(1, ge=1, le=5, description="lines of the header; those after the first are no answers")
     database: Text | None = F(None, description="database address or file; ${VAR} is read from the environment")
     table: Text | None = F(None, description="table in the database")
 

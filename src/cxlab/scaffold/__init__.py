@@ -65,7 +65,7 @@ def init(files: list[Path], output: Path, *, client: str = "", force: bool = Fal
     looks = []
     for file in dict.fromkeys(files):
         try:
-            looks.append(look(file))
+            looks += look(file)
         except DataError as error:
             problems += error.problems
     if problems:
@@ -84,7 +84,9 @@ def init(files: list[Path], output: Path, *, client: str = "", force: bool = Fal
     items = sum(len(i.items) for i in mapping.inputs)
     span = mapping.first if mapping.first == mapping.last else f"{mapping.first} to {mapping.last}"
     brands = "1 brand" if len(mapping.brands) == 1 else f"{len(mapping.brands)} brands"
-    summary = f"{len(looks)} file{'s' * (len(looks) != 1)}, {items} questions, {brands}, {span}"
+    mapping.doubts += [f"{i.name}: {doubt}" for i in mapping.inputs for doubt in i.doubts]
+    n_files = len({x.path for x in looks})
+    summary = f"{n_files} file{'s' * (n_files != 1)}, {items} questions, {brands}, {span}"
     return Guess(text, summary, mapping.doubts)
 
 

@@ -27,7 +27,7 @@ _NAMES: dict[Kind, str] = {
         r"(customer|client|member|account|user|buyer|guest|passenger|openid|person|kunde|客户|会员|用户|顾客)"
         r"(?!_?(lang|locale|agent|name|type|group|segment|since|status|tier|satis|feedback|comment|review|rating))"
     ),
-    "order": r"order|invoice|basket|booking|ticket|case|交易号|订单",
+    "order": r"order|bestell|auftrag|rechnung|invoice|basket|booking|ticket|case|交易号|订单",
     "brand": r"^(brand|marke|marque|marca|品牌)(_?(id|name|名称))?$",
     "channel": r"channel|^mode$|^medium$|渠道",
     "touchpoint": r"touch_?point|触点|环节",
@@ -40,7 +40,7 @@ _NAMES: dict[Kind, str] = {
         r"评分|满意|打分|分数|星级"
     ),
     "comment": (
-        r"comment|verbatim|remark|review|feedback|open_?end|reason|why|text|message|explain|better|like|else|"
+        r"comment|kommentar|bemerk|anmerk|begründ|coment|verbatim|remark|review|feedback|open_?end|reason|why|text|message|explain|better|like|else|"
         r"评论|评价|意见|建议|反馈|写下|怎么样"
     ),
     "segment": (
@@ -67,6 +67,7 @@ _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _WHOLE = re.compile(r"-?\d+([.,]0+)?")
 _WORDS = re.compile(r"[A-Za-z]{2,}|[\u4e00-\u9fff]")
 _CJK = re.compile(r"[\u3400-\u9fff]")
+_GUESTS = {"0", "-1", "guest", "anonymous", "anonym", "none", "null", "unknown", "gast", "walk-in", "游客", "匿名"}
 _REPLY = re.compile(r"reply|developer|owner_?resp|response_from|hotel_resp|company_?(answer|reply)|回复", re.IGNORECASE)
 _URL = re.compile(r"https?://\S+|www\.\S+")
 _EPOCH = re.compile(r"1\d{9}(\d{3})?")
@@ -198,6 +199,7 @@ def examine(
         return is_("date", not ambiguous, format="" if text in ISO_FORMATS else text)
     if looks(name, "weight") and numeric > 0.95:
         return is_("weight")
+    kind: Kind
     for kind in ("brand", "language", "channel", "touchpoint"):
         if looks(name, kind) and distinct <= 60:
             return is_(kind)
@@ -222,13 +224,19 @@ def examine(
     length = sum(len(v) * n for v, n in counts.items()) / filled
     wordy = share(counts, lambda v: len(_WORDS.findall(v)) >= 3) if numeric < 0.5 else 0.0
     named = looks(name, "comment") and not looks(name, "id")
-    if (named and length > 8 and share(counts, lambda v: len(_WORDS.findall(v)) >= 2) > 0.3) or (
-        wordy > 0.6 and length > 25 and distinct > 0.3 * filled
-    ):
+    if (
+        named and length > (3 if chinese(sample) else 8) and share(counts, lambda v: len(_WORDS.findall(v)) >= 2) > 0.3
+    ) or (wordy > 0.6 and length > 25 and distinct > 0.3 * filled):
         return is_("comment", wordy > 0.3)
+    money = looks(name, "amount") and numeric > 0.95 and distinct > 2 and not looks(name, "id")
+    if money and re.search(r"total|amount|price|revenue|betrag|umsatz|金额|价格", name.casefold()):
+        return is_("amount")
     few = 2 <= distinct <= 30 and distinct <= max(2, filled / 5)
     if looks(name, "customer") and not few:
-        return is_("customer", looks(name, "id") or "id" in name.casefold())
+        sure = looks(name, "id") or "id" in name.casefold()
+        guests = {v: n for v, n in counts.items() if v.casefold() in _GUESTS and n > 0.02 * filled}
+        said = tuple(f"{v} ({n:,} rows) is a guest and no customer" for v, n in guests.items())
+        return is_("customer", sure, missing=dict.fromkeys(guests, "blank"), doubts=said)
     if looks(name, "order") and not few:
         return is_("order")
     if looks(name, "product") and not few:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import re
 from collections import Counter
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,6 +22,8 @@ from cxlab.errors import DataError, ParamsError, Problem, nearest
 from cxlab.params.models import Input
 
 MAX_ROWS = 400_000
+HEAD = 40  # rows from which the header is told
+_VALUE = re.compile(r"[-+]?[\d.,:/\s-]*\d[\d.,:/\sTZ%-]*(?:[AP]M)?|true|false", re.IGNORECASE)
 _PERIOD = r"(?:19|20)\d\d(?:[-_ ]?(?:[QqHhWw]\d{1,2}|\d\d(?:[-_]?\d\d)?))?"
 _WAVE = re.compile(rf"(?<![A-Za-z0-9])(?:{_PERIOD}|[Ww](?:ave)?[-_ ]?\d{{1,2}}|[Qq][1-4]|\d{{1,3}})(?![A-Za-z0-9])")
 _CJK = re.compile(r"[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]")
@@ -35,6 +40,11 @@ class Look:
     rows: int
     columns: dict[str, Counter[str]]
     whole: bool = True
+    sheet: str = ""  # of a workbook with several
+    skip: int = 0  # lines above the header
+    header_lines: int = 1
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)  # SPSS: column -> code -> text
+    declared: dict[str, list[str]] = field(default_factory=dict)  # SPSS: column -> codes declared missing
 
 
 @dataclass
@@ -51,8 +61,8 @@ class Group:
         return sum(x.rows for x in self.looks)
 
 
-def look(path: Path) -> Look:
-    """Read a file.
+def look(path: Path) -> list[Look]:
+    """Read a file; of a workbook each sheet that holds a table.
 
     Raises
     ------
@@ -68,12 +78,24 @@ def look(path: Path) -> Look:
         raise DataError(Problem("the file's ending does not tell its format", str(path), allowed=", ".join(FORMATS)))
     if path.stat().st_size == 0:
         raise DataError(Problem("the file is empty", str(path), todo="leave it out"))
+    if form == "excel":
+        return _workbook(path)
     encoding = find_encoding(_bytes(path)) if form in ("csv", "jsonl") else "utf-8"
-    item = Input(path=[path.name], encoding=encoding)
-    source = SourceFile(path, path.name, str(form), None, "")
+    labels: dict[str, dict[str, str]] = {}
+    declared: dict[str, list[str]] = {}
+    if form == "spss":
+        encoding, labels, declared = _spss(path)
+    skip, lines = _header(_head(path, encoding)) if form == "csv" else (0, 1)
+    item = Input(path=[path.name], encoding=encoding, skip_lines=skip, header_lines=lines)
+    found = _read(path, str(form), item)
+    found.labels, found.declared = labels, declared
+    return [found]
+
+
+def _read(path: Path, form: str, item: Input) -> Look:
+    source = SourceFile(path, path.name, form, None, "")
     counts: dict[str, Counter[str]] = {}
     rows = 0
-    whole = True
     for chunk in readers.read(source, item, root=str(path.parent)):
         if isinstance(chunk, list):
             continue  # rows that cannot be read are counted by `cxlab check`
@@ -82,9 +104,108 @@ def look(path: Path) -> Look:
             if name != LINE:
                 counts.setdefault(name, Counter()).update(_count(chunk.column(name)))
         if rows >= MAX_ROWS:
-            whole = False
             break
-    return Look(path, form, encoding, rows, counts, whole)  # type: ignore[arg-type]
+    found = Look(path, form, item.encoding, rows, counts, rows < MAX_ROWS)  # type: ignore[arg-type]
+    found.sheet, found.skip, found.header_lines = item.sheet or "", item.skip_lines, item.header_lines
+    return found
+
+
+def _workbook(path: Path) -> list[Look]:
+    """Each sheet of a workbook that holds a table; a sheet of one column or one row is a remark."""
+    import openpyxl
+
+    found = []
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # openpyxl fails in many ways on a damaged file
+        raise DataError(Problem("cannot be read as excel", str(path), value=str(error)[:200])) from error
+    with closing(book):
+        names = book.sheetnames
+        heads = {name: [list(row) for row in book[name].iter_rows(max_row=HEAD, values_only=True)] for name in names}
+    for name, head in heads.items():
+        texts = [["" if cell is None else str(cell) for cell in row] for row in head]
+        skip, lines = _header(texts)
+        if sum(sum(map(bool, row)) > 1 for row in texts) < 2:
+            continue
+        sheet = name if len(names) > 1 else None
+        item = Input(path=[path.name], sheet=sheet, skip_lines=skip, header_lines=lines)
+        found.append(_read(path, "excel", item))
+    if not found:
+        raise DataError(Problem("no sheet of the workbook holds a table", str(path), value=", ".join(names)))
+    return found
+
+
+def _head(path: Path, encoding: str) -> list[list[str]]:
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as stream:
+        text = stream.read(200_000)
+    best: list[list[str]] = []
+    for delimiter in ",;\t|":
+        with suppress(csv.Error):
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            head = [row for _, row in zip(range(HEAD), rows, strict=False)]
+            best = max(best, head, key=lambda found: sum(map(len, found)))
+    return best
+
+
+def _header(rows: list[list[str]]) -> tuple[int, int]:
+    """Return how many lines stand above the header, and how many the header has."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    if len(rows) < 3 or max(filled) < 2 or (rows[0][:1] and rows[0][0].lower().startswith("sep=")):
+        return 0, 1
+    top = next(
+        i
+        for i, n in enumerate(filled)
+        if n > 0.5 * max(filled) or (n >= 2 and n > 0.5 * filled[min(i + 1, len(rows) - 1)])
+    )
+    body = rows[top + 4 :] or rows[top + 1 :]
+    lines = 1
+    while lines < 4 and top + lines < len(rows) - 1 and _is_header(rows[top + lines], rows[top], body):
+        lines += 1
+    return top, lines
+
+
+def _is_header(row: list[str], first: list[str], body: list[list[str]]) -> bool:
+    """Tell whether a row says what columns are: texts where the rows below hold numbers and days."""
+    if any(cell.lstrip().startswith('{"ImportId"') for cell in row):
+        return True
+    cells = [cell.strip() for cell in row]
+    places = [i for i, cell in enumerate(cells) if cell]
+    if not places or any(_VALUE.fullmatch(cells[i]) for i in places):
+        return False
+    spans = sum(i < len(first) and not first[i].strip() for i in places)  # below a name that spans several columns
+    below = [[r[i].strip() for r in body if i < len(r) and r[i].strip()] for i in places]
+    values = sum(bool(v) and sum(bool(_VALUE.fullmatch(x)) for x in v) > 0.8 * len(v) for v in below)
+    return (values >= 2 and values >= 0.3 * len(places)) or (spans >= 1 and len(places) <= 0.7 * len(cells))
+
+
+def _spss(path: Path) -> tuple[str, dict[str, dict[str, str]], dict[str, list[str]]]:
+    """Return the encoding that reads the file, its value labels and the codes it declares missing."""
+    import pyreadstat
+
+    meta, encoding, failure = None, "utf-8", ""
+    for name in ("utf-8", "gb18030", "cp1252"):
+        try:
+            given = None if name == "utf-8" else name.upper()
+            _, meta = pyreadstat.read_sav(str(path), user_missing=True, encoding=given)
+            encoding = name
+            break
+        except Exception as error:  # readstat's own errors, and those of the decoder
+            failure = failure or str(error)
+    if meta is None:
+        raise DataError(Problem(f"cannot be read as spss: {failure[:150]}", str(path), todo="save it as UTF-8"))
+
+    def code(value: object) -> str:
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+    labels = {name: {code(k): str(v) for k, v in texts.items()} for name, texts in meta.variable_value_labels.items()}
+    declared: dict[str, list[str]] = {}
+    for name, ranges in (meta.missing_ranges or {}).items():
+        for part in ranges:
+            low, high = (part["lo"], part["hi"]) if isinstance(part, dict) else (part, part)
+            if isinstance(low, int | float) and isinstance(high, int | float) and high - low < 200:
+                declared.setdefault(name, []).extend(str(k) for k in range(int(low), int(high) + 1))
+    return encoding, labels, declared
 
 
 def _count(column: pa.ChunkedArray) -> Counter[str]:
@@ -136,16 +257,16 @@ def find_encoding(data: bytes) -> str:
 
 def group(looks: list[Look]) -> list[Group]:
     """Put files of one shape together: same name but for a wave, or mostly the same columns."""
-    groups: dict[tuple[str, str, str], list[tuple[Look, str]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[Look, str]]] = {}
     for one in looks:
         matches = list(_WAVE.finditer(one.path.name))
         key, wave = one.path.name, ""
         if matches:
             hit = max(matches, key=lambda m: len(m[0]))
             key, wave = one.path.name[: hit.start()] + "{wave}" + one.path.name[hit.end() :], hit[0]
-        groups.setdefault((str(one.path.parent), key, one.encoding), []).append((one, wave))
+        groups.setdefault((str(one.path.parent), key, one.encoding, one.sheet), []).append((one, wave))
     out = []
-    for (_, key, _), members in groups.items():
+    for (_, key, *_), members in groups.items():
         waves = [w for _, w in members]
         sensible = len(members) > 1 and len(set(waves)) == len(waves) and all(re.fullmatch(r"[\w-]+", w) for w in waves)
         if sensible and "{wave}" not in members[0][0].path.name:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from cxlab.errors import ParamsError
 from cxlab.params import periods
 from cxlab.params.names import slug
-from cxlab.scaffold.columns import ISO_FORMATS, Column, chinese, examine, looks, parse_date, share
+from cxlab.scaffold.columns import ISO_FORMATS, Column, chinese, examine, looks, parse_date
 from cxlab.scaffold.files import Group
 from cxlab.scaffold.scales import NAMED, RARE
 from cxlab.vocab import Grain
@@ -31,8 +31,11 @@ _ITEM = re.compile(r"^(item|question|attribute|measure|metric|题目|问题|指�
 _VALUE = re.compile(r"^(value|score|rating|answer|得分|分数|评分|取值)$", re.IGNORECASE)
 _SINCE = re.compile(r"since|join|creat|regist|signup|sign_up|opened|member|注册|加入|开户", re.IGNORECASE)
 _UNSOLICITED = re.compile(r"review|social|forum|app_?store|评论|评价", re.IGNORECASE)
+_GROUP_OF_NPS = re.compile(r"nps[\W_]*(group|category|type|kategorie)$", re.IGNORECASE)
 _PREVIEW = ("1", "Survey Preview", "Survey Test")  # Qualtrics: rows that nobody but its author answered
-_PART = re.compile(r"sub_?total|net|unit|compare|discount|shipping|tax|vat|fee|refund|tip|duty|每|单价|运费|税|折", re.IGNORECASE)
+_PART = re.compile(
+    r"sub_?total|net|unit|compare|discount|shipping|tax|vat|fee|refund|tip|duty|每|单价|运费|税|折", re.IGNORECASE
+)
 _WHOLE = re.compile(r"(^|[\W_])(grand_?)?total($|[\W_])|amount|paid|实付|总额|合计|betrag|umsatz", re.IGNORECASE)
 _UNIT = re.compile(r"(unit|line_?item|item|sales?)?[\W_]*price|单价|preis", re.IGNORECASE)
 _QUANTITY = re.compile(r"quantity|qty|units|anzahl|menge|数量|件数", re.IGNORECASE)
@@ -192,6 +195,8 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
             out.items.append(_item(taken[-1], replace(answer, name=value, others=()), value))
     elif ratings or out.text:
         out.table = "survey"
+        titles = [c for c in columns if re.fullmatch(r"(review[\W_]*)?(title|headline)|标题", c.name, re.IGNORECASE)]
+        out.text = [*out.text, *titles] if out.text else out.text
         out.weight, out.language = first("weight"), first("language")
         taken = []
         for column in ratings:
@@ -205,7 +210,7 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
     elif amounts and (out.date or out.period):
         out.table = "transactions"
         _purchases(out, amounts)
-        if out.customer is None:  # the id that comes back is the customer's
+        if out.customer is None and out.email is None and out.phone is None:  # the id that comes back is the customer's
             taken_ = (*amounts, out.link, out.product)
             back = next((c for c in columns if looks(c.name, "id") and not c.unique and c not in taken_), None)
             out.customer = replace(back, kind="customer", sure=False) if back else None
@@ -216,15 +221,16 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
         known = out.email or out.phone or out.date is None or _SINCE.search(out.date.name)
         out.table = "customers" if known else ""
     if out.table in ("survey", "customers"):
-        segments = [c for c in columns if c.kind == "segment" and c is not question]
+        segments = [c for c in columns if c.kind == "segment" and c is not question and c not in out.text]
         segments = [c for c in segments if f"{c.name}:label" not in spss]  # SPSS: the texts say more than the codes
         segments.sort(key=lambda c: not c.sure)
         for column in segments[:MAX_SEGMENTS]:
             plain = _QUESTION.sub("", column.name.removesuffix(":label")) or column.name
             out.segments[to_id(plain, out.segments, default="segment")] = column
         out.more_segments = segments[MAX_SEGMENTS:]
-    numbers = [c for c in (out.amount, out.weight) if c is not None]
-    out.decimal_comma = any(share(c.counts, lambda v: re.fullmatch(r"-?\d+,\d+", v) is not None) > 0.5 for c in numbers)
+    out.decimal_comma = any(_decimal_comma(c) for c in (out.amount, out.weight) if c is not None)
+    twice = [c.name for c in columns if re.fullmatch(r".+ \(2\)", c.name) and c.name[:-4] in {x.name for x in columns}]
+    out.doubts += [f"the header names {n[:-4]} twice: the second is called {n}" for n in twice]
     if group.waves:
         out.wave_periods = _wave_periods(group.waves)
     return out
@@ -240,25 +246,34 @@ def _purchases(out: Input, amounts: list[Column]) -> None:
     units = [c for c in out.columns if _UNIT.search(c.name) and c.kind in ("amount", "other", "segment")]
     quantity = next((c for c in out.columns if _QUANTITY.search(c.name)), None)
     whole = [c for c in amounts if not _PART.search(c.name) and not _UNIT.search(c.name)]
-    order = out.link
+    order = out.link or next((c for c in out.columns if c.name == "Name" and all(v[:1] == "#" for v in c.counts)), None)
+    out.link = order
     if order is not None and not order.unique:
         out.basket = order
         out.doubts.append(f"{order.name} comes back: rows are lines of an order, and an order is one purchase")
     if not whole and units and quantity is not None:
         price, count = (f'"{c.name}"' for c in (units[0], quantity))
         out.amount_expr = f"{price} * {count}"
-        out.amount = replace(units[0], sure=False, doubts=(f"unit price x quantity, since {units[0].name} is of one piece",))
+        out.amount = replace(
+            units[0], sure=False, doubts=(f"unit price x quantity, since {units[0].name} is of one piece",)
+        )
     else:
         out.amount = amounts[0] if amounts else None
         others = [c.name for c in amounts[1:4]]
         if out.amount is not None and others:
-            out.amount = replace(out.amount, doubts=(f"or {', '.join(others)}: with or without tax, shipping, discounts?",))
+            out.amount = replace(
+                out.amount, doubts=(f"or {', '.join(others)}: with or without tax, shipping, discounts?",)
+            )
     for column in out.columns:
         values = [v for v, _ in column.counts.most_common(30)]
         if re.search("currency|währung|币种", column.name, re.IGNORECASE) and len(values) > 1:
-            converted = next((c for c in out.columns if re.search("converted.*amount$|amount.*(eur|usd|base)$", c.name, re.I)), None)
+            converted = next(
+                (c for c in out.columns if re.search("converted.*amount$|amount.*(eur|usd|base)$", c.name, re.I)), None
+            )
             if converted is not None and not re.search("convert", column.name, re.I):
-                out.amount = replace(converted, doubts=(f"{column.name} has {len(values)} currencies: the converted amount",))
+                out.amount = replace(
+                    converted, doubts=(f"{column.name} has {len(values)} currencies: the converted amount",)
+                )
             elif "convert" not in column.name.casefold():
                 out.where[column.name] = values[:1]
                 shown = ", ".join(values[:4])
@@ -273,6 +288,13 @@ def _purchases(out: Input, amounts: list[Column]) -> None:
                 out.doubts.append(f"{column.name}: {', '.join(failed[:6])} are taken for no purchases")
 
 
+def _decimal_comma(column: Column) -> bool:
+    """Tell whether 12,50 is meant, and not thousands: three digits behind every comma of an amount."""
+    commas = {v: n for v, n in column.counts.items() if re.fullmatch(r"-?\d{1,3}(\.\d{3})*,\d+|-?\d+,\d+", v)}
+    thousands = column.kind == "amount" and all(re.fullmatch(r"-?\d{1,3}(,\d{3})+", v) for v in commas)
+    return not thousands and sum(commas.values()) > 0.5 * column.filled
+
+
 def _contained(column: Column, group: Group) -> bool:
     """Tell whether later files hold the rows of earlier ones again."""
     sets = []
@@ -281,7 +303,9 @@ def _contained(column: Column, group: Group) -> bool:
         sets.append(set(look.columns.get(name, ())))
     shared = [len(a & b) / min(len(a), len(b)) for a, b in pairwise(sets) if a and b]
     numbered = all(value.isdigit() for value in list(sets[0])[:50])  # 1, 2, 3 start again in each file
-    return bool(shared) and min(shared) > 0.5 and (not numbered or max(shared) == 1.0 and len(set(map(len, sets))) > 1)
+    return (
+        bool(shared) and min(shared) > 0.5 and (not numbered or (max(shared) == 1.0 and len(set(map(len, sets))) > 1))
+    )
 
 
 def _columns(group: Group, wordings: dict[str, dict[str, int]]) -> list[Column]:
@@ -306,8 +330,9 @@ def _columns(group: Group, wordings: dict[str, dict[str, int]]) -> list[Column]:
                     counts += look.columns[name]
                     rows += look.rows
         first = group.looks[0]
-        known = {"labels": first.labels.get(alternatives[0]), "declared": first.declared.get(alternatives[0], ())}
-        column = replace(examine(alternatives[0], counts, rows, wordings, **known), others=tuple(alternatives[1:]))
+        name, texts = alternatives[0], first.labels.get(alternatives[0])
+        column = examine(name, counts, rows, wordings, labels=texts, declared=first.declared.get(name, []))
+        column = replace(column, others=tuple(alternatives[1:]))
         loose = column.kind in ("other", "segment", "amount")
         if loose and len(group.looks) > 1 and looks(column.name, "id") and _unique_in_each(column, group):
             column = replace(column, kind="id", missing=None)
@@ -327,6 +352,18 @@ def _settle(columns: list[Column]) -> list[Column]:
     columns = [
         replace(c, codes=tuple(range(11)), doubts=(*c.doubts, "nobody gave 0, as they did to a twin question"))
         if zero and c.kind == "rating" and c.codes == ten
+        else c
+        for c in columns
+    ]
+    scored = {_GROUP_OF_NPS.sub("", c.name).rstrip("_ -") for c in columns if _GROUP_OF_NPS.search(c.name)}
+    columns = [
+        replace(c, kind="nps", codes=tuple(range(11)), sure=True, doubts=())
+        if c.name in scored
+        and c.kind == "rating"
+        and len(c.codes) >= 10
+        and any(_GROUP_OF_NPS.search(x.name) for x in columns)
+        else replace(c, kind="other", doubts=("a group made of the score: no question of its own",))
+        if _GROUP_OF_NPS.search(c.name)
         else c
         for c in columns
     ]
@@ -501,8 +538,9 @@ def _days_of(column: Column) -> list[date]:
     """Days that an expression makes of a column's values."""
     import duckdb
 
-    rows = duckdb.from_arrow(pa.table({column.name: list(column.counts)}))
-    found = rows.query("t", f"SELECT TRY_CAST(({column.expr}) AS DATE) FROM t").fetchall()
+    con = duckdb.connect()
+    con.register("t", pa.table({column.name: list(column.counts)}))
+    found = con.execute(f"SELECT TRY_CAST(({column.expr}) AS DATE) FROM t").fetchall()
     return [day for (day,) in found if day is not None]
 
 

@@ -25,11 +25,11 @@ _CODES: dict[int, Missing] = {
     -9: "blank", -99: "blank", -999: "blank",
 }  # fmt: skip
 _WORDS: dict[str, Missing] = {
-    word: kind
+    word: kind  # type: ignore[misc]
     for kind, words in {
         "blank": "blank|missing|no answer|offered|未填|无|空|(blank)",
         "not_used": "na|n/a|not applicable|not used|never used|nicht genutzt|trifft nicht zu|不适用|未使用|没用过",
-        "refused": "don't know|dont know|dk|refused|prefer not to say|weiß nicht|keine angabe|拒绝回答|不知道|说不清",
+        "refused": "don't know|dont know|dk|refused|prefer not to say|weiß nicht|keine angabe|k.a.|拒绝回答|不知道",
         NEVER: "unoffered|not asked|skipped|(跳过)|跳过",
     }.items()
     for word in words.split("|")
@@ -125,11 +125,11 @@ def guess_scale(
         Codes that the file itself declares missing.
     """
     labels, gone = labels or {}, dict.fromkeys(declared, "refused")
-    missing: dict[str, Missing] = {
-        value: missing_word(labels.get(value, value)) or "refused" if value in gone else kind
-        for value in counts
-        if value in gone or (kind := missing_word(value)) is not None
-    }
+    missing: dict[str, Missing] = {}
+    for value in counts:
+        kind = missing_word(labels.get(value, value)) or ("refused" if value in gone else None)
+        if kind is not None and (value in gone or missing_word(value) is not None):
+            missing[value] = kind
     rest = Counter({value: n for value, n in counts.items() if value not in missing})
     rest = Counter({value: n for value, n in rest.items() if n > RARE * rest.total()})
     if not rest or len(rest) > 24:
@@ -137,6 +137,11 @@ def guess_scale(
     numbers = {value: number for value in rest if (number := spelled(value)) is not None}
     texts = [value for value in rest if value not in numbers]
     words: dict[str, int] = {}
+    stray: tuple[str, ...] = ()
+    if named and texts and len(texts) <= 3 and sum(rest[v] for v in texts) < 0.1 * rest.total() and len(numbers) > 3:
+        missing |= dict.fromkeys(texts, "refused")
+        stray, texts = (f"{', '.join(texts)}: taken for no score",), []
+        rest = Counter({value: n for value, n in rest.items() if value in numbers})
     if texts:
         codes, words = _wording(texts, wordings, named=named) or ((), {})
         if not words or (not numbers and len(texts) < 2):
@@ -152,7 +157,8 @@ def guess_scale(
     for value, code in words.items():
         points[code] += rest[value]
     found = tuple(range(2, 11)) if half else _codes(points, nps=nps, best_first=bool(_BEST_FIRST.search(name)))
-    if not found or len([code for code in points if code in found]) < (3 if named or len(found) < 5 else 4):
+    least = 1 if nps and max(points) > 6 else 3 if named or len(found) < 5 else 4
+    if len([code for code in points if code in found]) < least or not found:
         return None
     outside = [code for code in points if code not in found]
     if any(code not in _CODES for code in outside):
@@ -166,6 +172,7 @@ def guess_scale(
     plain = {value: round(2 * n if half else n) for value, n in numbers.items() if not _WHOLE.fullmatch(value) or half}
     words |= {value: code for value, code in plain.items() if code in found}
     scale, doubts = _direction(name, found, points, labels)
+    doubts = (*stray, *doubts)
     if half:
         doubts = (*doubts, "half stars are counted in half points: 9 is 4.5 stars")
     if 6 in outside and 0 not in outside and not half:

@@ -9,6 +9,7 @@ from cxlab.connect import mask
 from cxlab.params import schema
 from cxlab.scaffold.columns import Column
 from cxlab.scaffold.guess import Input, Item, Mapping, is_chinese, unsolicited
+from cxlab.scaffold.scales import NAMED
 from cxlab.vocab import Missing
 
 _PLAIN = set("_- ./+")
@@ -146,7 +147,9 @@ def _file(out: _Lines, one: Input) -> None:
     if first.header_lines > 1:
         out.add(2, f"header_lines: {first.header_lines}", "lines of the header: those after the first are no answers")
     if one.key is not None:
-        out.add(2, f"key: {quote(one.key.name)}", "guess: the files contain each other; what was met before counts once")
+        out.add(
+            2, f"key: {quote(one.key.name)}", "guess: the files contain each other; what was met before counts once"
+        )
     if one.decimal_comma:
         out.add(2, 'decimal: ","', "numbers such as 12,50")
     if first.encoding != "utf-8":
@@ -197,6 +200,7 @@ def _survey(out: _Lines, one: Input, mapping: Mapping) -> None:
 def _shared(out: _Lines, depth: int, one: Input, mapping: Mapping) -> None:
     if one.customer is not None:
         mark = "" if one.customer.sure else "guess: "
+        mark += "".join(f"guess: {doubt}; " for doubt in one.customer.doubts)
         out.add(depth, f"customer: {_field(one.customer, one)}", f"{mark}who; the same id in all files is one customer")
     elif one.lookup is not None:
         out.add(depth, f"customer: {quote(one.lookup[2])}", f"taken from {one.lookup[0]} by a lookup")
@@ -261,7 +265,9 @@ def _filters(out: _Lines, depth: int, one: Input) -> None:
     for word, rows in (("where", one.where), ("exclude", one.exclude)):
         if rows:
             text = ", ".join(f"{quote(c)}: [{', '.join(map(quote, values))}]" for c, values in rows.items())
-            out.add(depth, f"{word}: {{{text}}}", f"guess: rows that {'alone count' if word == 'where' else 'do not count'}")
+            out.add(
+                depth, f"{word}: {{{text}}}", f"guess: rows that {'alone count' if word == 'where' else 'do not count'}"
+            )
 
 
 def _unused(out: _Lines, depth: int, one: Input) -> None:
@@ -289,7 +295,9 @@ def _rating(item: Item) -> str:
     if not item.column.words:
         return _field(item.column, missing=False)
     words = ", ".join(f"{quote_code(w)}: {c}" for w, c in item.column.words.items())
-    return f"{{column: {_names(item.column)}, map: {{{words}}}}}"
+    gone = ", ".join(f"{quote_code(w)}: {kind}" for w, kind in (item.column.missing or {}).items())
+    more = f", missing: {{{gone}}}" if gone else ""
+    return f"{{column: {_names(item.column)}, map: {{{words}}}{more}}}"
 
 
 def _why(item: Item) -> str:
@@ -309,7 +317,7 @@ def _segment(column: Column) -> str:
 
 def _field(column: Column, one: Input | None = None, *, prefix: str = "", missing: bool = True) -> str:
     """Return a column as a field of the grammar; with `one`, a column that some of its files lack may be absent."""
-    gone = column.missing if missing and column.kind == "segment" else None
+    gone = column.missing if missing and column.kind in ("segment", "customer") else None
     partial = one is not None and column.rows < one.group.rows
     if not (prefix or gone or column.others or partial):
         return quote(column.name)

@@ -178,7 +178,8 @@ def _reject_shares(context: Context, result: Any) -> None:
         f"""SELECT source, "table", sum(rows_in) AS total,
             sum(rows_rejected) - coalesce(any_value(again), 0) AS rejected
         FROM t_reconciliation LEFT JOIN (
-            SELECT input AS source, count(*) AS again FROM _bad WHERE starts_with(reason, {literal(AGAIN)}) GROUP BY input
+            SELECT input AS source, count(*) AS again FROM _bad
+            WHERE starts_with(reason, {literal(AGAIN)}) GROUP BY input
         ) USING (source) GROUP BY source, "table" HAVING rejected > ? * total ORDER BY ALL""",
         [limit],
     ).fetchall()

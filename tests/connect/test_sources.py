@@ -26,6 +26,7 @@ from connect.make import HEADER, params, store, survey, totals
 
 from cxlab import connect
 from cxlab.connect import readers
+from cxlab.connect.files import SourceFile
 from cxlab.errors import DataError, Problem
 from cxlab.params import Input
 
@@ -276,7 +277,6 @@ def test_what_cannot_be_read_is_said_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 no parquet at all")
     (tmp_path / "headless.csv").write_text("id,brand\n")
-    (tmp_path / "twice.csv").write_text("id,id\n1,2\n")
     (tmp_path / "survey.csv").write_text(HEADER + ROWS)
     (tmp_path / "data.xyz").write_text("?")
     found = problems(
@@ -285,7 +285,6 @@ def test_what_cannot_be_read_is_said_all_at_once(tmp_path: Path) -> None:
             "a": {"path": "empty.csv"},
             "b": {"path": "damaged.parquet"},
             "c": {"path": "headless.csv"},
-            "d": {"path": "twice.csv"},
             "e": {"path": "survei.csv"},
             "f": {"path": "data.xyz"},
             "g": {"path": "../outside.csv"},
@@ -298,7 +297,6 @@ def test_what_cannot_be_read_is_said_all_at_once(tmp_path: Path) -> None:
         "the file is empty",
         "cannot be read as parquet",
         "has no rows",
-        "the header names a column twice",
         "no such file",
         "the file's ending does not tell its format",
         "a path must stay below data_root",
@@ -406,3 +404,21 @@ def test_a_decimal_comma_is_for_texts_not_for_typed_cells(tmp_path: Path) -> Non
         store = connect.open_store(connect.build(params, tmp_path / f"store_{name}"))
         found.append(float(store.table("transactions")["amount"].iloc[0]))
     assert found == [1.234, 1.5]
+
+
+def test_headers_of_several_lines_titles_and_names_used_twice(tmp_path: Path) -> None:
+    def header(text: str, **how: object) -> list[str]:
+        (tmp_path / "s.csv").write_text(text, encoding="utf-8")
+        item = Input(path=["s.csv"], **how)
+        source = SourceFile(tmp_path / "s.csv", "s.csv", "csv", None, "")
+        (table,) = readers.read(source, item, root=str(tmp_path))
+        assert isinstance(table, pa.Table)
+        assert table.num_rows == 1
+        assert table["_line"].to_pylist() == [text.count("\n")]
+        return table.column_names[1:]
+
+    assert header('id,"why",why\n1,2,3\n') == ["id", "why", "why (2)"]
+    assert header("Q1,Q2\nHow much,Why\n1,2\n", header_lines=2) == ["Q1", "Q2"]
+    assert header("id,rate,\n,Bill,Line\n1,2,3\n", header_lines=2) == ["id", "rate - Bill", "rate - Line"]
+    assert header("Guests of 2026,\nremark,\nid,score\n1,2\n", skip_lines=2) == ["id", "score"]
+    assert header("sep=;\nid;score\n1;2\n") == ["id", "score"]

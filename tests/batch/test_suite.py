@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import small_suite
 
+from cxlab import runs
 from cxlab.batch import suite
 from cxlab.errors import RunError
 
@@ -38,7 +39,7 @@ def test_order_follows_reads_and_writes_else_the_file(tmp_path: Path) -> None:
     found = suite.load(root)
     assert found.ids == ["ready", "sat", "drivers", "brief"]
     assert found["sat"].timeout == 60
-    assert [n.id for n in found.writers("findings")] == ["ready", "sat", "drivers"]
+    assert [n.id for n in found.notebooks if "findings" in n.writes] == ["ready", "sat", "drivers"]
 
 
 def test_units_and_the_period_before(tmp_path: Path) -> None:
@@ -113,9 +114,9 @@ def test_the_folder_is_found_from_inside_and_by_name(tmp_path: Path, monkeypatch
     monkeypatch.delenv("CXLAB_HOME", raising=False)
     for inside in ("", "notebooks", "notebooks/templates"):
         monkeypatch.chdir(root / inside)
-        assert suite.find_root() == root.resolve()
+        assert runs.home() == root.resolve()
     monkeypatch.chdir(tmp_path)
-    assert (suite.find_root() / "notebooks" / "suite.yaml").is_file()  # the repository's own
+    assert (runs.home() / "notebooks" / "suite.yaml").is_file()  # the repository's own
     monkeypatch.setenv("CXLAB_HOME", str(tmp_path / "nowhere"))
     with pytest.raises(RunError, match="CXLAB_HOME"):
-        suite.find_root()
+        runs.home()

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from cxlab.batch import suite
 from cxlab.batch.execute import Execution, Progress, Tools, close_abandoned
 from cxlab.batch.kernels import Warm, Workplace, modules_of, thread_environment
 from cxlab.batch.plan import Plan
-from cxlab.batch.report import BatchReport, Failure, Planned, count
+from cxlab.batch.report import BatchReport, Failure, Planned, report_of
 from cxlab.errors import CxError, ParamsError, Problem, RunError
 from cxlab.params.models import Params
 
@@ -103,7 +104,7 @@ def run(
             fresh=fresh,
         )
         if dry_run:
-            return _report(plan, None, began, dry_run=True)
+            return report_of(plan, None, began)
         close_abandoned(plan)
         execution, interrupted, warmth = _execute(
             plan, slots=slots, timeout=timeout, warm=warm, tell=tell, executor=executor
@@ -118,9 +119,8 @@ def run(
             except Exception as error:  # the runs stand, whatever is wrong with the site
                 site_error = str(error) if isinstance(error, CxError) else f"{type(error).__name__}: {error}"
         runs.drop_old_stores(contents.root, grammar.slug(params.client))
-        return _report(
-            plan, execution, began, interrupted=interrupted, index=index, site_error=site_error, warmth=warmth
-        )
+        ended = report_of(plan, execution, began)
+        return replace(ended, interrupted=interrupted, site=index, site_error=site_error, warm=warmth)
 
 
 def site(params_path: str | Path) -> Path:
@@ -236,51 +236,3 @@ def _lock(root: Path, params: Params) -> Iterator[None]:
             if list(folder.iterdir()) == [path]:  # nothing could be read: leave no trace
                 path.unlink()
                 folder.rmdir()
-
-
-def _report(
-    plan: Plan,
-    execution: Execution | None,
-    began: float,
-    *,
-    dry_run: bool = False,
-    interrupted: bool = False,
-    index: Path | None = None,
-    site_error: str = "",
-    warmth: dict[str, Any] | None = None,
-) -> BatchReport:
-    planned = tuple(Planned(n.notebook, n.unit.brand, n.unit.period, s.state, s.why) for n, s in plan.steps.items())
-    common: dict[str, Any] = {
-        "client": plan.params.client,
-        "dry_run": dry_run,
-        "plan": planned,
-        "seconds": round(time.perf_counter() - began, 3),
-    }
-    if execution is None:
-        return BatchReport(counts=count([p.state for p in planned]), **common)
-    linked = set(execution.linked)
-    states = ["linked" if n in linked else r.status for n, r in execution.ended.items()]
-    states += [s.state for n, s in plan.steps.items() if n not in execution.ended and s.state != "stale"]
-    failures = []
-    for node, record in execution.ended.items():
-        if record.status in ("failed", "timeout", "skipped"):
-            folder = plan.targets[node.unit]
-            path = folder.notebook(node.notebook)
-            failures.append(
-                Failure(
-                    node.notebook, node.unit.brand, node.unit.period, record.status, record.error, record.cell,
-                    path if path.is_file() else folder.path,
-                )
-            )  # fmt: skip
-    failures.sort(key=lambda f: f.status == "skipped")
-    return BatchReport(
-        counts=count(states),
-        executed=tuple(map(str, execution.executed)),
-        failures=tuple(failures),
-        runs=tuple(plan.targets[u].path for u in sorted(plan.new) if plan.targets[u].path.exists()),
-        site=index,
-        site_error=site_error,
-        interrupted=interrupted,
-        warm=warmth or {},
-        **common,
-    )

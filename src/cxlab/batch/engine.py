@@ -7,6 +7,7 @@ error output in the cell that was running, so that the notebook is saved anchore
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import signal
 import threading
@@ -91,33 +92,38 @@ class _Client(PapermillNotebookClient):
         self.km = kernel_manager(self._folder, self._warm)
         return self.km
 
-    def use(self, folder: Path, warm: Warm | None, silence: _Silence) -> None:
-        self._folder, self._warm, self._silence = folder, warm, silence
+    def use(self, folder: Path, warm: Warm | None, watch: _Watch) -> None:
+        self._folder, self._warm, self._watch = folder, warm, watch
 
     def execute_cell(self, cell: Any, cell_index: int, **kwargs: Any) -> Any:
-        self._silence.expect()
+        self._watch.expect()
         try:
             return super().execute_cell(cell, cell_index, **kwargs)
         finally:
-            self._silence.expect()  # the next cell, or the farewell
+            self._watch.expect()  # the next cell, or the farewell
 
     def process_message(self, msg: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         if msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
-            self._silence.expect()  # the reply
+            self._watch.expect()  # the reply
         else:
-            self._silence.rest()
+            self._watch.rest()
         return super().process_message(msg, *args, **kwargs)
 
 
-class _Silence:
-    """Kills a kernel that never takes up a request or never replies to one: nbclient would wait for ever."""
+class _Watch:
+    """Ends a kernel that nbclient would wait for for ever.
 
-    def __init__(self, pid: Callable[[], int | None]) -> None:
-        self.broken = False
+    One that never takes up a request or never replies to one is killed; one that works past the deadline is
+    interrupted, which shows where the code was, and killed a little later.
+    """
+
+    def __init__(self, timeout: float, pid: Callable[[], int | None]) -> None:
+        self.silent = self.late = False
+        self._end = time.monotonic() + timeout if timeout > 0 else math.inf
         self._pid = pid
         self._since: float | None = None
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread = threading.Thread(target=self._look, daemon=True)
 
     def expect(self) -> None:
         """Note that a message is due from now on."""
@@ -127,7 +133,7 @@ class _Silence:
         """Note that none is due: the kernel works."""
         self._since = None
 
-    def __enter__(self) -> _Silence:
+    def __enter__(self) -> _Watch:
         self._thread.start()
         return self
 
@@ -135,41 +141,19 @@ class _Silence:
         self._done.set()
         self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._done.wait(min(1.0, SILENCE / 4)):
-            since = self._since
-            if since is not None and time.monotonic() - since > SILENCE:
-                self.broken = True
+    def _look(self) -> None:
+        while not self._done.wait(min(1.0, SILENCE / 4, max(self._end - time.monotonic(), 0.01))):
+            now, since = time.monotonic(), self._since
+            if now >= self._end:
+                self.late = True
+                send_signal(self._pid(), signal.SIGINT)
+                if not self._done.wait(GRACE):
+                    send_signal(self._pid(), signal.SIGKILL)
+                return
+            if since is not None and now - since > SILENCE:
+                self.silent = True
                 send_signal(self._pid(), signal.SIGKILL)
                 return
-
-
-class _Deadline:
-    """Interrupts the kernel at the deadline and kills it a little later."""
-
-    def __init__(self, seconds: float, pid: Callable[[], int | None]) -> None:
-        self.passed = False
-        self._seconds, self._pid = seconds, pid
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> _Deadline:
-        if self._seconds > 0:
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _watch(self) -> None:
-        if self._done.wait(self._seconds):
-            return
-        self.passed = True
-        send_signal(self._pid(), signal.SIGINT)
-        if not self._done.wait(GRACE):
-            send_signal(self._pid(), signal.SIGKILL)
 
 
 class CxEngine(Engine):
@@ -208,18 +192,16 @@ class CxEngine(Engine):
 
         nb_man.cell_start = cell_start
         client.on_notebook_start = started
-        silence = _Silence(pid)
-        client.use(folder, warm, silence)
         ended = ""
-        with _Deadline(timeout, pid) as deadline, silence, (folder / "kernel.log").open("ab") as log:
+        with _Watch(timeout, pid) as watch, (folder / "kernel.log").open("ab") as log:
+            client.use(folder, warm, watch)
             # A forked kernel opens its log itself.
-            streams = {} if warm is not None and warm.alive else {"stdout": log, "stderr": log}
+            streams = {} if warm is not None and warm.ready else {"stdout": log, "stderr": log}
             try:
                 client.execute(env=dict(environment), cwd=kernel_cwd, **streams)
             except DeadKernelError:
-                ended = (
-                    f"the kernel left a request unanswered for {SILENCE:g} s" if silence.broken else "the kernel died"
-                )
+                silent = f"the kernel left a request unanswered for {SILENCE:g} s"
+                ended = silent if watch.silent else "the kernel died"
             except RuntimeError as error:  # nbclient's words for a kernel that never came up
                 if "ernel" not in str(error):
                     raise
@@ -229,7 +211,7 @@ class CxEngine(Engine):
                     interrupt.remove(known)
         # a kernel that never came up has run nothing: the first code cell stands for it
         cell = next((c for c in nb_man.nb.cells[current:] if c.cell_type == "code"), nb_man.nb.cells[current])
-        if deadline.passed and (ended or cell.metadata.papermill.get("exception")):
+        if watch.late and (ended or cell.metadata.papermill.get("exception")):
             _mark(nb_man, cell, "CellTimeoutError", f"stopped after {timeout:g} s, the time it may take")
         elif ended:
             _mark(nb_man, cell, "DeadKernelError", ended + _last_words(folder))

@@ -22,6 +22,7 @@ from cxlab.batch.plan import Node, Plan, Step, Unit
 from cxlab.params import reads
 
 TIMEOUT = 3600.0  # seconds a notebook may take if neither suite.yaml nor the operator says
+MANIFEST = ("status", "seconds", "attempts", "error", "cell", "key", "made_by", "artefacts")  # of a record
 ATTEMPTS = 2  # a kernel that dies may have been unlucky (memory); one that dies twice was not
 
 
@@ -344,19 +345,7 @@ class Execution:
                 "data": plan.fingerprint,
                 "seed": plan.params.model.seed,
                 "draws": plan.params.model.draws,
-                "notebooks": {
-                    r.notebook: {
-                        "status": r.status,
-                        "seconds": r.seconds,
-                        "attempts": r.attempts,
-                        "error": r.error,
-                        "cell": r.cell,
-                        "key": r.key,
-                        "made_by": r.made_by,
-                        "artefacts": r.artefacts,
-                    }
-                    for r in records.values()
-                },
+                "notebooks": {r.notebook: {k: getattr(r, k) for k in MANIFEST} for r in records.values()},
                 **{
                     section: {n: v[section] for n, v in notes.items() if section in v}
                     for section in ("diagnostics", "sensitivity", "resources")

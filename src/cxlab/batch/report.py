@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cxlab.batch.execute import Execution
+from cxlab.batch.plan import Plan
 from cxlab.errors import EXIT_FAILED, EXIT_OK
 
 
@@ -120,6 +123,28 @@ class BatchReport:
         return {**{k: plain(v) for k, v in asdict(self).items()}, "exit_code": self.exit_code}
 
 
-def count(states: list[str]) -> dict[str, int]:
-    """Count statuses, the most frequent first."""
-    return dict(Counter(s for s in states if s).most_common())
+def report_of(plan: Plan, execution: Execution | None, began: float) -> BatchReport:
+    """Return the report of a plan, or of its execution; `began` is when the batch began, by `time.perf_counter`."""
+    planned = tuple(Planned(n.notebook, n.unit.brand, n.unit.period, s.state, s.why) for n, s in plan.steps.items())
+    report = BatchReport(plan.params.client, execution is None, {}, plan=planned)
+    if execution is None:
+        states = [p.state for p in planned]
+    else:
+        linked = set(execution.linked)
+        states = ["linked" if n in linked else r.status for n, r in execution.ended.items()]
+        states += [s.state for n, s in plan.steps.items() if n not in execution.ended and s.state != "stale"]
+        failures = []
+        for node, record in execution.ended.items():
+            if record.status in ("failed", "timeout", "skipped"):
+                folder, unit = plan.targets[node.unit], node.unit
+                path = folder.notebook(node.notebook)
+                what = (node.notebook, unit.brand, unit.period, record.status, record.error, record.cell)
+                failures.append(Failure(*what, path if path.is_file() else folder.path))
+        report = replace(
+            report,
+            executed=tuple(map(str, execution.executed)),
+            failures=tuple(sorted(failures, key=lambda f: f.status == "skipped")),
+            runs=tuple(plan.targets[u].path for u in sorted(plan.new) if plan.targets[u].path.exists()),
+        )
+    counts = dict(Counter(s for s in states if s).most_common())
+    return replace(report, counts=counts, seconds=round(time.perf_counter() - began, 3))

@@ -19,9 +19,7 @@ from cxlab.vocab import LANGUAGES, TABLES, UNITS, Unit
 
 PROFILES = tuple(get_args(Params.model_fields["profile"].annotation))
 BOOKKEEPING = ("rejects", "reconciliation", "links", "merges")
-_KEYS = {
-    "id", "title", "question", "audience", "profile", "unit", "reads", "data", "writes", "timeout",
-}  # fmt: skip
+_KEYS = {"id", "title", "question", "audience", "profile", "unit", "reads", "data", "writes", "timeout"}
 # The unit whose artefacts a prefix names -> the units that may read them (narrower ones).
 _WIDER: Mapping[str, tuple[str, ...]] = {
     "client": ("brand_period", "brand", "period"),
@@ -95,32 +93,12 @@ class Suite:
     notebooks: tuple[Notebook, ...]
 
     def __getitem__(self, notebook: str) -> Notebook:
-        found = {n.id: n for n in self.notebooks}
-        if notebook not in found:
-            raise RunError(
-                Problem(
-                    "there is no such notebook",
-                    value=notebook,
-                    allowed=", ".join(found),
-                    nearest=nearest(notebook, list(found)),
-                    where="notebooks/suite.yaml",
-                )
-            )
-        return found[notebook]
+        return next(n for n in self.notebooks if n.id == notebook)
 
     @property
     def ids(self) -> list[str]:
         """Ids in order of execution."""
         return [n.id for n in self.notebooks]
-
-    def writers(self, artefact: str) -> list[Notebook]:
-        """Notebooks that write an artefact."""
-        return [n for n in self.notebooks if artefact in n.writes]
-
-
-def find_root() -> Path:
-    """Return the folder that holds ``notebooks/`` (see `cxlab.runs.home`)."""
-    return runs.home()
 
 
 def load(root: Path | None = None) -> Suite:
@@ -131,7 +109,7 @@ def load(root: Path | None = None) -> Suite:
     RunError
         With every problem found: unknown keys, units, tables, artefacts; missing templates; two writers; cycles.
     """
-    root = root or find_root()
+    root = root or runs.home()
     name = "notebooks/suite.yaml"
     doc = reader.read(root / "notebooks" / "suite.yaml", name)
     problems = list(doc.problems)
@@ -222,13 +200,20 @@ def _entry(entry: Any, root: Path, file: str, line: int) -> tuple[Notebook | Non
         problems.append(Problem(what, file, line, "id", ident, nearest=nearest(ident, present)))
     if problems:
         return None, problems
-    return (
-        Notebook(
-            ident, dict(entry["title"]), dict(entry["question"]), str(entry.get("audience") or ""), profiles, unit,
-            reads, data, writes, float(timeout), template,
-        ),
-        [],
-    )  # fmt: skip
+    made = Notebook(
+        id=ident,
+        title=dict(entry["title"]),
+        question=dict(entry["question"]),
+        audience=str(entry.get("audience") or ""),
+        profiles=profiles,
+        unit=unit,
+        reads=reads,
+        data=data,
+        writes=writes,
+        timeout=float(timeout),
+        template=template,
+    )
+    return made, []
 
 
 def _text(value: object) -> bool:

@@ -71,6 +71,7 @@ def ours(place: Path) -> None:
     import pandas as pd
 
     from cxlab.value import model as value
+    from cxlab.value.clv.forecast import Ahead, look_ahead
 
     table = pd.read_parquet(place)
     clock = Clock()
@@ -82,11 +83,10 @@ def ours(place: Path) -> None:
     told = "  ".join(f"{k} {float(drawn[k].mean()):.4f} ({float(drawn[k].std()):.4f})" for k in TRUTH)
     clock.step("cxlab: full posterior of buying and spend", f"{tree.attrs['method']}, k-hat {tree.attrs['khat']:.2f}")
     print(f"    {told}")
-    out = value.outlook(tree, data, weeks=52, seed=1)
-    low, high = np.quantile(out.equity, [0.05, 0.95])
-    clock.step(
-        "cxlab: every customer's value, 52 weeks", f"equity {out.equity.mean():,.0f} ({low:,.0f} to {high:,.0f})"
-    )
+    out = look_ahead(tree, data, Ahead(52), seed=1)
+    worth = out.worth().to_numpy()
+    low, high = np.quantile(worth, [0.05, 0.95])
+    clock.step("cxlab: every customer's value, 52 weeks", f"equity {worth.mean():,.0f} ({low:,.0f} to {high:,.0f})")
     out.customers.to_parquet(place.with_suffix(".value.parquet"))
     clock.step("cxlab: table written", f"expected purchases {out.customers['expected_purchases'].sum():,.0f}")
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
-
-from cxlab.value.clv import simulate
+from value import simulate
 
 BEGIN = date(2025, 1, 1)
 TEXTS = ("product", "channel", "seller", "basket", "link")

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from value import simulate
 
-from cxlab.value.clv import simulate
+from cxlab.report.finding import Finding
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "notebooks" / "templates" / "50_value.ipynb"
@@ -29,12 +30,16 @@ class Shown:
     @property
     def sentences(self) -> dict[str, str]:
         """English text of every finding, by its id."""
-        return {one.id: one.sentence("en") for one in [*self.names["found"], *self.names["worth"].inside]}
+        return {one.id: one.sentence("en") for one in self.names["page"].findings}
+
+    def finding(self, id: str) -> Finding:
+        """Return a finding of the page."""
+        return next(one for one in self.names["page"].findings if one.id == id)
 
     @property
     def table(self) -> pd.DataFrame:
         """``value_estimates`` as it was written."""
-        return self.names["table"]
+        return self.names["value"].frame
 
     def row(self, estimand: str, **where: str) -> pd.Series:
         """Return the first row of an estimand."""
@@ -86,9 +91,9 @@ tables:
     return path
 
 
-def buyers(n: int, *, seed: int, weeks: float = 52.0) -> pd.DataFrame:
+def buyers(n: int, *, seed: int, weeks: float = 52.0, arrivals: float = 20.0) -> pd.DataFrame:
     """Return purchases of customers drawn from the model itself, a row a purchase."""
-    world = simulate.draw(n, family="bgnbd", parameters=(0.6, 6.0, 0.8, 2.5), weeks=weeks, arrivals=20, seed=seed)
+    world = simulate.draw(n, family="bgnbd", parameters=(0.6, 6.0, 0.8, 2.5), weeks=weeks, arrivals=arrivals, seed=seed)
     events = world.events[world.events["time"] < weeks]
     when = [str(BEGIN + timedelta(days=int(t * 7))) for t in events["time"]]
     return pd.DataFrame(

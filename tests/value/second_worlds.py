@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import expit
 
 from cxlab.value import second_purchase
-from cxlab.value.second_spells import EDGES, SecondData
+from cxlab.value.second_purchase import EDGES, SecondData
 
 PRODUCTS = tuple(f"p{i:02d}" for i in range(10))
 CHANNELS = ("store", "web")
@@ -68,9 +68,9 @@ def truth(world: World, seen: SecondData) -> np.ndarray:
     """Return the true differences of the chance of a second purchase, in the order of the estimands."""
     import xarray as xr
 
-    effect = [world.effects[f, v] for f, known in zip(seen.features, seen.levels, strict=True) for v in known]
+    effect = [world.effects[f, v] for f, known in seen.levels.items() for v in known]
     one = xr.Dataset(
         {"base": (("chain", "draw", "bin"), world.base[None, None]),
          "effect": (("chain", "draw", "level"), np.array(effect)[None, None])}
     )  # fmt: skip
-    return second_purchase.estimands(one, seen)["second_purchase_over_others"].to_numpy()[0, 0]
+    return second_purchase.estimands(one, seen)["second_purchase_over"].to_numpy()[0]

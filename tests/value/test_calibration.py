@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from value import simulate
 
 from cxlab.errors import ModelError
 from cxlab.value import model
-from cxlab.value.clv import families, simulate
-from cxlab.value.clv.families import Family
+from cxlab.value.clv.families import BUYING, Family
+from cxlab.value.clv.forecast import Ahead, look_ahead
 from cxlab.value.model import Priors
 
 PRIORS = Priors(rate=(-2.5, 0.8), leaving=(-3.0, 0.8), amounts_sd=(0.5, 0.5, 0.3))
@@ -31,7 +32,7 @@ def cover(family: Family, count: int, *, first: int = 0, deaf: float = 1.0) -> d
         if family == "pareto":
             point[2:] = random.normal(*PRIORS.shape), random.normal(*PRIORS.leaving)
         p, q1, mean = np.exp(random.normal(PRIORS.amounts, PRIORS.amounts_sd))
-        parameters = tuple(map(float, families.natural(family, point)))
+        parameters = tuple(float(v.ravel()[0]) for v in BUYING[family].natural(point[None], np.zeros((1, 0))))
         spend = (float(p), float(1 + q1), float(mean * q1 / p * 20))
         world = simulate.draw(300, family=family, parameters=parameters, spend=spend, weeks=52, seed=seed)  # type: ignore[arg-type]
         try:
@@ -40,12 +41,14 @@ def cover(family: Family, count: int, *, first: int = 0, deaf: float = 1.0) -> d
             continue  # nobody bought again: seen in the data, so leaving such worlds out changes no calibration
         done += 1
         tree = model.fit(data, seed=seed, priors=PRIORS, draws=250, chains=2, together="independent")
-        for name in families.names(family):
+        for name in BUYING[family].names:
             drawn = tree["posterior"][name].to_numpy().ravel()
-            hits["parameters"].append(_inside(drawn, parameters[families.names(family).index(name)], deaf))
-        out = model.outlook(tree, data, weeks=39, seed=seed, draws=300, discount=DISCOUNT)
+            hits["parameters"].append(_inside(drawn, parameters[BUYING[family].names.index(name)], deaf))
+        out = look_ahead(tree, data, Ahead(39, draws=300, discount=DISCOUNT, ranges=True), seed=seed)
         rate = np.log1p(DISCOUNT) / model.WEEKS_A_YEAR
-        hits["equity"].append(_inside(out.equity[:, 0], simulate.worth(world, weeks=39, discount=float(rate)), deaf))
+        hits["equity"].append(
+            _inside(out.worth().to_numpy(), simulate.worth(world, weeks=39, discount=float(rate)), deaf)
+        )
         came, one = world.truth["future"].to_numpy(), out.customers
         high = one["purchases_high"].to_numpy() * deaf
         hits["purchases"].append(float(((came >= one["purchases_low"]) & (came <= high)).mean()))

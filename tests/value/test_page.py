@@ -16,8 +16,9 @@ from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     folder = tmp_path_factory.mktemp("shop")
-    rows = buyers(500, seed=3)
+    rows = buyers(500, seed=3, arrivals=40)
     back = rows.sample(40, random_state=1).assign(kind="return", amount=lambda d: -d["amount"])
+    back["date"] = (pd.to_datetime(back["date"]) + pd.Timedelta(days=3)).dt.strftime("%Y-%m-%d")
     rows = pd.concat([rows.assign(kind="purchase"), back])
     path = client(folder, rows, first="2025Q3", last="2025Q4", more="value: {margin: 0.4, currency: EUR}\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -50,13 +51,15 @@ def test_the_table_is_tidy_and_the_parts_make_the_whole(shop: Shown) -> None:
 
 
 def test_equity_is_the_sum_of_the_customers(shop: Shown) -> None:
-    customers = shop.names["customers"]
+    customers = shop.names["each"]
     assert len(customers) == 500
     assert customers["customer"].is_unique
     assert not customers["customer"].isin([f"c{i}" for i in range(500)]).any()  # pseudonyms
     assert customers["p_alive"].between(0, 1).all()
     assert (customers["clv_low"] <= customers["clv_high"]).all()
-    assert customers["clv_mean"].sum() == pytest.approx(shop.row("customer_equity")["mean"], rel=0.05)
+    assert customers["clv_mean"].sum() == pytest.approx(shop.row("customer_equity")["mean"], rel=1e-9)
+    parts = shop.table[(shop.table["estimand"] == "segment_value") & shop.table["mean"].notna()]["mean"].sum()
+    assert parts <= customers["clv_mean"].sum() * (1 + 1e-9)
     assert customers["segment"].str.contains("/").all()
 
 
@@ -69,6 +72,21 @@ def test_the_return_is_made_of_profit_and_the_two_values(shop: Shown) -> None:
         assert parts["mean"].sum() == pytest.approx(shop.row("roc")["mean"], abs=1e-6)
 
 
+def test_days_of_different_seasons_get_no_verdict_and_no_quarter_becomes_a_year(shop: Shown) -> None:
+    assert shop.row("equity_change")["verdict"] == ""
+    assert shop.row("roc")["verdict"] == ""
+    assert "season" in shop.sentences["worth"]
+    assert "season" in shop.sentences["roc"]
+    assert not shop.table["estimand"].isin(["roc_year"]).any()
+    assert "yearly rate" not in shop.sentences["roc"]
+
+
+def test_without_cost_and_effect_nobody_is_said_to_be_left_alone(shop: Shown) -> None:
+    assert "A contact may cost up to" in shop.sentences["spare"]
+    assert "once the params say" in shop.sentences["spare"]
+    assert not shop.table["estimand"].isin(["spare", "spare_saved"]).any()
+
+
 def test_forecasts_are_written_for_the_next_period(shop: Shown) -> None:
     ahead = shop.names["forecasts"].set_index("item")
     assert set(ahead.index) == {"purchases", "revenue"}
@@ -79,24 +97,26 @@ def test_forecasts_are_written_for_the_next_period(shop: Shown) -> None:
 def test_returns_are_no_purchases_and_take_money_off(shop: Shown) -> None:
     history = shop.names["history"]
     assert history.counts["returns"] == 40
+    assert history.counts["cancelled"] < 3
     assert "Returns took back" in shop.sentences["handled"]
-    assert shop.names["fitted"].contribution == pytest.approx(0.4 * (1 - history.returned))
+    assert shop.names["fitted"].margin == 0.4  # what was returned is off each customer's amounts already
 
 
 def test_numbers_of_a_failed_fit_are_withheld(shop: Shown) -> None:
     from dataclasses import replace
 
-    from cxlab.value import estimates
-    from cxlab.value import findings as say
+    from cxlab.report.tidy import Estimates
+    from cxlab.value import estimates, findings
+    from cxlab.value.people import People
 
-    fitted = shop.names["fitted"]
+    fitted, run = shop.names["fitted"], shop.names["run"]
     failed = replace(fitted, gate=replace(fitted.gate, passed=False))
-    settings = shop.names["settings"]
-    table = estimates.table(failed, None, None, period="2025Q4", settings=settings)
+    people = People(shop.names["customers"].rates)
+    table = estimates.table(failed, people, period="2025Q4", settings=shop.names["settings"], seed=run.seed)
     rows = table[table["estimand"] == "customer_equity"]
     assert (rows["verdict"] == "withheld").all()
     assert rows["mean"].isna().all()
-    told = say.worth(table, fitted=failed, terms=shop.names["terms"])
+    told = findings.worth(Estimates(table, shop.names["value"].about))
     assert told.verdict == "withheld"
     assert not any(c.isdigit() for c in told.sentence("en"))
     assert estimates.customers(failed).empty
@@ -117,7 +137,7 @@ def test_subscriptions_are_recognised_and_kept_by_the_share_that_is_true(
     assert abs(shown.row("holdout_error")["mean"]) < 0.15  # those who differ are foretold by a model of those who do
     assert "cannot be told" in told["segments"]
     assert shown.row("customer_equity")["n"] < 400  # those who have ended are worth nothing
-    assert shown.names["customers"].empty
+    assert shown.names["each"].empty
 
 
 @pytest.mark.parametrize(
@@ -137,8 +157,8 @@ def test_thin_data_get_a_reason(rows: pd.DataFrame, said: str, tmp_path: Path, m
     path = client(tmp_path, rows, first="2025Q4", last="2025Q4")
     shown = show(path, tmp_path, monkeypatch, brand="shop", period="2025Q4")
     assert said in shown.sentences["worth"]
-    assert shown.names["worth"].verdict == "cannot_tell"
-    assert shown.names["customers"].empty
+    assert shown.finding("worth").verdict == "cannot_tell"
+    assert shown.names["each"].empty
     assert shown.names["forecasts"].empty
 
 
@@ -162,7 +182,7 @@ def test_dirty_rows_are_told_and_change_nothing(tmp_path: Path, monkeypatch: pyt
     assert counts["negative"] == 1
     assert counts["anonymous"] == 1
     assert counts["later"] == 1  # alone after eleven weeks of silence: dated in the future
-    handled = str(shown.names["handled"].blocks("en"))
+    handled = str(shown.finding("handled").blocks("en"))
     for words in ("equal in everything", "negative amount", "without a known customer", "after the end of the data"):
         assert words in handled
     assert np.isnan(shown.table["ci_low"].astype(float)).all()

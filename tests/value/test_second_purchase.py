@@ -11,10 +11,10 @@ from value import second_worlds as worlds
 from cxlab.errors import ModelError
 from cxlab.inference import diagnostics
 from cxlab.value import second_purchase
-from cxlab.value.second_spells import SecondData
+from cxlab.value.second_purchase import STEPS, SecondData
 
 
-def fitted(data: SecondData, seed: int, name: str = "second_purchase_over_others") -> np.ndarray:
+def fitted(data: SecondData, seed: int, name: str = "second_purchase_over") -> np.ndarray:
     tree = second_purchase.fit(data, seed=seed)
     assert tree.attrs["method"] == "importance"
     return second_purchase.estimands(tree["posterior"].dataset, data)[name].to_numpy().reshape(1000, -1)
@@ -84,21 +84,21 @@ def test_a_late_delivery_counts_from_when_it_is_known_only() -> None:
         }
     )
     data = second_purchase.model_data(spells, features=("late",), since={"late": "week"})
-    assert data.n[0].tolist() == [1]  # the first one was back before the delivery; of the third it was never known
-    at = data.codes[:, 0] == 0
-    assert data.at_risk[at].sum() == 4  # weeks 2 to 5 of the second
-    assert data.at_risk.sum() == 1 + 6 + 5
-    assert data.bought[at].sum() == 1
-    assert data.begins[0].tolist() == [2.0]
+    assert data.n["late"].tolist() == [1]  # the first one was back before the delivery; of the third it was never known
+    at = data.cells[data.cells["late"] == 0]
+    assert at["at_risk"].sum() == 4  # weeks 2 to 5 of the second
+    assert data.cells["at_risk"].sum() == 1 + 6 + 5
+    assert at["bought"].sum() == 1
+    assert data.begins["late"].tolist() == [2.0]
     told = second_purchase.model_data(spells, features=("late",))
-    assert told.n[0].tolist() == [3]
+    assert told.n["late"].tolist() == [3]
 
 
 def test_weeks_are_counted_whole() -> None:
     spells = pd.DataFrame({"weeks": [0, 0, 60, 51, 60], "bought": [True, False, False, True, True]})
     data = second_purchase.model_data(spells, features=())
-    assert data.at_risk.sum() == 1 + 0 + 52 + 52 + 52  # the last one came back after the last step
-    assert data.again == 2
+    assert data.cells["at_risk"].sum() == 1 + 0 + 52 + 52 + 52  # the last one came back after the last step
+    assert data.cells["bought"].sum() == 2
     drawn = fitted(data, 1, "again")
     assert drawn.shape == (1000, 1)
     assert ((drawn > 0) & (drawn < 1)).all()
@@ -112,10 +112,10 @@ def test_the_density_is_the_one_of_the_model_in_pymc() -> None:
     off = []
     for _ in range(4):
         sd = float(random.uniform(0.1, 1.0))
-        point = np.r_[random.normal(-3, 0.3, data.steps), random.normal(0, 0.4, data.size - data.steps)]
+        point = np.r_[random.normal(-3, 0.3, STEPS), random.normal(0, 0.4, len(data.names))]
         ours = second_purchase.target(data, sd).gradient(point)[0] + halfnorm.logpdf(sd, scale=0.5)
-        base = point[: data.steps]
-        theirs = logp({"first": base[0], "walk": np.diff(base), "sd_log__": np.log(sd), "effect": point[data.steps :]})
+        base = point[:STEPS]
+        theirs = logp({"first": base[0], "walk": np.diff(base), "sd_log__": np.log(sd), "effect": point[STEPS:]})
         off.append(float(ours - theirs))
     assert np.ptp(off) < 1e-6
 
@@ -123,7 +123,7 @@ def test_the_density_is_the_one_of_the_model_in_pymc() -> None:
 def test_slopes() -> None:
     data = worlds.data(worlds.draw(2, n=300))
     function = second_purchase.target(data, 0.4).gradient
-    point = np.random.default_rng(1).normal(-1, 0.5, data.size)
+    point = np.random.default_rng(1).normal(-1, 0.5, STEPS + len(data.names))
     rough = [(function(point + e)[0] - function(point - e)[0]) / 2e-5 for e in np.eye(data.size) * 1e-5]
     np.testing.assert_allclose(function(point)[1], rough, rtol=1e-4, atol=1e-4)
 

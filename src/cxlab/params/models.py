@@ -549,12 +549,14 @@ class Value(Strict):
         default_factory=list,
         description="segment:<name> and event:<name> that buying may go with, kept if they foretell better; or auto",
     )
-    contact_cost: float = F(1.0, ge=0, description="what contacting one customer once costs, in the same currency")
-    contact_lift: float = F(
-        0.05, gt=0, le=1, description="assumed share by which a contact raises what a customer is worth"
+    contact_cost: float | None = F(
+        None, ge=0, description="what contacting one customer once costs; without it the page says what it may cost"
     )
-    contact_winback: float = F(
-        0.02, ge=0, le=1, description="assumed probability that a contact brings back a customer who had left"
+    contact_lift: float | None = F(
+        None, gt=0, le=1, description="share by which a contact raises what a customer is worth; to be known or assumed"
+    )
+    contact_winback: float | None = F(
+        None, ge=0, le=1, description="probability that a contact brings back a customer who had left; default: none"
     )
     referral_share: float = F(
         0.5, ge=0, le=1, description="assumed share of referred customers who would not have come otherwise"

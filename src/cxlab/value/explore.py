@@ -17,13 +17,15 @@ from cxlab.report.blocks import SCOPE
 from cxlab.report.format import number, probability, span
 from cxlab.report.messages import message
 from cxlab.report.style import css
+from cxlab.report.tidy import About
 from cxlab.value import whatif
-from cxlab.value.findings_segments import segment
+from cxlab.value.findings import segment
 from cxlab.value.whatif import Kept, Terms
 
 if TYPE_CHECKING:
     import xarray as xr
 
+LIFT, COST = 0.05, 1.0  # of a contact, to begin with, where the params say nothing
 _ENDS = (0.05, 0.95)
 
 
@@ -36,9 +38,9 @@ class ValueExplorer(widgets.VBox):
         ``posterior/value``.
     customers : DataFrame
         ``customer_value``.
-    lift : float
-        Assumed share by which a contact raises what a customer is worth.
-    cost : float
+    lift : float or None
+        Share by which a contact raises what a customer is worth; `LIFT` where nobody says.
+    cost : float or None
         Of one contact, to begin with.
     language : str
 
@@ -53,9 +55,16 @@ class ValueExplorer(widgets.VBox):
     """
 
     def __init__(
-        self, draws: xr.Dataset, customers: pd.DataFrame, *, lift: float, cost: float, language: str = "en"
+        self,
+        draws: xr.Dataset,
+        customers: pd.DataFrame,
+        *,
+        lift: float | None,
+        cost: float | None,
+        language: str = "en",
     ) -> None:
-        self._customers, self._lift, self._language = customers.set_index("customer"), lift, language
+        self._customers, self._language = customers.set_index("customer"), language
+        self._lift, cost = LIFT if lift is None else lift, COST if cost is None else cost
         self.at: Kept | None = whatif.stored(draws) if "flow" in draws else None
         self.answer = np.empty(0)
         base = self.at.base if self.at is not None else Terms(0.1, 3.0, 1.0)
@@ -73,10 +82,9 @@ class ValueExplorer(widgets.VBox):
         self._changed(None)
 
     def _slider(self, key: str, value: float, low: float, high: float, step: float, form: str) -> widgets.FloatSlider:
-        return widgets.FloatSlider(
-            description=message(self._language, f"value_explore.{key}"), value=value, min=min(low, value),
-            max=max(high, value), step=step, readout_format=form, style={"description_width": "initial"},
-        )  # fmt: skip
+        text, ends = message(self._language, f"value_explore.{key}"), {"min": min(low, value), "max": max(high, value)}
+        style = {"description_width": "initial"}
+        return widgets.FloatSlider(value=value, description=text, step=step, readout_format=form, style=style, **ends)
 
     @property
     def terms(self) -> Terms:
@@ -93,8 +101,8 @@ class ValueExplorer(widgets.VBox):
         page = [self._said("equity", self.answer, metric, {"before": self._number(float(at.equity.mean()), metric)})]
         if at.priced:
             share, gain = whatif.pays(self._customers.reset_index(), cost=float(self.cost.value), lift=self._lift)
-            fields = {"share": self._number(share, "share"), "gain": self._number(gain, "money"),
-                      "lift": self._number(self._lift, "share")}  # fmt: skip
+            fields = {"share": self._number(share, "share"), "gain": self._number(gain, "money")}
+            fields["lift"] = self._number(self._lift, "share")
             page.append(blocks.finding(message(language, "value_explore.contact", fields)))
         if self.customer.value.strip():
             page.append(self._one(at, self.customer.value.strip(), metric))
@@ -109,7 +117,7 @@ class ValueExplorer(widgets.VBox):
         fields = {
             "customer": customer,
             "alive": probability(float(row["p_alive"]), language=language),
-            "segment": segment(str(row["segment"]), language) if str(row["segment"]) else "—",
+            "segment": About().writer(language)(segment(str(row["segment"]))) if str(row["segment"]) else "—",
             "purchases": self._number(float(row["purchases"]), "count"),
             "expected": self._number(float(row["expected_purchases"]), "mean"),
             "clv": self._number(float(row["clv_mean"]), "money"),
@@ -122,8 +130,8 @@ class ValueExplorer(widgets.VBox):
 
     def _said(self, key: str, values: np.ndarray, metric: str, more: dict[str, str]) -> blocks.Block:
         low, high = np.quantile(values, _ENDS)
-        fields = more | {"value": self._number(float(values.mean()), metric),
-                         "span": span(float(low), float(high), metric=metric, language=self._language)}  # fmt: skip
+        fields = more | {"value": self._number(float(values.mean()), metric)}
+        fields["span"] = span(float(low), float(high), metric=metric, language=self._language)
         return blocks.finding(message(self._language, f"value_explore.{key}", fields))
 
     def _number(self, value: float, metric: str) -> str:
@@ -136,7 +144,7 @@ class ValueExplorer(widgets.VBox):
 
 
 def explore(
-    draws: xr.Dataset, customers: pd.DataFrame, *, lift: float, cost: float, language: str = "en"
+    draws: xr.Dataset, customers: pd.DataFrame, *, lift: float | None, cost: float | None, language: str = "en"
 ) -> ValueExplorer:
     """Return the widget; the last line of a notebook cell shows it. Parameters: see `ValueExplorer`."""
     return ValueExplorer(draws, customers, lift=lift, cost=cost, language=language)

@@ -7,8 +7,6 @@ A living customer buys at a rate lambda of their own; leaving is never seen, onl
     bgnbd     leaves after a repeat purchase with probability p ~ Beta(a, b), odds a / b times exp(h'z)
     mbgnbd    the same, after the first purchase already
     pareto    leaves at a rate mu ~ Gamma(s, beta exp(-h'z)), whatever is bought
-    bgbb      in discrete time: buys at an opportunity with p ~ Beta(alpha, beta),
-              leaves before it with probability Beta(gamma, delta)
     sbg       contracts, whose end is seen: ends in each period with probability Beta(a, b)
     a purchase of customer i ~ Gamma(p, nu_i), nu_i ~ Gamma(q, gamma), independent of lambda and of leaving, or, where
               that fails, times the part of lambda^t that is known
@@ -24,87 +22,50 @@ A living customer buys at a rate lambda of their own; leaving is never seen, onl
 | t | ``together`` | - | power | normal |
 
 Customers who look the same are one row with a weight: the posterior is that of a million customers. It is drawn by
-`cxlab.inference.importance_sampling` (importance sampling around the mode accepted on k-hat, else NUTS);
-`build_model` states the same
-posterior with the distributions of pymc-marketing.
-
-Amounts are checked for going with the rate of buying (`dependence_of`); `outlook` foretells every customer and all of
-them, `newcomers` those to come, `return_on_customer` compares two days, `carry` takes a posterior into a new period.
+`cxlab.inference.importance_sampling` (around the mode, accepted on k-hat, else NUTS); `build_model` states the same
+posterior with the distributions of pymc-marketing. `cxlab.value.clv.forecast` looks ahead with the draws.
 
 What it cannot say: why somebody buys; anything of seasons, campaigns or prices, unless the same will happen again
-(hence the common shock in forecasts of totals, learned from past forecasts); who left, only how likely. It is wrong for
-contracts, whose customers buy at regular intervals: those are for `sbg`. A life event counts as having had it: what it
-did before it came is averaged with what it does since.
+(hence the correction and the common shock of totals, learned from past forecasts); who left, only how likely. It is
+wrong for contracts, whose customers buy at regular intervals: those are for `sbg`. A life event counts as having had
+it: what it did before it came is averaged with what it does since.
 
 References
 ----------
 Fader, Hardie and Lee (2005), "Counting your customers" the easy way, doi:10.1287/mksc.1040.0098.
 Schmittlein, Morrison and Colombo (1987), Counting your customers, doi:10.1287/mnsc.33.1.1.
-Fader, Hardie and Shang (2010), Customer-base analysis in discrete time, doi:10.1287/mksc.1100.0580.
 Fader, Hardie and Lee (2005), RFM and CLV (Gamma-Gamma), doi:10.1509/jmkr.2005.42.4.415.
 Fader and Hardie (2007), How to project customer retention, doi:10.1002/dir.20074.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
 from cxlab.errors import ModelError, Problem, nearest
 from cxlab.inference import importance_sampling
-from cxlab.value.clv import density as posterior
-from cxlab.value.clv import gamma_gamma as money
-from cxlab.value.clv import independence, posterior_update, pymc_models, sbg
-from cxlab.value.clv.clv import Outlook, outlook, points
-from cxlab.value.clv.customer_equity import LIFETIME, Newcomers, brought_forward, newcomers, return_on_customer
-from cxlab.value.clv.data import FAMILIES, WEEKS_A_YEAR, Family, ValueData
-from cxlab.value.clv.density import LogDensity
+from cxlab.value.clv import gamma_gamma, sbg
+from cxlab.value.clv.families import BUYING, FAMILIES, buying
 from cxlab.value.clv.gamma_gamma import Spend
-from cxlab.value.clv.independence import Dependence
-from cxlab.value.clv.posterior_update import carried
-from cxlab.value.clv.unique_rows import unique
+from cxlab.value.clv.rows import Rows, unique_rows
+from cxlab.value.clv.sbg import Contracts
 
 if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
-__all__ = [
-    "FAMILIES",
-    "LIFETIME",
-    "MODEL",
-    "WEEKS_A_YEAR",
-    "Dependence",
-    "Family",
-    "Newcomers",
-    "Outlook",
-    "Priors",
-    "ValueData",
-    "brought_forward",
-    "build_model",
-    "carried",
-    "carry",
-    "dependence_of",
-    "estimands",
-    "fit",
-    "log_density",
-    "log_density_of_spend",
-    "log_likelihood",
-    "mode",
-    "model_data",
-    "newcomers",
-    "outlook",
-    "points",
-    "return_on_customer",
-    "start",
-    "summit",
-]  # fmt: skip
 MODEL: Final = "value"
+WEEKS_A_YEAR: Final = 365.25 / 7
 _ENOUGH: Final = 0.1  # effective share of the proposals: many covariates waste some, which costs less than NUTS
+_FLAT: Final = 1e6  # sd of a prior without strength
+_STEP: Final = 1e-4  # of differences: half the digits of a density are right
 Together = Literal["auto", "independent", "joint"]
+Kind = Literal["bgnbd", "mbgnbd", "pareto", "sbg"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +75,7 @@ class Priors:
     shape: tuple[float, float] = (-0.7, 1.2)  # log r and log s: how alike customers are
     rate: tuple[float, float] = (-3.0, 2.0)  # log purchases a week of a living customer
     leaving: tuple[float, float] = (-3.0, 2.0)  # log leavings a week (pareto)
-    share: tuple[float, float] = (-1.0, 1.5)  # logit of a mean probability of leaving, buying or ending
+    share: tuple[float, float] = (-1.0, 1.5)  # logit of a mean probability of leaving or ending
     alike: tuple[float, float] = (1.0, 1.0)  # log of the sum of two beta parameters
     alike_contracts: tuple[float, float] = (1.5, 2.0)  # the same of sbg: wide, for customers may be all but identical
     covariate: float = 0.5  # sd of an effect on the log scale
@@ -124,72 +85,215 @@ class Priors:
     strength: float = 1.0  # divides all sds; 0: flat, so that the mode is the maximum of the likelihood
 
 
-def model_data(customers: pd.DataFrame, *, family: Family, covariates: Sequence[str] = ()) -> ValueData:
+@dataclass(frozen=True)
+class ValueData:
+    """Customers as a model sees them.
+
+    Attributes
+    ----------
+    family : str
+    rows : Rows or None
+        Unique rows of repeat buying; None for contracts.
+    contracts : Contracts or None
+    spend : Spend or None
+        Amounts of repeat purchases; None if unknown.
+    average : array (customer,)
+        Average repeat purchase of each customer, NaN where none is known; empty without amounts.
+    covariates : tuple of str
+        Names of the columns of ``rows.z``.
+    """
+
+    family: Kind
+    rows: Rows | None
+    contracts: Contracts | None = None
+    spend: Spend | None = None
+    average: np.ndarray = field(default_factory=lambda: np.empty(0))
+    covariates: tuple[str, ...] = ()
+
+    @property
+    def buyers(self) -> Rows:
+        """Rows of repeat buying; contracts, of which it is known who left, are refused."""
+        if self.rows is None:
+            what = "this is for models of repeat buying: of contracts it is known who left"
+            raise ModelError(Problem(what, value=self.family, allowed=", ".join(FAMILIES)))
+        return self.rows
+
+
+@dataclass(frozen=True)
+class Density:
+    """A log posterior density: the log likelihood, normal priors on all coordinates, and where a search begins.
+
+    Attributes
+    ----------
+    likelihood : callable
+        Points (point, coordinate) -> values (point,).
+    centre, sd, start : arrays (coordinate,)
+    slope : callable, optional
+        Point -> value and gradient of the likelihood; without it both come from differences.
+    """
+
+    likelihood: Callable[[np.ndarray], np.ndarray]
+    centre: np.ndarray
+    sd: np.ndarray
+    start: np.ndarray
+    slope: Callable[[np.ndarray], tuple[float, np.ndarray]] | None = None
+
+    def values(self, points: np.ndarray) -> np.ndarray:
+        """Return the log densities of points; far ones overflow, and are not finite."""
+        with np.errstate(all="ignore"):
+            return self.likelihood(points) - 0.5 * (((points - self.centre) / self.sd) ** 2).sum(axis=1)
+
+    def gradient(self, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the log density at a point and its gradient."""
+        if self.slope is None:
+            step = np.eye(len(point)) * _STEP
+            found = self.values(np.vstack([point, point + step, point - step]))
+            ups, downs = found[1:].reshape(2, -1)
+            return float(found[0]), (ups - downs) / (2 * _STEP)
+        with np.errstate(all="ignore"):
+            value, slope = self.slope(point)
+        off = (point - self.centre) / self.sd
+        return value - 0.5 * float(off @ off), slope - off / self.sd
+
+    def find_map(self, begin: np.ndarray | None = None) -> np.ndarray:
+        """Return the mode, without the curvature there."""
+        from scipy.optimize import minimize
+
+        def down(x: np.ndarray) -> tuple[float, np.ndarray]:
+            value, slope = self.gradient(x)
+            return (-value, -slope) if np.isfinite(value) else (1e300, np.zeros_like(x))
+
+        begin = self.start if begin is None else begin
+        options = {"maxcor": 30, "ftol": 1e-7 / max(abs(down(begin)[0]), 1.0)}
+        return np.asarray(minimize(down, begin, jac=True, method="L-BFGS-B", options=options).x, float)
+
+
+def model_data(customers: pd.DataFrame, *, family: Kind, covariates: Sequence[str] = ()) -> ValueData:
     """Prepare customers for a model.
 
     Parameters
     ----------
     customers : DataFrame
-        One row a customer. Buying: ``x`` (repeat purchases), ``recency``, ``age`` (weeks; for bgbb the last and the
-        number of opportunities), ``spend`` (average repeat purchase, optional), `covariates` (numbers). Contracts:
-        ``periods``, ``ended``. ``n`` (customers a row stands for) is optional.
+        One row a customer. Buying: ``x`` (repeat purchases), ``recency``, ``age`` (weeks), ``spend`` (average repeat
+        purchase, optional), `covariates` (numbers). Contracts: ``periods``, ``ended``. ``n`` (customers a row stands
+        for) is optional.
     family : str
     covariates : sequence of str
-        Columns that make customers differ; bgnbd, mbgnbd and pareto only.
+        Columns that make customers differ; models of buying only.
 
     Raises
     ------
     ModelError
         No customers, impossible rows, nobody who bought again, a covariate without variation, an unknown family.
     """
-    if family not in FAMILIES:
-        raise ModelError(
-            Problem("there is no such model of buying", value=str(family), allowed=", ".join(FAMILIES),
-                    nearest=nearest(str(family), FAMILIES))
-        )  # fmt: skip
     n = customers["n"].to_numpy(float) if "n" in customers else None
     if family == "sbg":
-        _columns(customers, ("periods", "ended"))
-        found = sbg.contracts(customers["periods"].to_numpy(), customers["ended"].to_numpy(), weight=n)
-        return ValueData(family, None, found, None, np.empty(0), ())
-    _columns(customers, ("x", "recency", "age", *covariates))
+        _demand(customers, ("periods", "ended"))
+        ends = sbg.contracts(customers["periods"].to_numpy(), customers["ended"].to_numpy(), weight=n)
+        return ValueData(family, None, ends)
+    buying(family)
+    _demand(customers, ("x", "recency", "age", *covariates))
     problems = [
         Problem("a covariate must differ between customers", where=c, todo="leave it out")
         for c in covariates
         if customers[c].nunique(dropna=False) < 2
     ]
-    if covariates and family == "bgbb":
-        problems.append(Problem("covariates are for bgnbd, mbgnbd and pareto", value=", ".join(covariates)))
     if problems:
         raise ModelError(problems)
-    z = customers[list(covariates)].to_numpy(float) if covariates else None
-    x = customers["x"].to_numpy(float)
-    rows = unique(x, customers["recency"].to_numpy(float), customers["age"].to_numpy(float), weight=n, z=z)
+    rows = rows_of(customers, covariates, weight=n)
     if not (rows.x > 0).any():
-        raise ModelError(
-            Problem("nobody has bought a second time", value=f"{rows.customers:.0f} customers",
-                    todo="wait until some have, or look at a longer span: without repeat purchases nothing can be "
-                    "learned about who comes back")
-        )  # fmt: skip
+        todo = "wait until some have, or look at a longer span: without repeat purchases nothing can be learned about"
+        todo += " who comes back"
+        raise ModelError(Problem("nobody has bought a second time", value=f"{rows.customers:.0f} customers", todo=todo))
     if not (rows.age > 0).any():
         raise ModelError(Problem("all customers came on the last day", todo="look at a longer span"))
-    average, amounts = np.empty(0), None
-    if "spend" in customers and ((x > 0) & (customers["spend"].to_numpy(float) > 0)).sum() >= 2:
-        average = np.where(x > 0, customers["spend"].to_numpy(float), np.nan)
-        amounts = money.spend(x, average, weight=n)
+    if "spend" not in customers:
+        return ValueData(family, rows, covariates=tuple(covariates))
+    x, average = (customers[c].to_numpy(float) for c in ("x", "spend"))
+    average = np.where(x > 0, average, np.nan)
+    if (average > 0).sum() < 2:
+        return ValueData(family, rows, covariates=tuple(covariates))
+    amounts = gamma_gamma.spend(x, average, weight=n)
     return ValueData(family, rows, None, amounts, average, tuple(covariates))
 
 
-def build_model(data: ValueData, priors: Priors | None = None) -> pm.Model:
-    """State the posterior in PyMC; `fit` draws from the same one."""
+def rows_of(customers: pd.DataFrame, covariates: Sequence[str], *, weight: np.ndarray | None = None) -> Rows:
+    """Return the unique rows of customers with ``x, recency, age`` and covariates, which need not differ."""
+    z = customers[list(covariates)].to_numpy(float) if covariates else None
+    x, recency, age = (customers[c].to_numpy(float) for c in ("x", "recency", "age"))
+    return unique_rows(x, recency, age, z=z, weight=weight)
+
+
+def density(data: ValueData, priors: Priors | None = None) -> Density:
+    """Return the log posterior density of buying, or of keeping contracts."""
     prior = priors or Priors()
-    centre, sd = posterior.prior(data, prior)
+    k = 2 * len(data.covariates)
     if data.contracts is not None:
-        return pymc_models.contracts(data.contracts, centre, sd)
-    assert data.rows is not None
-    model = pymc_models.buying(data.family, data.rows, centre, sd)
-    if data.spend is not None:
-        model = pymc_models.spend(model, data.spend, *posterior.prior_of_spend(data.spend, prior))
+        ends = data.contracts
+        centre, sd = _normal([prior.share, prior.alike_contracts], prior)
+        return Density(lambda points: sbg.values(points, ends), centre, sd, sbg.START)
+    rows, family = data.buyers, buying(data.family)
+    leaving = (prior.shape, prior.leaving) if data.family == "pareto" else (prior.share, prior.alike)
+    centre, sd = _normal([prior.shape, prior.rate, *leaving, *[(0.0, prior.covariate)] * k], prior)
+    likelihood = family.likelihood(rows)
+    return Density(likelihood.values, centre, sd, family.start(rows), likelihood.gradient)
+
+
+def density_of_spend(data: Spend, priors: Priors | None = None) -> Density:
+    """Return the log posterior density of spend."""
+    prior = priors or Priors()
+    pairs = [*zip(prior.amounts, prior.amounts_sd, strict=True), *[(0.0, prior.together)] * data.joint]
+    centre, sd = _normal(pairs, prior)
+    seen = gamma_gamma.grouped(data)
+    start = np.append(gamma_gamma.START, np.zeros(int(data.joint)))
+    return Density(lambda points: gamma_gamma.values(points, seen), centre, sd, start)
+
+
+def build_model(data: ValueData, priors: Priors | None = None) -> pm.Model:
+    """State the posterior in PyMC with the distributions of pymc-marketing; `fit` draws from the same one.
+
+    The distribution of an average of x gammas is Gamma(p x, nu x); with nu ~ Gamma(q, gamma) it is a beta of the
+    second kind, written here as the beta of u = x m / (gamma + x m) and its Jacobian.
+    """
+    import pymc as pm
+    from pymc_marketing.clv import distributions as clv
+
+    at, exp = density(data, priors), pm.math.exp
+    with pm.Model() as model:
+        point = pm.Normal("point", at.centre, at.sd, shape=len(at.centre))
+        if data.contracts is not None:
+            share, size, held = pm.math.sigmoid(point[0]), exp(point[1]), data.contracts
+            ends = clv.ShiftedBetaGeometric.dist(alpha=size * share, beta=size * (1 - share))
+            over, going = held.ended, ~held.ended & (held.periods > 0)
+            if over.any():
+                pm.Potential("ended", (held.weight[over] * pm.logp(ends, held.periods[over])).sum())
+            if going.any():
+                lasting = pm.math.log1mexp(pm.logcdf(ends, held.periods[going]))
+                pm.Potential("kept", (held.weight[going] * lasting).sum())
+            return model
+        rows, k = data.buyers, len(data.covariates)
+        z = rows.z[rows.cell]
+        buy, leave = pm.math.dot(z, point[4 : 4 + k]), pm.math.dot(z, point[4 + k :])
+        rates: dict[str, Any] = {"r": exp(point[0]), "alpha": exp(point[0] - point[1] - buy), "T": rows.age}
+        if data.family == "pareto":
+            seen = clv.ParetoNBD.dist(s=exp(point[2]), beta=exp(point[2] - point[3] - leave), **rates)
+        else:
+            share, size = pm.math.sigmoid(point[2] + leave), exp(point[3])
+            which = clv.BetaGeoNBD if data.family == "bgnbd" else clv.ModifiedBetaGeoNBD
+            seen = which.dist(a=size * share, b=size * (1 - share), **rates)
+        pm.Potential("likelihood", (rows.weight * pm.logp(seen, np.stack([rows.recency, rows.x], axis=1))).sum())
+        if data.spend is not None:
+            paid, to = data.spend, density_of_spend(data.spend, priors)
+            spent = pm.Normal("spend_point", to.centre, to.sd, shape=len(to.centre))
+            p, more = exp(spent[0]), exp(spent[1])
+            gamma = exp(spent[2]) * more / p
+            factor = 0.0
+            if paid.power is not None and paid.log_time is not None:
+                factor = pm.math.gammaln(paid.power + spent[3]) - pm.math.gammaln(paid.power) - spent[3] * paid.log_time
+            total = paid.x * paid.mean / paid.scale / exp(factor)
+            each = pm.logp(pm.Beta.dist(p * paid.x, 1 + more), total / (gamma + total))
+            each = each + pm.math.log(paid.x * gamma) - 2 * pm.math.log(gamma + total)
+            pm.Potential("spend_likelihood", (paid.weight * (each - factor)).sum())
     return model
 
 
@@ -212,225 +316,130 @@ def fit(
     seed : int
     priors : Priors, optional
     method : str
-        See `density.sample`.
+        See `cxlab.inference.importance_sampling.sample`.
     together : str
         Whether amounts may go with the rate of buying: ``joint``, ``independent``, or ``auto``: joint where
-        independence fails (`dependence_of` tells).
+        independence fails.
 
     Returns
     -------
     xr.DataTree
         ``posterior``: the parameters by name and ``point`` (chain, draw, coordinate), ``buy`` and ``leave``
         (chain, draw, covariate), with spend ``p``, ``q``, ``gamma``, ``spend_point`` and, where joint, ``together``
-        (the power of the rate that amounts go with); ``sample_stats``; attributes ``method``, ``khat`` and, of spend,
-        ``spend_method``, ``spend_khat`` and what `dependence_of` reads.
+        (the power of the rate that amounts go with); ``sample_stats``; attributes ``method``, ``khat``, ``ess`` (the
+        worst of buying and spend), ``dependence`` (a `Dependence`) and, where joint, ``joint`` (see
+        `cxlab.value.clv.gamma_gamma.joined`).
     """
     import xarray as xr
 
-    prior = priors or Priors()
-    function, many, begin = posterior.density(data, prior)
-    tree = importance_sampling.sample(
-        function,
-        begin,
-        draws=draws,
-        chains=chains,
-        seed=seed,
-        many=many,
-        method=method,
-        least_ess=_ENOUGH,
-        light_tails=prior.strength > 0,
-    )
-    point = tree["posterior"]["x"].to_numpy()
+    def sampled(target: Density, seed: int) -> xr.DataTree:
+        return importance_sampling.sample(
+            target.gradient,
+            target.start,
+            draws=draws,
+            chains=chains,
+            seed=seed,
+            many=target.values,
+            method=method,
+            least_ess=_ENOUGH,
+            light_tails=priors is None or priors.strength > 0,
+        )
+
+    trees = [sampled(density(data, priors), seed)]
+    point = trees[0]["posterior"]["x"].to_numpy()
     dims = ("chain", "draw")
     values: dict[str, tuple[tuple[str, ...], np.ndarray]] = {"point": ((*dims, "coordinate"), point)}
-    names = posterior.names(data.family)
-    found = posterior.natural(data.family, point)
-    values |= {name: (dims, found[..., i]) for i, name in enumerate(names)}
+    names: tuple[str, ...] = sbg.NAMES
+    natural: tuple[np.ndarray, ...] = sbg.natural(point)
+    if data.rows is not None:
+        family = BUYING[data.family]
+        flat = family.natural(point.reshape(-1, point.shape[-1])[:, :4], np.zeros((1, 0)))
+        names, natural = family.names, tuple(np.reshape(v, point.shape[:2]) for v in flat)
+    values |= {name: (dims, value) for name, value in zip(names, natural, strict=True)}
     k = len(data.covariates)
     if k:
-        values["buy"] = ((*dims, "covariate"), point[..., 4 : 4 + k])
-        values["leave"] = ((*dims, "covariate"), point[..., 4 + k :])
-    attributes = {"method": tree.attrs["method"], "khat": tree.attrs["khat"], "seed": seed}
-    diverging = tree["sample_stats"]["diverging"].to_numpy()
+        values |= {"buy": ((*dims, "covariate"), point[..., 4 : 4 + k])}
+        values |= {"leave": ((*dims, "covariate"), point[..., 4 + k :])}
+    attributes: dict[str, Any] = {"seed": seed}
     if data.spend is not None:
-        paid, noted = _spend(data, point, prior, draws=draws, chains=chains, seed=seed, method=method, how=together)
-        point = paid["posterior"]["x"].to_numpy()
-        values["spend_point"] = ((*dims, "spend_coordinate"), point)
-        for name, value in zip(money.NAMES, money.natural(point, data.spend.scale), strict=True):
-            values[f"spend_{name}" if name in values else name] = (dims, value)
-        if point.shape[-1] > len(money.NAMES):
-            values["together"] = (dims, point[..., -1])
-        attributes |= {"spend_method": paid.attrs["method"], "spend_khat": paid.attrs["khat"], **noted}
-        diverging = diverging | paid["sample_stats"]["diverging"].to_numpy()
+        paid = sampled(density_of_spend(data.spend, priors), seed + 1)
+        spent = paid["posterior"]["x"].to_numpy()
+        check = gamma_gamma.check_independence(data.spend, spent.reshape(-1, spent.shape[-1]), seed=seed)
+        if together == "joint" or (together == "auto" and check.fails):
+            check = replace(check, used="joint")
+            middle = point.reshape(-1, point.shape[-1]).mean(axis=0)
+            amounts, centre = gamma_gamma.joined(data.spend, BUYING[data.family], middle, data.buyers)
+            attributes["joint"] = (middle, centre)
+            paid = sampled(density_of_spend(amounts, priors), seed + 1)
+            spent = paid["posterior"]["x"].to_numpy()
+            values["together"] = (dims, spent[..., -1])
+        trees.append(paid)
+        attributes["dependence"] = check
+        values["spend_point"] = ((*dims, "spend_coordinate"), spent)
+        values |= {
+            name: (dims, value)
+            for name, value in zip(gamma_gamma.NAMES, gamma_gamma.natural(spent, data.spend.scale), strict=True)
+        }
+    diverging = sum(tree["sample_stats"]["diverging"].to_numpy() for tree in trees) > 0
     out = xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset(values, coords={"covariate": list(data.covariates)} if k else None),
             "sample_stats": xr.Dataset({"diverging": (dims, diverging)}),
         }
     )
-    out.attrs.update(attributes)
+    methods = {tree.attrs["method"] for tree in trees}
+    out.attrs.update(attributes, method="nuts" if "nuts" in methods else "importance")
+    weighted = [tree.attrs for tree in trees if tree.attrs["method"] != "nuts"]
+    out.attrs["khat"] = max((a["khat"] for a in weighted), default=float("nan"))
+    out.attrs["ess"] = min((a["ess"] for a in weighted), default=float("nan"))
     return out
 
 
-def _spend(
-    data: ValueData,
-    point: np.ndarray,
-    prior: Priors,
-    *,
-    draws: int,
-    chains: int,
-    seed: int,
-    method: importance_sampling.Method,
-    how: Together,
-) -> tuple[xr.DataTree, dict[str, object]]:
-    """Draws of spend, joint with the rate of buying where asked for or needed, and what was found."""
-
-    def drawn(amounts: Spend) -> xr.DataTree:
-        function, many, begin = posterior.density_of_spend(amounts, prior)
-        return importance_sampling.sample(
-            function, begin, draws=draws, chains=chains, seed=seed + 1, many=many, method=method
-        )
-
-    assert data.spend is not None
-    paid = drawn(data.spend)
-    flat = paid["posterior"]["x"].to_numpy()
-    found = independence.check(data.spend, flat.reshape(-1, flat.shape[-1]), seed=seed)
-    joint = (how == "joint" or (how == "auto" and found.fails)) and data.family in ("bgnbd", "mbgnbd", "pareto")
-    noted: dict[str, object] = {f"dependence_{name}": value for name, value in vars(found).items()}
-    noted["dependence_used"] = "joint" if joint else "independent"
-    if joint:
-        assert data.rows is not None
-        middle = point.reshape(-1, point.shape[-1]).mean(axis=0)
-        amounts, centre = independence.joined(data.family, middle, data.rows, data.spend)
-        paid = drawn(amounts)
-        noted |= {"joint_point": middle.tolist(), "joint_centre": centre}
-    return paid, noted
-
-
-def carry(
-    tree: xr.DataTree,
-    before: ValueData,
-    after: ValueData,
-    *,
-    seed: int,
-    priors: Priors | None = None,
-) -> xr.DataTree:
-    """Carry a posterior into a new period: the draws are weighted by how well they foretold it.
-
-    Parameters
-    ----------
-    tree : DataTree
-        From `fit` (or `carry`) on `before`.
-    before, after : ValueData
-        The customers as they were and as they are now, those who are new included; `carried` moves their states.
-    seed : int
-    priors : Priors, optional
-        Those of the fit.
-
-    Returns
-    -------
-    DataTree
-        As from `fit`; the attribute ``method`` is ``carried``, or that of a new fit where the old draws do not cover
-        what is now known (k-hat, or fewer effective draws than a tenth). Both are the posterior of the whole past.
-
-    Raises
-    ------
-    ModelError
-        If the two are not of the same model.
-    """
-    model = [(d.family, d.covariates, d.spend is None) for d in (before, after)]
-    if model[0] != model[1]:
-        raise ModelError(
-            Problem("a posterior is carried to the same model only", value=str(model[1]), allowed=str(model[0]))
-        )
-    out = posterior_update.reweighed(tree, before, after, priors or Priors(), seed=seed)
-    if out is None:
-        chains, draws = tree["posterior"]["point"].shape[:2]
-        return fit(after, draws=draws, chains=chains, seed=seed, priors=priors)
-    return out
-
-
-def dependence_of(tree: xr.DataTree) -> Dependence | None:
-    """Return how frequency and amounts go together, and which model of spend was used; None without amounts."""
-    names = Dependence.__dataclass_fields__
-    if "dependence_used" not in tree.attrs:
-        return None
-    return Dependence(**{name: tree.attrs[f"dependence_{name}"] for name in names})
-
-
-def summit(data: ValueData, priors: Priors | None = None, *, begin: np.ndarray | None = None) -> np.ndarray:
-    """Return the mode of buying to the accuracy that a score needs: a log density within 1e-4 of the highest."""
-    function, _, first = posterior.density(data, priors or Priors())
-    return posterior.climb(function, first if begin is None else begin)
-
-
-def mode(data: ValueData, priors: Priors | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the mode of buying (coordinates) and of spend; ``Priors(strength=0)`` gives the maximum likelihood."""
-    prior = priors or Priors()
-    function, _, first = posterior.density(data, prior)
-    point, _ = importance_sampling.find_map(function, first)
-    if data.spend is None:
-        return point, None
-    function, _, first = posterior.density_of_spend(data.spend, prior)
-    return point, importance_sampling.find_map(function, first)[0]
-
-
-def log_likelihood(data: ValueData, point: np.ndarray) -> float:
-    """Return the log likelihood of buying (or of contracts) at a point of the coordinates."""
-    return posterior.likelihood(data)[1](point)
-
-
-def log_density(data: ValueData, priors: Priors | None = None) -> LogDensity:
-    """Return the log posterior density of buying, up to a constant, as a function of the coordinates."""
-    return posterior.density(data, priors or Priors())[0]
-
-
-def log_density_of_spend(data: Spend, priors: Priors | None = None) -> LogDensity:
-    """Return the log posterior density of spend, up to a constant, as a function of its coordinates."""
-    return posterior.density_of_spend(data, priors or Priors())[0]
-
-
-def start(data: ValueData) -> np.ndarray:
-    """Return where the search for the mode begins."""
-    return posterior.density(data, Priors())[2]
+def points(tree: xr.DataTree, n: int, name: str = "point") -> np.ndarray:
+    """Return `n` draws of the coordinates (all, if there are fewer), evenly from all chains."""
+    values = tree["posterior"][name].to_numpy()
+    flat = values.reshape(-1, values.shape[-1])
+    return flat[np.linspace(0, len(flat) - 1, min(n, len(flat))).astype(int)]
 
 
 def estimands(posterior: xr.Dataset, data: ValueData) -> xr.Dataset:
-    """Return what the parameters say of the average customer.
+    """Return what the parameters mean.
 
     Returns
     -------
     Dataset
-        Dims (chain, draw): ``purchases_a_year`` of a living customer; ``p_leave`` after a purchase (bgnbd, mbgnbd), at
-        an opportunity (bgbb) or in the first period (sbg), ``left_in_a_year`` (pareto); ``p_buy`` at an opportunity
-        (bgbb); ``purchase_value`` in money; ``twice_as_often``, what an amount is multiplied by for a rate of buying
-        twice as high (joint spend); ``buy_ratio`` and ``leave_ratio`` (covariate), factors on the rate of
-        buying and on the odds or the rate of leaving for one more unit of a covariate.
+        ``purchases_a_year`` of the average living customer; ``p_leave`` after a purchase (bgnbd, mbgnbd) or in the
+        first period (sbg), ``left_in_a_year`` (pareto); ``purchase_value`` in money; ``twice_as_often``, what an
+        amount is multiplied by for a rate of buying twice as high (joint spend); ``buy_ratio`` and ``leave_ratio``
+        (covariate), factors on the rate of buying and on the odds or the rate of leaving for one more unit of a
+        covariate.
     """
-    found = {}
-    if data.family in ("bgnbd", "mbgnbd", "pareto"):
-        found["purchases_a_year"] = posterior["r"] / posterior["alpha"] * WEEKS_A_YEAR
-    if data.family in ("bgnbd", "mbgnbd", "sbg"):
-        found["p_leave"] = posterior["a"] / (posterior["a"] + posterior["b"])
-    elif data.family == "pareto":
-        beta = posterior["beta"]
-        found["left_in_a_year"] = 1 - (beta / (beta + WEEKS_A_YEAR)) ** posterior["s"]
-    else:
-        found["p_buy"] = posterior["alpha"] / (posterior["alpha"] + posterior["beta"])
-        found["p_leave"] = posterior["gamma"] / (posterior["gamma"] + posterior["delta"])
-    if data.spend is not None:
-        gamma = posterior["spend_gamma" if data.family == "bgbb" else "gamma"]
-        found["purchase_value"] = posterior["p"] * gamma / (posterior["q"] - 1)
-    if "together" in posterior:
-        found["twice_as_often"] = 2 ** posterior["together"]
-    if data.covariates:
-        found |= {f"{name}_ratio": np.exp(posterior[name]) for name in ("buy", "leave")}
     import xarray as xr
 
-    return xr.Dataset(found)
+    means = {}
+    if data.family != "sbg":
+        means["purchases_a_year"] = posterior["r"] / posterior["alpha"] * WEEKS_A_YEAR
+    if data.family == "pareto":
+        beta = posterior["beta"]
+        means["left_in_a_year"] = 1 - (beta / (beta + WEEKS_A_YEAR)) ** posterior["s"]
+    else:
+        means["p_leave"] = posterior["a"] / (posterior["a"] + posterior["b"])
+    if data.spend is not None:
+        means["purchase_value"] = posterior["p"] * posterior["gamma"] / (posterior["q"] - 1)
+    if "together" in posterior:
+        means["twice_as_often"] = 2 ** posterior["together"]
+    if data.covariates:
+        means |= {f"{name}_ratio": np.exp(posterior[name]) for name in ("buy", "leave")}
+    return xr.Dataset(means)
 
 
-def _columns(table: pd.DataFrame, wanted: Sequence[str]) -> None:
+def _normal(pairs: Sequence[tuple[float, float]], prior: Priors) -> tuple[np.ndarray, np.ndarray]:
+    """Centres and sds of normal priors."""
+    centre, sd = np.array(pairs, float).T
+    return centre, sd / prior.strength if prior.strength > 0 else np.full(len(sd), _FLAT)
+
+
+def _demand(table: pd.DataFrame, wanted: Sequence[str]) -> None:
     problems = [
         Problem("the customers lack a column", value=c, nearest=nearest(c, list(map(str, table.columns))))
         for c in wanted

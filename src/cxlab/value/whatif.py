@@ -19,10 +19,8 @@ import pandas as pd
 
 from cxlab.errors import ModelError, Problem, nearest
 from cxlab.params.models import Value
-from cxlab.value import model
-from cxlab.value.clv import families, independence
-from cxlab.value.clv import gamma_gamma as money
-from cxlab.value.fits import Fitted
+from cxlab.value.clv.forecast import posterior
+from cxlab.value.fits import Base
 from cxlab.value.model import WEEKS_A_YEAR
 
 if TYPE_CHECKING:
@@ -96,13 +94,13 @@ class Kept:
     priced: bool
 
 
-def keep(fitted: Fitted, *, settings: Value, seed: int) -> xr.Dataset:
+def keep(base: Base, *, settings: Value, seed: int) -> xr.Dataset:
     """Return the draws that what-ifs need, as a part of ``posterior/value``.
 
     Parameters
     ----------
-    fitted : Fitted
-        A base of buyers that passed its checks.
+    base : Base
+        Buyers whose model passed its checks.
     settings : Value
         ``value`` of the params.
     seed : int
@@ -110,44 +108,25 @@ def keep(fitted: Fitted, *, settings: Value, seed: int) -> xr.Dataset:
     """
     import xarray as xr
 
-    assert fitted.tree is not None
-    assert fitted.outlook is not None
-    data = fitted.data
-    assert data is not None
-    assert data.rows is not None
     random = np.random.default_rng([seed, 17])
-    n = len(fitted.customers)
+    n, data = len(base.customers), base.data
     who = np.arange(n) if n <= SAMPLE else np.sort(random.choice(n, SAMPLE, replace=False))
-    family = data.family
-    assert family in families.FAMILIES
-    at = model.points(fitted.tree, DRAWS)
-    rows = data.rows.pick(data.rows.inverse[who])
-    rate, leave = families.simulate(family, at, rows, random)
-    leaving = families.leaving(family, rate, leave)
-    flow = rate * (random.random(rate.shape) < families.alive(family, at, rows))
-    if data.spend is not None:
-        spent = model.points(fitted.tree, DRAWS, "spend_point")
-        average = data.average[who]
-        x = np.where(np.isnan(average), 0.0, rows.x)
-        factor: np.ndarray | float = 1.0
-        if spent.shape[1] > len(money.NAMES):
-            tree = fitted.tree.attrs
-            known = independence.ahead(np.asarray(tree["joint_point"]), rows, float(tree["joint_centre"]))
-            factor = money.factors(spent, *known)
-        a, b = money.expected(spent, data.spend.scale, x, factor)
-        flow = flow * (a + b * np.nan_to_num(np.maximum(average, 0.0)))
-    equity = fitted.outlook.equity.sum(axis=1)
+    draws, rows = posterior(base.tree, data, DRAWS), data.buyers.pick(data.buyers.inverse[who])
+    average = np.zeros(len(who)) if not len(data.average) else np.nan_to_num(np.maximum(data.average[who], 0.0))
+    lives = draws.lives(rows, average, random)
+    fixed, each = draws.amount(rows)
+    equity = base.outlook.worth().to_numpy()
     kept = xr.Dataset(
         {
-            "flow": (("what_if", "customer"), flow.astype(np.float32)),
-            "leaving": (("what_if", "customer"), leaving.astype(np.float32)),
-            "equity_now": (("what_if",), equity[np.linspace(0, len(equity) - 1, len(at)).astype(int)]),
+            "flow": (("what_if", "customer"), (lives.rate * lives.there * (fixed + each * average)).astype(np.float32)),
+            "leaving": (("what_if", "customer"), lives.leaving.astype(np.float32)),
+            "equity_now": (("what_if",), equity[np.linspace(0, len(equity) - 1, len(lives.rate)).astype(int)]),
         },
-        coords={"customer": fitted.customers["customer"].to_numpy(str)[who]},
+        coords={"customer": base.customers["customer"].to_numpy(str)[who]},
     )
-    base = Terms(settings.discount, settings.horizon_years, fitted.contribution)
-    kept.attrs = {"discount": base.discount, "years": base.years, "contribution": base.contribution,
-                  "priced": int(data.spend is not None)}  # fmt: skip
+    kept["equity_now"] *= equity.mean() / kept["equity_now"].mean()  # one value on the page and in the workbench
+    kept.attrs = {"discount": settings.discount, "years": settings.horizon_years, "contribution": base.margin}
+    kept.attrs["priced"] = int(base.metric == "money")
     return kept
 
 
@@ -163,12 +142,10 @@ def stored(draws: xr.Dataset) -> Kept:
         raise ModelError(
             Problem("this run has no draws of buying", todo="look at its page on value: it says why nothing was fitted")
         )
-    told = draws.attrs
-    base = Terms(*(float(told[k]) for k in ("discount", "years", "contribution")))
-    return Kept(
-        draws["flow"].to_numpy(), draws["leaving"].to_numpy(), draws["customer"].to_numpy().astype(str),
-        draws["equity_now"].to_numpy(), base, bool(told["priced"]),
-    )  # fmt: skip
+    base = Terms(*(float(draws.attrs[k]) for k in ("discount", "years", "contribution")))
+    flow, leaving, equity = (draws[name].to_numpy() for name in ("flow", "leaving", "equity_now"))
+    who = draws["customer"].to_numpy().astype(str)
+    return Kept(flow, leaving, who, equity, base, bool(draws.attrs["priced"]))
 
 
 def equity(at: Kept, terms: Terms) -> np.ndarray:
@@ -185,13 +162,11 @@ def worth(at: Kept, customer: str, terms: Terms) -> np.ndarray:
     ModelError
         If the customer is not in the sample.
     """
-    found = np.flatnonzero(at.customer == customer)
-    if not len(found):
-        raise ModelError(
-            Problem("no draws of this customer are kept", value=customer, nearest=nearest(customer, list(at.customer)),
-                    todo="the table customer_value has every customer, under the terms of the run")
-        )  # fmt: skip
-    return _each(at, terms, only=found[:1])[:, 0]
+    place = np.flatnonzero(at.customer == customer)
+    if not len(place):
+        near, todo = nearest(customer, list(at.customer)), "the table customer_value has every customer"
+        raise ModelError(Problem("no draws of this customer are kept", value=customer, nearest=near, todo=todo))
+    return _each(at, terms, only=place[:1])[:, 0]
 
 
 def pays(customers: pd.DataFrame, *, cost: float, lift: float) -> tuple[float, float]:

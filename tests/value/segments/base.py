@@ -11,12 +11,13 @@ import duckdb
 import numpy as np
 import pandas as pd
 import xarray as xr
+from value import simulate
 
 from cxlab.value import model
-from cxlab.value.clv import families, gamma_gamma, simulate
-from cxlab.value.clv.families import Family
+from cxlab.value.clv import gamma_gamma
+from cxlab.value.clv.families import BUYING, Family
 from cxlab.value.model import WEEKS_A_YEAR, ValueData
-from cxlab.value.segments import Cuts
+from cxlab.value.segments.cuts import Cuts
 
 BEGIN = date(2025, 1, 1)
 PARAMETERS: dict[str, tuple[float, float, float, float]] = {
@@ -49,7 +50,7 @@ def known(n: int, family: Family, seed: int, *, draws: int = 200, weeks: float =
     )
     data = model.model_data(world.customers, family=family)
     assert data.spend is not None
-    point = families.coordinates(family, PARAMETERS[family])
+    point = BUYING[family].coordinates(*PARAMETERS[family])
     paid = gamma_gamma.coordinates(AMOUNTS[0], AMOUNTS[1], AMOUNTS[2] / data.spend.scale)
     many = {
         "point": (("chain", "draw", "coordinate"), np.tile(point, (1, draws, 1))),

@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 
 from cxlab import connect
-from cxlab.errors import ModelError
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
-from cxlab.value import rfm, second_purchase, segments
+from cxlab.value import second_purchase
+from cxlab.value.rfm import history as rfm
+from cxlab.value.segments import contacts, repurchase
+from cxlab.value.segments.experience import experience, labelled
 
 HEADS = {
     "bought": "id,who,day,amount,product,order",
@@ -67,68 +69,39 @@ ANSWERS = [
     "r1,m1,2025-02-01,1,1,5", "r2,m1,2025-03-01,5,5,5", "r3,m2,2025-02-01,3,3,3", "r4,m3,2024-01-01,1,1,1",
     "r5,m4,2025-02-01,2,9,1", "r6,m5,2025-06-01,5,5,5",
 ]  # fmt: skip
-MET = ["i1,m2,2025-04-01,desk,complaint,,", "i2,m5,2025-04-01,desk,contact,,", "i3,m4,2025-01-20,desk,complaint,,"]
 
 
 def test_the_latest_experience_by_a_day(tmp_path: Path) -> None:
     data, params = unit(tmp_path, bought=BOUGHT, answers=ANSWERS)
-    early = segments.experience(data, params, until=date(2025, 2, 15))
+    early = experience(data, params, until=date(2025, 2, 15))
     assert early is not None
     assert by_customer(early, data, "experience") == {"1": "bad", "2": "middling", "4": "bad"}  # m3 told too long ago
-    late = segments.experience(data, params, until=date(2025, 5, 1))
+    late = experience(data, params, until=date(2025, 5, 1))
     assert late is not None
     assert by_customer(late, data, "experience") == {"1": "good", "2": "middling", "4": "bad"}
-    assert segments.experience(data, params, until=date(2023, 1, 1)) is None
+    assert experience(data, params, until=date(2023, 1, 1)) is None
 
 
-def test_what_people_wrote_counts_where_they_were_not_asked(tmp_path: Path) -> None:
-    data, params = unit(tmp_path, bought=BOUGHT, answers=ANSWERS)
-    who = data.table("transactions").set_index("amount")["customer"]
-    wrote = pd.DataFrame(
-        {"customer": [who[1.0], who[5.0], who[5.0]], "date": ["2025-03-01", "2025-03-01", "2025-04-01"],
-         "sentiment": [-0.9, 0.9, -0.8]}
-    )  # fmt: skip
-    found = segments.experience(data, params, until=date(2025, 5, 1), sentiment=wrote)
-    assert found is not None
-    told = by_customer(found, data, "experience")
-    assert told["1"] == "good"  # the answer stands before the comment
-    assert told["5"] == "bad"
-    assert by_customer(found, data, "basis")["5"] == "comment"
+def test_nobody_asked_is_no_experience(tmp_path: Path) -> None:
+    bare, given = unit(tmp_path, bought=BOUGHT)
+    assert experience(bare, given, until=date(2025, 5, 1)) is None
 
 
-def test_what_they_last_found_wrong(tmp_path: Path) -> None:
-    data, params = unit(tmp_path, bought=BOUGHT, answers=ANSWERS, met=MET)
-    found = segments.needs(data, params, until=date(2025, 5, 1))
-    assert found is not None
-    assert by_customer(found, data, "need") == {"1": "delivery", "2": "desk", "4": "web"}
-    early = segments.needs(data, params, until=date(2025, 1, 31))
-    assert early is not None
-    assert by_customer(early, data, "need") == {"4": "desk"}
-    topics = pd.DataFrame({"customer": found["customer"], "date": "2025-04-20", "need": "parking"})
-    with_topics = segments.needs(data, params, until=date(2025, 5, 1), topics=topics)
-    assert with_topics is not None
-    assert set(with_topics["need"]) == {"parking"}
-    (tmp_path / "bare").mkdir()
-    bare, given = unit(tmp_path / "bare", bought=BOUGHT)
-    assert segments.needs(bare, given, until=date(2025, 5, 1)) is None
-    assert segments.experience(bare, given, until=date(2025, 5, 1)) is None
-
-
-def test_labels_keep_the_frequent_ones() -> None:
-    who = pd.Series([f"c{i}" for i in range(6)])
-    told = pd.DataFrame({"customer": ["c0", "c1", "c2", "c3", "c4"], "need": ["a", "a", "b", "b", "c"]})
-    assert segments.labelled(who, told, "need", most=2).tolist() == ["a", "a", "b", "b", "other", "unknown"]
-    assert set(segments.labelled(who, None, "need")) == {"unknown"}
+def test_labels_in_the_order_of_customers() -> None:
+    who = pd.Series([f"c{i}" for i in range(4)])
+    told = pd.DataFrame({"customer": ["c2", "c0"], "experience": ["bad", "good"]})
+    assert labelled(who, told).tolist() == ["good", "unknown", "bad", "unknown"]
+    assert set(labelled(who, None)) == {"unknown"}
 
 
 def test_who_brought_whom(tmp_path: Path) -> None:
     rows = ["m1,2025-01-01,", "m2,2025-01-02,m1", "m3,2025-06-01,m2", "m4,2025-01-04,stranger"]
     data, _ = unit(tmp_path, bought=BOUGHT, customers=rows)
-    found = segments.referred(data, until=date(2025, 5, 1))
+    found = contacts.referred(data, until=date(2025, 5, 1))
     assert found is not None
     who = data.table("transactions").set_index("amount")["customer"]
     assert found.to_numpy().tolist() == [[who[2.0], who[1.0]]]
-    assert segments.referred(data, until=date(2024, 1, 1)) is None
+    assert contacts.referred(data, until=date(2024, 1, 1)) is None
 
 
 def lives(seed: int, *, n: int = 700, tea: float = 1.0) -> dict[str, list[str]]:
@@ -153,19 +126,19 @@ def lives(seed: int, *, n: int = 700, tea: float = 1.0) -> dict[str, list[str]]:
 def test_first_choices_and_the_second_purchase(tmp_path: Path, tea: float) -> None:
     data, params = unit(tmp_path, **lives(1, tea=tea))
     history = rfm.read(data, end=date(2025, 12, 31))
-    found = segments.first(data, params, history)
+    found = repurchase.first_purchases(data, params, history)
     assert found is not None
     assert found.before == 60
     assert len(found.spells) == 640
     assert found.features == ("product", "amount", "late")
     assert found.spells["late"].value_counts().to_dict().keys() == {"late", "not late"}
     assert (found.spells["late_week"] == 1).all()
-    shares = segments.choices(found.spells)
+    shares = repurchase.choices(found.spells)
     assert set(shares["level"]) == {"tea", "milk"}
     assert shares["share"].sum() == pytest.approx(1)
     counted = second_purchase.model_data(found.spells, features=found.features, since=found.since)
     told = second_purchase.estimands(second_purchase.fit(counted, seed=1)["posterior"].dataset, counted)
-    over = told["second_purchase_over_others"].to_numpy().reshape(1000, -1)
+    over = told["second_purchase_over"].to_numpy()
     row = {(f, v): i for i, (f, v) in enumerate(zip(told["feature"].to_numpy(), told["level"].to_numpy(), strict=True))}
     low, high = np.quantile(over[:, row["product", "tea"]], [0.05, 0.95])
     if tea:
@@ -180,29 +153,18 @@ def test_first_choices_read_nothing_after_the_end(tmp_path: Path) -> None:
     (tmp_path / "cut").mkdir()
     data, params = unit(tmp_path, **rows)
     end = date(2025, 3, 1)
-    found = segments.first(data, params, rfm.read(data, end=end))
+    found = repurchase.first_purchases(data, params, rfm.read(data, end=end))
     early = [r for r in rows["bought"] if r.split(",")[2] <= str(end)]
     met = [r for r in rows["met"] if r.split(",")[2] <= str(end)]
     bare, given = unit(tmp_path / "cut", bought=early, met=met, customers=rows["customers"])
-    other = segments.first(bare, given, rfm.read(bare, end=end))
+    other = repurchase.first_purchases(bare, given, rfm.read(bare, end=end))
     assert found is not None
     assert other is not None
     one, two = (second_purchase.model_data(f.spells, features=f.features, since=f.since) for f in (found, other))
-    np.testing.assert_array_equal(one.at_risk, two.at_risk)
-    np.testing.assert_array_equal(one.bought, two.bought)
+    pd.testing.assert_frame_equal(one.cells, two.cells)
 
 
 def test_too_few_new_customers_are_nobody_to_speak_of(tmp_path: Path) -> None:
     data, params = unit(tmp_path, **lives(1, n=80))
     history = rfm.read(data, end=date(2025, 12, 31))
-    assert segments.first(data, params, history) is None
-
-
-def test_what_customers_mostly_buy(tmp_path: Path) -> None:
-    data, _ = unit(tmp_path, **lives(1, n=80))
-    found = segments.main_product(data, until=date(2025, 12, 31))
-    assert found is not None
-    assert set(found["product"]) == {"tea", "milk"}
-    assert segments.main_product(data, until=date(2025, 12, 31), column="channel") is None  # all by the same one
-    with pytest.raises(ModelError, match="product, channel, seller"):
-        segments.main_product(data, until=date(2025, 12, 31), column="produkt")
+    assert repurchase.first_purchases(data, params, history) is None

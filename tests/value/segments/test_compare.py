@@ -7,13 +7,13 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from value import simulate
 from value.segments.base import AMOUNTS, BEGIN, CUTS, PARAMETERS, Tables, purchases_of
 
 from cxlab.errors import ModelError
-from cxlab.value import model, rfm, segments
-from cxlab.value.clv import simulate
-from cxlab.value.segments import WAYS
-from cxlab.value.segments.compare import _score
+from cxlab.value import model
+from cxlab.value.rfm import history as rfm
+from cxlab.value.segments.compare import WAYS, compare, score_groups
 
 END = BEGIN + timedelta(weeks=78)
 
@@ -34,7 +34,9 @@ def test_the_score_is_the_one_of_the_book() -> None:
     random = np.random.default_rng(1)
     groups, now = random.integers(0, 3, 60), random.integers(0, 4, 40)  # a group that was not there before
     spent, came = random.integers(0, 12, 60).astype(float), random.integers(0, 12, 40).astype(float)
-    np.testing.assert_allclose(_score(groups, spent, now, came), by_hand(groups, spent, now, came, 20.0), atol=1e-9)
+    np.testing.assert_allclose(
+        score_groups(groups, spent, now, came), by_hand(groups, spent, now, came, 20.0), atol=1e-9
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def rows() -> pd.DataFrame:
 def scores(rows: pd.DataFrame, experience: object = None) -> pd.DataFrame:
     history = rfm.read(Tables(rows), end=END)
     data = model.model_data(history.customers(), family="bgnbd")
-    table = segments.compare(history, data, CUTS, experience=experience)  # type: ignore[arg-type]
+    table = compare(history, data, CUTS, experience=experience)  # type: ignore[arg-type]
     return table.set_index("way")
 
 
@@ -105,4 +107,4 @@ def test_too_little_is_said(rows: pd.DataFrame) -> None:
     history = rfm.read(Tables(early), end=BEGIN + timedelta(weeks=9))
     data = model.model_data(history.customers(), family="bgnbd")
     with pytest.raises(ModelError, match="too short to compare"):
-        segments.compare(history, data, CUTS)
+        compare(history, data, CUTS)

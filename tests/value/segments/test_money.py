@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from value.segments.base import CUTS, Tables, known, purchases_of
+from value.segments.base import Tables, known, purchases_of
 
 from cxlab.errors import ModelError
-from cxlab.value import rfm, segments
-from cxlab.value.segments.experience_effect import learned
+from cxlab.value.rfm import backtest
+from cxlab.value.rfm import history as rfm
+from cxlab.value.segments import contacts
+from cxlab.value.segments.experience import effects, learn_effects
 
 WHO = [f"c{i}" for i in range(6)]
 VALUES = pd.Series([100.0, 50.0, 20.0, 10.0, -5.0, 0.0], index=WHO)
@@ -23,14 +25,14 @@ def test_a_referral_moves_value_and_makes_none() -> None:
     """Chains, circles, oneself, strangers, whoever is worth less than nothing: the sum stays what it was."""
     some = pairs(("c1", "c0"), ("c2", "c1"), ("c0", "c2"), ("c3", "c3"), ("c4", "c0"), ("c5", "gone"), ("new", "c0"))
     for share in (0.0, 0.3, 1.0):
-        found = segments.credit(VALUES, some, share=share)
+        found = contacts.credit(VALUES, some, share=share)
         assert found["value"].sum() == pytest.approx(VALUES.sum(), abs=1e-12)
         assert found["credit"].sum() == pytest.approx(found["given"].sum(), abs=1e-12)
-    half = segments.credit(VALUES, some, share=0.5)
+    half = contacts.credit(VALUES, some, share=0.5)
     assert half["given"].tolist() == [50, 25, 10, 0, 0, 0]
     assert half["credit"].tolist() == [25, 10, 50, 0, 0, 0]  # what c1 owes comes of its own value, not of its credit
     assert half["brought"].tolist() == [2, 1, 1, 0, 0, 0]
-    pd.testing.assert_series_equal(segments.credit(VALUES, some, share=0.0)["value"], VALUES, check_names=False)
+    pd.testing.assert_series_equal(contacts.credit(VALUES, some, share=0.0)["value"], VALUES, check_names=False)
 
 
 def test_any_net_of_referrals_leaves_the_total_alone() -> None:
@@ -38,14 +40,14 @@ def test_any_net_of_referrals_leaves_the_total_alone() -> None:
     names = np.array([f"c{i}" for i in range(300)], object)
     values = pd.Series(random.gamma(0.5, 200, 300), index=names)
     brought = pairs(*zip(random.permutation(names)[:200], random.choice(names, 200), strict=True))
-    found = segments.credit(values, brought, share=0.4)
+    found = contacts.credit(values, brought, share=0.4)
     assert found["value"].sum() == pytest.approx(values.sum(), rel=1e-12)
     assert (found["value"] >= 0).all()
 
 
 def test_referrals_that_cannot_be_are_said_at_once() -> None:
     with pytest.raises(ModelError, match="no share") as caught:
-        segments.credit(VALUES, pairs(("c1", "c0"), ("c1", "c2")), share=1.5)
+        contacts.credit(VALUES, pairs(("c1", "c0"), ("c1", "c2")), share=1.5)
     assert "brought by two" in str(caught.value)
 
 
@@ -54,22 +56,23 @@ def people() -> pd.DataFrame:
 
 
 def test_a_contact_pays_where_it_is_expected_to_bring_more_than_it_costs() -> None:
-    found = segments.spare(people(), cost=1.0, lift=0.1, winback=0.0, segment=pd.Series(["a", "b", "b", "c"]))
+    found = contacts.contact_policy(people(), cost=1.0, lift=0.1)
     assert found.gain.tolist() == pytest.approx([20.0, 0.9, 0.4, 0.0])
-    assert found.label.tolist() == ["worth", "spare", "spare", "spare"]
-    assert (found.n, found.share, found.saved) == (3, 0.75, 3.0)
+    assert found.spare.tolist() == [False, True, True, True]
+    assert found.saved == 3.0
     assert found.forgone == pytest.approx(1.3)
-    assert found.by_segment.set_index("segment")["spare"].to_dict() == {"a": 0, "b": 2, "c": 1}
-    half = found.break_even.set_index("share")["cost"]
-    assert half[0.5] == pytest.approx(0.65)
-    back = segments.spare(people(), cost=1.0, lift=0.1, winback=0.5)
+    assert found.break_even[0.5] == pytest.approx(0.65)
+    back = contacts.contact_policy(people(), cost=1.0, lift=0.1, winback=0.5)
     assert back.gain[2] == pytest.approx(0.4 + 0.5 * 0.8 * 20)  # of one who left, the value of one like them who stayed
-    assert segments.spare(people(), cost=0.0).n == 0
+    assert not contacts.contact_policy(people(), cost=0.0).spare.any()
+    unknown = contacts.contact_policy(people(), cost=None)
+    assert not unknown.spare.any()
+    assert unknown.break_even[0.1] > 0
 
 
 def test_assumptions_that_cannot_be_are_said_at_once() -> None:
     with pytest.raises(ModelError, match="cost of a contact") as caught:
-        segments.spare(people().assign(clv_mean=np.nan), cost=-1.0, winback=2.0)
+        contacts.contact_policy(people().assign(clv_mean=np.nan), cost=-1.0, winback=2.0)
     assert "won back" in str(caught.value)
     assert "no amounts are known" in str(caught.value)
 
@@ -92,7 +95,7 @@ def outcomes(seed: int, *, by_lot: bool = False) -> tuple[np.ndarray, np.ndarray
 
 def hits(seed: int, *, by_lot: bool = False) -> np.ndarray:
     word, expected, spread, actual, true = outcomes(seed, by_lot=by_lot)
-    found = learned(word, expected, spread, actual, seed=seed)
+    found = learn_effects(word, expected, spread, actual, seed=seed)
     assert found is not None
     assert found.groups == ("bad", "middling", "good")
     low, high = np.quantile(found.factor, [0.05, 0.95], axis=0)
@@ -107,42 +110,24 @@ def test_effects_of_experience_are_covered_also_where_there_are_none() -> None:
 def test_a_strong_effect_is_found_and_one_of_too_few_is_not_looked_at() -> None:
     word, expected, spread, actual, _ = outcomes(1, by_lot=True)
     less = np.where(word == "bad", np.round(actual * 0.4), actual)
-    found = learned(word, expected, spread, less, seed=1)
+    found = learn_effects(word, expected, spread, less, seed=1)
     assert found is not None
     assert np.quantile(found.factor[:, 0], 0.95) < 0.8
     assert (found.table["n"] >= 30).all()
     few = np.where((word == "bad") & (np.arange(900) > 120), "unknown", word)
-    small = learned(few, expected, spread, actual, seed=1)
+    small = learn_effects(few, expected, spread, actual, seed=1)
     assert small is not None
     assert small.groups == ("middling", "good")
-    assert learned(np.full(900, "unknown"), expected, spread, actual, seed=1) is None
-
-
-def test_the_parts_of_value_add_up_and_the_unknown_change_nothing() -> None:
-    one = known(800, "bgnbd", 3)
-    word = np.random.default_rng(1).choice(["bad", "middling", "good", "unknown"], 800)
-    found = segments.members(one.tree, one.data, CUTS, weeks=52, seed=1, labels={"experience": word}, margin=0.4)
-    effects = learned(word, np.ones(800), np.ones(800), np.where(word == "bad", 0.5, 1.0), seed=1)
-    assert effects is not None
-    history = rfm.read(Tables(purchases_of(one.world, until=52)))
-    split = segments.intention(history, effects, found, margin=0.4)
-    np.testing.assert_allclose(split.present, found.worth.sum(axis=1))
-    np.testing.assert_allclose(split.change, split.by.sum(axis=1))
-    spent = history.data.sql("SELECT sum(amount) AS s FROM transactions")["s"].iloc[0]
-    assert split.past == pytest.approx(0.4 * spent)
-    assert split.by[:, 0].mean() < 0  # the unhappy are worth less than they look
-    with pytest.raises(ModelError, match="not split by experience"):
-        segments.intention(history, effects, segments.members(one.tree, one.data, CUTS, weeks=52, seed=1), margin=1)
+    assert learn_effects(np.full(900, "unknown"), expected, spread, actual, seed=1) is None
 
 
 def test_effects_come_from_the_weeks_that_were_held_out() -> None:
     one = known(700, "bgnbd", 4)
-    rows = purchases_of(one.world, until=52)
-    history = rfm.read(Tables(rows))
-    proof = rfm.holdout(history, seed=1, family="bgnbd", draws=100)
+    history = rfm.read(Tables(purchases_of(one.world, until=52)))
+    proof = backtest.holdout(history, seed=1, families=["bgnbd"], draws=100)
     who = history.customers()["customer"]
     told = pd.DataFrame({"customer": who, "experience": np.random.default_rng(1).choice(["bad", "good"], len(who))})
-    found = segments.effects(history, proof, told, seed=1)
+    found = effects(history, proof, told, seed=1)
     assert found is not None
     assert found.table["actual"].sum() == pytest.approx(proof.total["actual"], abs=1)
-    assert segments.effects(history, proof, None, seed=1) is None
+    assert effects(history, proof, None, seed=1) is None

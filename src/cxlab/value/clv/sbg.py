@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import betaln, expit, psi
+from scipy.special import betaln, expit
 
 from cxlab.errors import ModelError, Problem
 
@@ -62,48 +62,32 @@ def contracts(periods: np.ndarray, ended: np.ndarray, *, weight: np.ndarray | No
         problems.append(Problem("a contract ended before its first period", value=str(int((over & (t < 1)).sum()))))
     if problems:
         raise ModelError(problems)
-    key = np.stack([t, over.astype(float)], axis=1)
-    met, at = np.unique(key, axis=0, return_inverse=True)
-    return Contracts(met[:, 0], met[:, 1] > 0, np.bincount(at.ravel(), n))
+    met, at = np.unique(np.stack([t, over]), axis=1, return_inverse=True)
+    return Contracts(met[0], met[1] > 0, np.bincount(at.ravel(), n))
 
 
-def gradient(point: np.ndarray, data: Contracts) -> tuple[float, np.ndarray]:
-    """Return the log likelihood and its gradient."""
-    a, b = natural(point)
+def values(points: np.ndarray, data: Contracts) -> np.ndarray:
+    """Return the log likelihood at points (point, coordinate)."""
+    a, b = (v[:, None] for v in natural(points))
     over = data.ended.astype(float)
-    first, second = a + over, b + data.periods - over
-    w, total = data.weight, data.weight.sum()
-    value = w @ (betaln(first, second)) - total * betaln(a, b)
-    both = psi(first + second)
-    d_a = w @ (psi(first) - both) - total * (psi(a) - psi(a + b))
-    d_b = w @ (psi(second) - both) - total * (psi(b) - psi(a + b))
-    return float(value), np.array([a * b / (a + b) * (d_a - d_b), a * d_a + b * d_b])
+    return np.asarray((betaln(a + over, b + data.periods - over) - betaln(a, b)) @ data.weight)
 
 
-def natural(point: np.ndarray) -> tuple[float, float]:
-    """Return a and b."""
-    share, size = float(expit(point[0])), float(np.exp(point[1]))
+def natural(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a and b of points (.., coordinate)."""
+    share, size = expit(points[..., 0]), np.exp(points[..., 1])
     return size * share, size * (1 - share)
-
-
-def coordinates(a: float, b: float) -> np.ndarray:
-    """Return the point of the coordinates."""
-    return np.array([np.log(a / b), np.log(a + b)])
 
 
 def kept(points: np.ndarray, periods: np.ndarray, *, after: np.ndarray | float = 0.0) -> np.ndarray:
     """Return the share of contracts kept for `periods` more periods by those who kept them for `after`, (draw, ..)."""
-    share, size = expit(points[:, 0]), np.exp(points[:, 1])
-    a, b = size * share, size * (1 - share)
     periods, after = np.broadcast_arrays(np.asarray(periods, float), np.asarray(after, float))
-    a, b = (v.reshape(-1, *(1,) * periods.ndim) for v in (a, b))
+    a, b = (v.reshape(-1, *(1,) * periods.ndim) for v in natural(points))
     return np.exp(betaln(a, b + after + periods) - betaln(a, b + after))
 
 
 def expected_periods(points: np.ndarray, *, after: np.ndarray, horizon: int, discount: float = 0.0) -> np.ndarray:
     """Return the expected payments within the next periods, discounted a period, of running contracts, (draw, row)."""
     ahead = np.arange(1, horizon + 1)
-    return sum(
-        (kept(points, np.full(len(after), float(k)), after=after) / (1 + discount) ** k for k in ahead),
-        np.zeros((len(points), len(after))),
-    )
+    each = (kept(points, np.full(len(after), float(k)), after=after) / (1 + discount) ** k for k in ahead)
+    return sum(each, np.zeros((len(points), len(after))))

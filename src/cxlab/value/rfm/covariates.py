@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from cxlab.connect.sql import identifier
 from cxlab.errors import ModelError, Problem, nearest
 from cxlab.vocab import SEGMENT, UNKNOWN
 
@@ -103,49 +104,45 @@ def read(data: Asked, wanted: Wanted, *, first: date, until: date) -> Traits:
         A name that the data do not have, with all such names at once.
     """
     auto = wanted == "auto"
-    names: Sequence[str] = () if wanted == "auto" else wanted
-    table = data.sql("SELECT * FROM customers LIMIT 0")
-    known = [str(c) for c in table.columns if str(c).startswith(SEGMENT)]
+    segments = [c for c in map(str, data.sql("SELECT * FROM customers LIMIT 0").columns) if c.startswith(SEGMENT)]
     events = data.sql(_EVENTS, params={"first": first, "until": until})
     happened = [EVENT + str(name) for name in sorted(events["name"].unique())]
-    legal = [*known, *happened]
-    wrong = [
-        Problem("there is no such covariate", value=name, allowed=", ".join(legal) or "none is known",
-                nearest=nearest(name, legal), todo="map a segment of `customers`, or `events` with a customer")
-        for name in names if name not in legal
-    ]  # fmt: skip
-    if wanted != "auto" and wrong:
-        raise ModelError(wrong)
+    legal = [*segments, *happened]
+    todo = "map a segment of `customers`, or `events` with a customer"
+    known = ", ".join(legal) or "none is known"
+    problems = [
+        Problem("there is no such covariate", value=name, allowed=known, nearest=nearest(name, legal), todo=todo)
+        for name in (() if auto else wanted)
+        if name not in legal
+    ]
+    if problems:
+        raise ModelError(problems)
     notes: list[Problem] = []
-    static, segments = _segments(data, [c for c in known if auto or c in names], until, notes, auto=auto)
+    static = _levels(data, [c for c in segments if auto or c in wanted], until, notes, auto=auto)
     events = events.assign(column=EVENT + events["name"].astype(str))[["customer", "date", "column"]]
-    kept = []
-    for name in (c for c in happened if auto or c in names):
-        n = int(events.loc[events["column"] == name, "customer"].nunique())
-        if n >= LEAST:
-            kept.append(name)
-        else:
-            notes.append(Problem("too few customers had this event to learn its effect", where=name, value=str(n),
-                                 allowed=f"at least {LEAST}"))  # fmt: skip
-    return Traits(static, events[events["column"].isin(kept)], tuple(segments), tuple(kept), tuple(notes))
+    n = events.groupby("column")["customer"].nunique()
+    asked = [c for c in happened if auto or c in wanted]
+    notes += [_too_few("customers had this event", name, n[name]) for name in asked if n[name] < LEAST]
+    enough = [name for name in asked if n[name] >= LEAST]
+    return Traits(static, events[events["column"].isin(enough)], tuple(static.columns), tuple(enough), tuple(notes))
 
 
-def _segments(
-    data: Asked, names: Sequence[str], until: date, notes: list[Problem], *, auto: bool
-) -> tuple[pd.DataFrame, list[str]]:
+def _levels(data: Asked, names: Sequence[str], until: date, notes: list[Problem], *, auto: bool) -> pd.DataFrame:
+    """Columns of 0 and 1 for the levels of segments, but for the most frequent one of each."""
     if not names:
-        return pd.DataFrame(), []
-    picks = ", ".join(f'any_value("{c.replace(chr(34), chr(34) * 2)}") AS s{i}' for i, c in enumerate(names))
-    query = f"SELECT customer, {picks} {_SEGMENTS}"
-    found = data.sql(query, params={"until": until}).set_index("customer")
+        return pd.DataFrame()
+    picks = ", ".join(f"any_value({identifier(c)}) AS s{i}" for i, c in enumerate(names))
+    table = data.sql(f"SELECT customer, {picks} {_SEGMENTS}", params={"until": until}).set_index("customer")
     columns: dict[str, np.ndarray] = {}
     for i, name in enumerate(names):
-        levels = found[f"s{i}"].astype(object).where(found[f"s{i}"].notna(), UNKNOWN).astype(str)
+        levels = table[f"s{i}"].astype(object).where(table[f"s{i}"].notna(), UNKNOWN).astype(str)
         counts = levels.value_counts()
         if auto and len(counts) > MOST_LEVELS:
-            notes.append(Problem("a segment with many levels is not used unless it is named", where=name,
-                                 value=str(len(counts)), allowed=f"at most {MOST_LEVELS}"))  # fmt: skip
+            what = "a segment with many levels is not used unless it is named"
+            notes.append(Problem(what, where=name, value=str(len(counts)), allowed=f"at most {MOST_LEVELS}"))
             continue
+        if len(counts) < 2:
+            notes.append(Problem("all customers are alike in this segment", where=name))
         for level in counts.index[1:]:
             same = (levels == level).to_numpy(int)
             if any((same == other).all() for other in columns.values()):
@@ -153,9 +150,9 @@ def _segments(
             if counts[level] >= LEAST:
                 columns[f"{name}={level}"] = same
             else:
-                notes.append(Problem("too few customers are in this segment to learn its effect",
-                                     where=f"{name}={level}", value=str(counts[level]),
-                                     allowed=f"at least {LEAST}"))  # fmt: skip
-        if len(counts) < 2:
-            notes.append(Problem("all customers are alike in this segment", where=name))
-    return pd.DataFrame(columns, index=found.index), list(columns)
+                notes.append(_too_few("customers are in this segment", f"{name}={level}", counts[level]))
+    return pd.DataFrame(columns, index=table.index)
+
+
+def _too_few(what: str, name: str, n: int) -> Problem:
+    return Problem(f"too few {what} to learn its effect", where=name, value=str(n), allowed=f"at least {LEAST}")

@@ -16,20 +16,16 @@ from typing import Final
 import numpy as np
 
 from cxlab.errors import ModelError, Problem
-from cxlab.value.rfm import History
+from cxlab.value.clv.families import BUYING
+from cxlab.value.clv.rows import Rows
+from cxlab.value.rfm.history import History
 
 VALUES: Final = ("high", "middle", "low")
 STAGES: Final = ("active", "slipping", "lapsed")
 KEYS: Final = tuple(f"{value}/{stage}" for value in VALUES for stage in STAGES)
 NEW: Final = "new"  # where customers come from who were not there before
-_YEAR: Final = 365
+_YEAR: Final = timedelta(days=365)
 _LEAST: Final = 30  # customers of the reference year below which all that is known is used
-
-_YEARLY: Final = """
-    SELECT customer, sum(amount) AS spent, count(DISTINCT date) AS days FROM transactions
-    WHERE customer IS NOT NULL AND date > $since AND date <= $until AND kind IN ('purchase', 'booking', 'renewal')
-        AND (amount IS NULL OR amount >= 0)
-    GROUP BY customer ORDER BY customer"""
 
 
 @dataclass(frozen=True)
@@ -56,11 +52,11 @@ class Cuts:
     def __post_init__(self) -> None:
         problems = [
             Problem(f"the cuts of {name} must rise", value=str(pair), allowed=allowed)
-            for name, pair, fine, allowed in (
+            for name, pair, legal, allowed in (
                 ("value", self.yearly, 0 < self.yearly[0] <= self.yearly[1], "0 < middle <= high"),
                 ("P(alive)", self.alive, 0 < self.alive[0] <= self.alive[1] < 1, "0 < lapsed <= active < 1"),
             )
-            if not (np.isfinite(pair).all() and fine)
+            if not (np.isfinite(pair).all() and legal)
         ]
         if problems:
             raise ModelError(problems)
@@ -104,23 +100,31 @@ def cuts(
     if not 0 < low <= high < 1:
         raise ModelError(Problem("the quantiles must rise", value=f"{low}, {high}", allowed="0 < middle <= high < 1"))
     day = min(reference or history.end, history.end)
-    found = history.data.sql(_YEARLY, params={"since": day - timedelta(days=_YEAR), "until": day})
-    if len(found) < _LEAST:
+    year = history.spending(day - _YEAR, day)
+    if len(year) < _LEAST:
         day = history.end
-        found = history.data.sql(_YEARLY, params={"since": day - timedelta(days=_YEAR), "until": day})
-    spent = found["spent"].astype(float)
-    unit = "money" if (spent > 0).sum() >= max(2, len(spent) // 2) else "purchases"
-    values = spent[spent > 0] if unit == "money" else found["days"].astype(float)
-    if values.empty:
+        year = history.spending(day - _YEAR, day)
+    spent, unit = year.loc[year["spent"] > 0, "spent"], "money"
+    if len(spent) < max(2, len(year) // 2):
+        spent, unit = year["days"].astype(float), "purchases"
+    if spent.empty:
         raise ModelError(Problem("nobody bought in the reference year", value=str(day), todo="name another reference"))
-    ends = np.quantile(values, [low, high])
-    if unit == "purchases":
-        middle, top = float(max(2, np.ceil(ends[0]))), float(max(2, np.ceil(ends[1])))
+    middle, top = (float(q) for q in np.quantile(spent, [low, high]))
+    if unit == "money":  # two digits, that people can keep in mind
+        middle, top = float(f"{middle:.2g}"), float(f"{top:.2g}")
     else:
-        middle, top = (_short(float(v)) for v in ends)
+        middle, top = (float(max(2, np.ceil(v))) for v in (middle, top))
     return Cuts((middle, max(middle, top)), alive, unit, day)
 
 
-def _short(value: float) -> float:
-    """Return a number of two digits that people can keep in mind."""
-    return float(f"{value:.2g}")
+def still_there(family: str, points: np.ndarray, rows: Rows) -> np.ndarray:
+    """Return the probability of not having left by which stages are told, (draw, row).
+
+    bgnbd lets nobody leave before the second purchase, however long ago the first one was: with it, whoever bought once
+    would be active for ever. Of them the stage is told as if the first purchase were one after which customers may
+    leave like any other, as mbgnbd has it, with the same parameters. What they are worth stays what bgnbd says.
+    """
+    alive = BUYING[family].alive(points, rows)
+    if family != "bgnbd" or (rows.x > 0).all():
+        return alive
+    return np.where(rows.x > 0, alive, BUYING["mbgnbd"].alive(points, rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,15 +47,19 @@ class Rows:
         """Customers in all."""
         return float(self.weight.sum())
 
-    def pick(self, chosen: np.ndarray) -> Rows:
+    def pick(self, chosen: np.ndarray | slice) -> Rows:
         """Return some rows, with the same cells; `inverse` counts the rows themselves."""
-        return Rows(
-            self.x[chosen], self.recency[chosen], self.age[chosen], self.weight[chosen], self.cell[chosen], self.z,
-            np.arange(len(self.x[chosen])),
-        )  # fmt: skip
+        some = {name: getattr(self, name)[chosen] for name in ("x", "recency", "age", "weight", "cell")}
+        return replace(self, **some, inverse=np.arange(len(some["x"])))
+
+    def pairs(self) -> tuple[Rows, np.ndarray]:
+        """Return one row for each (cell, purchases, age), on which a living customer's future depends, and places."""
+        key = np.stack([self.cell, self.x, self.age], axis=1)
+        _, first, at = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        return self.pick(first), at.ravel()
 
 
-def unique(
+def unique_rows(
     x: np.ndarray,
     recency: np.ndarray,
     age: np.ndarray,
@@ -83,19 +87,16 @@ def unique(
     count = np.ones(len(x)) if weight is None else np.asarray(weight, float).ravel()
     covariates = np.zeros((len(x), 0)) if z is None else np.asarray(z, float).reshape(len(x), -1)
     _check(x, recency, age, count, covariates)
-    cells, cell = (
-        np.unique(covariates, axis=0, return_inverse=True)
-        if covariates.shape[1]
-        else (np.zeros((1, 0)), np.zeros(len(x), int))
-    )
-    places = [np.unique(v, return_inverse=True) for v in (x, age, recency)]
+    cells, cell = np.zeros((1, 0)), np.zeros(len(x), int)
+    if covariates.shape[1]:
+        cells, cell = np.unique(covariates, axis=0, return_inverse=True)
     key = cell.ravel().astype(np.int64)  # sorted by cell, purchases, age: rows of one forecast lie together
-    for values, place in places:
-        key = key * len(values) + place
+    for values in (x, age, recency):
+        distinct, place = np.unique(values, return_inverse=True)
+        key = key * len(distinct) + place
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    return Rows(
-        x[first], recency[first], age[first], np.bincount(inverse, weights=count), cell.ravel()[first], cells, inverse
-    )
+    weights = np.bincount(inverse, weights=count)
+    return Rows(x[first], recency[first], age[first], weights, cell.ravel()[first], cells, inverse)
 
 
 def _check(x: np.ndarray, recency: np.ndarray, age: np.ndarray, count: np.ndarray, z: np.ndarray) -> None:
@@ -121,42 +122,24 @@ def _check(x: np.ndarray, recency: np.ndarray, age: np.ndarray, count: np.ndarra
 
 
 @dataclass(frozen=True)
-class Tables:
-    """Places of the rows in small tables: what depends on one number and the covariates is worked out once for each.
+class Table:
+    """Distinct values within each cell: what depends on one number and the covariates is worked out once for each.
 
     Attributes
     ----------
-    x, age, recency : array (entry,)
-        Distinct values within each cell.
-    x_cell, age_cell, recency_cell : array of int (entry,)
-        Cell of each entry.
-    x_at, age_at, recency_at : array of int (row,)
+    values : array (entry,)
+    cell : array of int (entry,)
+    at : array of int (row,)
         Entry of each row.
     """
 
-    x: np.ndarray
-    x_cell: np.ndarray
-    x_at: np.ndarray
-    age: np.ndarray
-    age_cell: np.ndarray
-    age_at: np.ndarray
-    recency: np.ndarray
-    recency_cell: np.ndarray
-    recency_at: np.ndarray
+    values: np.ndarray
+    cell: np.ndarray
+    at: np.ndarray
 
 
-def tables(rows: Rows) -> Tables:
-    """Return the tables of some rows."""
-    found: list[np.ndarray] = []
-    for values in (rows.x, rows.age, rows.recency):
-        distinct, place = np.unique(values, return_inverse=True)
-        key, at = np.unique(rows.cell.astype(np.int64) * len(distinct) + place, return_inverse=True)
-        found += [distinct[key % len(distinct)], key // len(distinct), at]
-    return Tables(*found)
-
-
-def pairs(rows: Rows) -> tuple[Rows, np.ndarray]:
-    """Return one row for each (purchases, age, cell), on which the future of a living customer depends, and places."""
-    key = np.stack([rows.cell, rows.x, rows.age], axis=1)
-    _, first, at = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    return rows.pick(first), at.ravel()
+def table(rows: Rows, values: np.ndarray) -> Table:
+    """Return the distinct values of a column of some rows."""
+    distinct, place = np.unique(values, return_inverse=True)
+    key, at = np.unique(rows.cell.astype(np.int64) * len(distinct) + place, return_inverse=True)
+    return Table(distinct[key % len(distinct)], key // len(distinct), at)

@@ -26,6 +26,11 @@ def curve(*, claim: str = "change", start: str = "worse", tips_at: float | None 
     return rows[list(SENSITIVITY_COLUMNS)]
 
 
+def test_where_everybody_answered_nobody_is_silent() -> None:
+    found = tell(findings.sensitivity, curve().assign(gap=0.0, rate=1.0, tipping=False), **WHAT)
+    assert "Everybody who was asked answered" in found.sentence("en")
+
+
 def test_how_strong_it_must_be() -> None:
     found = tell(findings.sensitivity, curve(), **WHAT)
     assert found.sentence("en") == (

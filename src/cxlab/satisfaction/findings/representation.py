@@ -168,13 +168,15 @@ def _likeness(row: Row) -> str:
 def sensitivity(curve: Estimates, item: str, metric: str) -> Finding:
     """Say how much those who did not answer would have to differ for the verdict to change.
 
-    `curve` is empty where nobody is known to have been asked.
+    `curve` is empty where nobody is known to have been asked, and flat where everybody asked has answered.
     """
     about = replace(curve.about, more={"subject": Metric(metric, item)})
     data = curve.ordered("gap", down=False)
     if not len(data.known):
         return about.finding("sensitivity", [Say("sensitivity.unknown")])
     rows = list(data)
+    if float(rows[0]["gap"]) == float(rows[-1]["gap"]):
+        return about.finding("sensitivity", [Say("sensitivity.nobody")])
     plain = _nearest(rows, 0.0)
     tip = next((row for row in rows if bool(row["tipping"])), None)
     claim = Message(f"sensitivity.claim_{plain.verdict}")

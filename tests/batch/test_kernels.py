@@ -175,6 +175,11 @@ def test_the_parent_is_told_what_the_templates_import(home: small_suite.Home) ->
     found = kernels.modules_of(n.template for n in load(home.path).notebooks)
     assert {"numpy", "pandas", "cxlab.runs", "cxlab.report"} <= set(found)
     assert len(found) == len(set(found))
+    assert set(kernels.STACK) <= set(found)  # what capabilities load inside functions
+
+
+def test_a_suite_without_capabilities_loads_no_stack(home: small_suite.Home) -> None:
+    assert not set(kernels.STACK) & set(kernels.modules_of(n.template for n in load(home.path).notebooks))
 
 
 def test_the_folder_of_sockets_is_private_and_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

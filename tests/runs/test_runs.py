@@ -200,6 +200,16 @@ def test_an_analysts_tables_hide_the_batchs_and_are_never_taken_for_them(home: s
     assert [f.run_id for f in runs.history(place)] == [made.run_id]
 
 
+def test_a_period_may_be_a_number(home: small_suite.Home) -> None:
+    """papermill's ``-p period 2023`` gives one."""
+    text = home.params.read_text().replace(
+        "grain: quarter, first: 2025Q1, last: 2025Q2", "grain: year, first: 2025, last: 2025"
+    )
+    home.params.write_text(text)
+    with pytest.raises(ParamsError, match=r"there is no such period .*found 2023; allowed: 2025"):
+        runs.open(home.params, brand="north", period=2023)
+
+
 def test_names_mistyped_by_an_analyst(home: small_suite.Home) -> None:
     with pytest.raises(ParamsError) as caught:
         runs.open(home.params, brand="nroth", period="2025Q9")

@@ -47,6 +47,8 @@ STACK = (  # what the capabilities load inside functions, in most notebooks
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib_inline.backend_inline",
+    "numba",
+    "nutpie.compiled_pyfunc",
     "scipy.signal",
 )
 MAX_SOCKET_FOLDER = 80  # a Unix socket's path may have 107 bytes

@@ -20,8 +20,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pandas as pd
 
-from cxlab.voice import sentiment
-from cxlab.voice.text import words
+from cxlab.voice import sentiment, words
 
 warnings.filterwarnings("ignore")
 DATA = Path(os.environ.get("CXLAB_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -26,7 +26,7 @@ def topics() -> pd.DataFrame:
     """The table ``topics``."""
     columns = ["topic_id", "label", "label_zh", "keywords", "language", "size", "share", "stability", "npmi"]
     found = pd.DataFrame([(k, *v) for k, v in TOPICS.items()], columns=columns)
-    return found.assign(label_en=found["label"])
+    return found.assign(label_en=found["label"], theme="")
 
 
 def checks(*, stability: float = 0.97, rules: bool = True, sentiment: str = "rated") -> pd.DataFrame:
@@ -34,13 +34,11 @@ def checks(*, stability: float = 0.97, rules: bool = True, sentiment: str = "rat
     rows: list[tuple[str, str, str, float, float, str]] = [
         ("account", "", name, float("nan"), n, "") for name, n in REASONS.items()
     ]
-    for code, name, n in (("en", "minilm-int8", 1400), ("zh", "corpus", 600)):
-        rows.append(("language", code, name, 2.0 * n, n, ""))
-        measures = {"k": 4, "stability": stability, "npmi": 0.2, "diversity": 0.9, "outlier_share": 0.01, "seeds": 5}
-        rows += [("fit", code, key, float(value), n, "") for key, value in measures.items()]
-        for k, (silhouette, again) in {2: (0.1, 1.0), 3: (0.2, 0.99), 4: (0.3, 0.97), 5: (0.2, 0.8)}.items():
-            rows += [("choice", code, "silhouette", silhouette, k, ""), ("choice", code, "stability", again, k, "")]
-            rows.append(("choice", code, "chosen", float(k == 4), k, ""))
+    measures = {"k": 4, "leaves": 60, "stability": stability, "npmi": 0.2, "diversity": 0.9, "outlier_share": 0.01}
+    measures |= {"refits": 5, "floor": 0.6}
+    rows += [("fit", "", key, float(value), 2000, "") for key, value in measures.items()]
+    for code, n in (("en", 1400), ("zh", 600)):
+        rows.append(("language", code, "use", 2.0 * n, n, ""))
         if sentiment == "rated":
             quality = {"accuracy": 0.91, "auc": 0.95, "brier": 0.07, "base": 0.6}
             rows += [("sentiment", code, key, value, n / 2, sentiment) for key, value in quality.items()]

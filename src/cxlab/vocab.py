@@ -27,8 +27,8 @@ METRICS: Final = ("mean", "top_box", "csat", "nps", "ces")
 WEIGHTINGS: Final = ("none", "survey", "population")
 KINDS: Final = ("descriptive", "behavioural", "interaction", "attitudinal")
 
-EMBEDDINGS: Final = ("auto", "corpus", "minilm", "minilm-int8")  # ways to make vectors of texts
-EMBEDDING_SOURCES: Final = ("model2vec", "sentence-transformers", "fastembed", "file")  # and those that name something
+EMBEDDINGS: Final = ("auto", "corpus")  # ways to make vectors of texts
+EMBEDDING_SOURCES: Final = ("sentence-transformers", "file")  # and those that name something
 
 ALL: Final = "_all"  # the place of a brand or period in a path when a unit spans all of them
 UNKNOWN: Final = "(unknown)"  # the group of respondents whose segment value is missing

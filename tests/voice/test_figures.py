@@ -51,21 +51,12 @@ def test_the_last_tick_of_the_map_of_effects_is_on_the_sheet(top: float) -> None
         assert room <= middle <= WIDTH - room
 
 
-def test_the_choice_marks_what_was_chosen() -> None:
-    rows = pd.DataFrame({"k": [2, 3, 4], "silhouette": [0.1, 0.3, 0.2], "stability": [1.0, 0.9, np.nan],
-                         "chosen": [False, True, False]})  # fmt: skip
-    figure = voice.choice(rows, legend=("apart", "back"), language="en")
-    marks = [line for line in figure.axes[0].lines if not str(line.get_gid()).startswith(("silhouette", "stability"))]
-    assert [float(np.asarray(line.get_xdata(), float)[0]) for line in marks] == [3.0]
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_nothing_to_show_is_said(language: str) -> None:
     none = pd.DataFrame({"row": [], "column": [], "value": []})
     figures = [
         voice.bars(np.empty(0), [], metric="share", language=language),
         voice.heat(none, rows={"a": "A"}, columns={"x": "X"}, metric="mean", signed=True, language=language),
-        voice.choice(pd.DataFrame({"k": []}), legend=("a", "b"), language=language),
         voice.effect_map(pd.DataFrame(), [], titles=("a", "b"), metric="mean", language=language),
     ]
     for figure in figures:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 import voice_world as world
@@ -59,31 +58,6 @@ def test_stability_is_said_as_it_is(value: float, said: str) -> None:
     assert "Least stable: “Prices”" in found.sentence("en")
 
 
-def test_a_language_of_few_comments_does_not_decide_how_stable_topics_are() -> None:
-    checks = world.checks(stability=0.97)
-    fit = checks[checks["section"] == "fit"]
-    few = fit[fit["language"] == fit["language"].iloc[0]].assign(language="other", n=5.0)
-    few.loc[few["name"] == "stability", "value"] = 0.3
-    found = findings_topics.stability(world.topics(), pd.concat([checks, few], ignore_index=True))
-    assert found.statements[0] == findings_topics.stability(world.topics(), checks).statements[0]
-    heavy = pd.concat([checks, few.assign(n=5000.0)], ignore_index=True)
-    assert "not stable" in findings_topics.stability(world.topics(), heavy).statements[0].text("en")
-
-
-def test_topics_asked_for_are_the_reason_of_less_agreement() -> None:
-    calm = findings_topics.stability(world.topics(), world.checks(stability=0.5))
-    assert "The reason" not in calm.sentence("en")
-    asked = pd.DataFrame([("fit", "zh", "guided", 3.0, 600, "")], columns=world.checks().columns)
-    found = findings_topics.stability(
-        world.topics(), pd.concat([world.checks(stability=0.5), asked], ignore_index=True)
-    )
-    assert "The reason in Chinese (0.50): the topic file asks for topics" in found.sentence("en")
-    assert "4 topics come back with an agreement of 0.97" in found.sentence("en")
-    assert "The reason in English" not in found.sentence("en")
-    sure = findings_topics.stability(world.topics(), pd.concat([world.checks(), asked], ignore_index=True))
-    assert "The reason" not in sure.sentence("en")
-
-
 def test_every_comment_is_accounted_for() -> None:
     found = findings_topic_quality.account(world.checks())
     assert found.statements[0].text("en") == "Of 2,152 comments 2,000 have a topic, 93\u00a0% of them."
@@ -101,12 +75,9 @@ def test_floods_are_named() -> None:
 
 def test_the_way_of_comparing_is_said_for_each_language() -> None:
     said = findings_topic_quality.meaning(world.checks()).sentence("en")
-    assert "in English by a language model that runs on this machine (MiniLM)" in said
-    assert "in Chinese by the company their words keep" in said
-    assert "not installed" not in said
-    lacking = world.checks().replace({"name": {"minilm-int8": "corpus:onnxruntime", "minilm": "corpus:onnxruntime"}})
-    assert "onnxruntime is not installed" in findings_topic_quality.meaning(lacking).sentence("en")
-    assert "未安装 onnxruntime" in findings_topic_quality.meaning(lacking).sentence("zh")
+    assert "in English by a language model for 16 languages" in said
+    bare = world.checks().replace({"name": {"use": "corpus"}})
+    assert "in Chinese by the company their words keep" in findings_topic_quality.meaning(bare).sentence("en")
 
 
 def test_tone_prints_its_accuracy() -> None:
@@ -132,26 +103,20 @@ def test_an_entry_that_met_nothing_is_named() -> None:
     assert "No topic file" in findings_topic_quality.rules(world.checks(rules=False)).sentence("en")
 
 
-def test_the_choice_shows_what_was_tried() -> None:
-    found = findings_topics.choice(world.checks())
-    assert "English: 4 topics were chosen, from 2 to 5 tried. Chinese: 4 topics" in found.sentence("en")
-    figure = found.pages["en"].figure
-    assert figure is not None
-    (line,) = [x for x in figure.axes[0].lines if x.get_gid() == "stability"]
-    np.testing.assert_allclose(np.asarray(line.get_ydata(), float), [1.0, 0.99, 0.97, 0.8])
+def test_the_number_of_topics_is_explained_and_one_subject_is_told() -> None:
+    said = findings_topics.choice(world.checks()).sentence("en")
+    assert said.startswith("4 topics come back when they are looked for again")
+    assert "60 finer groups" in said
+    assert "below 0.60 of 1" in said
+    one = world.checks()
+    one.loc[one["section"] == "fit", "text"] = "one_subject"
+    assert "the comments speak of one subject" in findings_topics.choice(one).sentence("en")
 
 
-def test_many_fewer_topics_in_one_language_are_told() -> None:
-    checks = world.checks()
-    assert "several things may share" not in findings_topics.choice(checks).sentence("en")
-    many = (checks["section"] == "fit") & (checks["language"] == "en") & (checks["name"] == "k")
-    uneven = checks.assign(value=checks["value"].mask(many, 25))
-    found = findings_topics.choice(uneven)
-    assert "Chinese has 4 topics and English 25" in found.sentence("en")
-    assert "voice: {k: {zh: 16}}" in found.sentence("en")
-    assert "voice: {k: {zh: 16}}" in found.sentence("zh")
-    told = uneven[(uneven["section"] != "choice") | (uneven["language"] != "zh")]  # the number was set
-    assert "several things may share" not in findings_topics.choice(told).sentence("en")
+def test_topics_are_told_under_their_themes() -> None:
+    themed = world.topics().assign(theme=["delivery", "staff", "delivery", "staff"])
+    said = findings_topics.topics(themed).sentence("en")
+    assert "2 themes, named by their largest topics: “Delivery / Prices”, “Staff / Sizes”" in said
 
 
 def test_a_figure_says_which_topics_it_leaves_out() -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from cxlab.errors import ModelError
 from cxlab.synthetic.words import bank
-from cxlab.voice import sentiment
-from cxlab.voice.text import lexicon
+from cxlab.voice import sentiment, words
 
 
 def comments(language: str, n: int, seed: int) -> tuple[list[str], np.ndarray]:
@@ -78,11 +77,11 @@ def test_of_scores_that_say_nothing_nothing_is_learnt() -> None:
 
 def test_copies_and_customers_are_never_on_both_sides() -> None:
     random = np.random.default_rng(3)
-    words = [f"word{i}" for i in range(400)]
-    own = [" ".join(random.choice(words, 8)) for _ in range(60)]
+    known = [f"word{i}" for i in range(400)]
+    own = [" ".join(random.choice(known, 8)) for _ in range(60)]
     texts, good = own * 5, np.tile(random.random(60) < 0.5, 5).astype(float)
     assert sentiment.fit(texts, good, "en").auc < 0.65  # copies would be told by heart
-    mixed = [f"{t} {random.choice(words)}" for t in texts]
+    mixed = [f"{t} {random.choice(known)}" for t in texts]
     whose = np.tile(np.arange(60), 5)
     assert sentiment.fit(mixed, good, "en").auc > 0.9
     assert sentiment.fit(mixed, good, "en", groups=whose).auc < 0.65
@@ -95,7 +94,7 @@ def test_without_scores_a_word_list_judges_and_says_so() -> None:
     p = one.predict(["Great service, friendly staff", "not good at all", "It arrived on Monday", ""])
     assert p[0] > 0.7 > 0.5 > p[1]
     assert p[2] == p[3] == 0.5
-    p = lexicon.score(["质量很好，服务热情", "质量不好", "太慢了，很失望"], "zh")
+    p = words.judged(words.tokens(["质量很好，服务热情", "质量不好", "太慢了，很失望"], "zh"), "zh")
     assert p[0] > 0.7 > 0.5 > max(p[1], p[2])
     assert sentiment.fit(["bom"], np.array([1.0]), "pt").method == "none"
     assert np.isnan(sentiment.fit(["bom"], np.array([1.0]), "pt").predict(["bom"])).all()
@@ -107,19 +106,6 @@ def test_the_word_list_is_checked_where_a_few_scores_are() -> None:
     assert one.method == "lexicon"
     assert one.n == 60
     assert 0.5 < one.accuracy <= 1.0
-
-
-def test_a_fit_is_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts, good = comments("en", 200, 5)
-    first = sentiment.fit(texts, good, "en", kept=tmp_path)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 1
-    monkeypatch.setattr(sentiment, "_learnt", None)
-    again = sentiment.fit(texts, good, "en", kept=tmp_path)
-    np.testing.assert_array_equal(first.predict(texts), again.predict(texts))
-    assert (first.n, first.accuracy, first.strength) == (again.n, again.accuracy, again.strength)
-    monkeypatch.undo()
-    next(iter(tmp_path.glob("*.safetensors"))).write_bytes(b"damaged")
-    assert sentiment.fit(texts, good, "en", kept=tmp_path).accuracy == first.accuracy
 
 
 def test_middling_scores_are_left_out() -> None:

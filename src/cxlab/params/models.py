@@ -507,26 +507,22 @@ def _rules(value: Any) -> Any:
     return value
 
 
-TopicNumber = Annotated[int, F(ge=1, le=200)]
-
-
 class Voice(Strict):
     """How topics of comments are found."""
 
     embedding: Text = F(
-        "auto", description="vectors: auto, corpus, minilm, model2vec:<name or folder>, file:<path>, ... (voice/embed)"
+        "auto",
+        description="vectors: auto, corpus, sentence-transformers:<name>, file:<path> (voice/embedding)",
     )
     topics: Annotated[TopicRules | None, BeforeValidator(_rules, json_schema_input_type=str | TopicRules | None)] = F(
         None,
         description="names, merges, splits, bans, seeds of topics: a YAML file beside this one, or written here",
     )
-    k: Literal["auto"] | TopicNumber | dict[Annotated[str, F(pattern="^([a-z]{2,3}|other)$")], TopicNumber] = F(
-        "auto",
-        description="topics of each language, or by language {en: 20, zh: 8}; auto: told apart best and found again",
+    k: Literal["auto"] | Annotated[int, F(ge=1, le=200)] = F(
+        "auto", description="number of topics; auto: as many as are found again and have enough to say"
     )
-    method: Literal["auto", "themes", "fine"] = F("auto", description="a few themes, many narrow intents, or by rule")
     unit: Literal["clause", "sentence", "comment"] = F("clause", description="what has one topic")
-    seeds: int = F(5, ge=2, le=50, description="repeated fits that measure how stable topics are")
+    refits: int = F(5, ge=2, le=50, description="repeated fits that measure how stable topics are")
 
 
 class Value(Strict):

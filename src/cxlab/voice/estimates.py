@@ -327,7 +327,7 @@ def _tones(heard: Heard, random: np.random.Generator) -> list[pd.DataFrame]:
 
 
 def _told(heard: Heard, fits: Fits, random: np.random.Generator) -> list[pd.DataFrame]:
-    """Shares of comments that tell a situation, each period: least shares, see `cxlab.voice.text.situations`."""
+    """Shares of comments that tell a situation, each period: least shares, see `cxlab.voice.mentions`."""
     size = heard.comments.groupby("period").size().reindex(list(heard.periods), fill_value=0)
     known = size[size > 0]
     parts = []

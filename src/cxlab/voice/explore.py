@@ -36,7 +36,7 @@ class Topics(widgets.VBox):
     ----------
     said : DataFrame
         A row a clause: ``topic``, ``text`` (masked), ``language``, ``period``, ``touchpoint``, ``probability``,
-        ``sentiment``; see `cxlab.voice.topics.topic_space.said`.
+        ``sentiment``; see `cxlab.voice.topic_space.said`.
     draws : Dataset
         ``posterior/voice`` of a finished run: ``effect`` and ``share`` (chain, draw, topic).
     about : Voice

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator
 
 from cxlab.report.charts.canvas import (
     PHONE,
@@ -25,11 +24,9 @@ from cxlab.report.charts.canvas import (
 )
 from cxlab.report.charts.intervals import value_axis
 from cxlab.report.charts.shares import DEEPEST
-from cxlab.report.format import is_number, known, number
+from cxlab.report.format import known, number
 from cxlab.report.messages import message
 from cxlab.report.style import INTERVAL_OPACITY, colour
-
-_CHOICE = 190.0  # px, height of the figure of the choice
 
 
 def bars(values: np.ndarray, names: Sequence[str], *, metric: str, language: str) -> Figure:
@@ -180,57 +177,3 @@ def heat(
 
 def _cell(value: float, *, metric: str, signed: bool, language: str) -> str:
     return number(value, metric=metric, language=language, signed=signed, unit=not signed)
-
-
-def choice(rows: pd.DataFrame, *, legend: tuple[str, str], language: str) -> Figure:
-    """Draw how clearly topics stand apart and how stably they come back, by their number; the chosen one is marked.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        ``k`` and, each 0-1, ``silhouette`` and ``stability``; ``chosen`` is true in one row.
-    legend : (str, str)
-        What the two lines are.
-    language : str
-
-    Returns
-    -------
-    Figure
-        Lines with gids ``silhouette`` and ``stability``.
-    """
-    data = rows[known(rows["k"])].sort_values("k").reset_index(drop=True)
-    if data.empty:
-        return empty(message(language, "figure.empty"))
-    k = data["k"].astype(float).to_numpy()
-    with figure_style():
-        figure = sheet(_CHOICE, left=40, right=8, top=10, bottom=58)
-        axes = figure.axes[0]
-        values: list[np.ndarray] = [np.zeros(1), np.ones(1)]
-        for name, role in (("silhouette", "accent"), ("stability", "good")):
-            line = data[name].astype(float).to_numpy()
-            axes.plot(k, line, color=colour(role), marker="o", ms=4, mew=0, clip_on=False, gid=name)
-            values.append(line)
-        for at in data.loc[data["chosen"].astype(bool), "k"].astype(float):
-            axes.axvline(at, color=colour("soft"), lw=1.5, ls=(0, (2, 2)), zorder=0.5)
-        value_axis(axes.yaxis, np.concatenate(values), metric="mean", language=language, ticks=4)
-        axes.xaxis.set_major_locator(FixedLocator(_some(k)))
-        axes.grid(axis="y")
-        axes.set_axisbelow(True)
-        axes.spines["bottom"].set_visible(False)
-        axes.set_xlabel(message(language, "topic_choice.axis"), labelpad=4)
-        x = 4.0
-        for name, role in zip(legend, ("accent", "good"), strict=True):
-            square = Rectangle((x / WIDTH, 5 / _CHOICE), 11 / WIDTH, 11 / _CHOICE, lw=0, fc=colour(role))
-            figure.add_artist(square)
-            text = fit(name, width=WIDTH / 2 - 40, size=SMALL)
-            figure.text((x + 16) / WIDTH, 6 / _CHOICE, text, fontsize=SMALL, color=colour("soft"), va="baseline")
-            x += 32 + text_width(text, size=SMALL) * PHONE
-    return figure
-
-
-def _some(values: np.ndarray, most: int = 9) -> list[float]:
-    """Return up to `most` of the values, first and last among them, evenly."""
-    if len(values) <= most:
-        return [float(v) for v in values]
-    places = np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))
-    return [float(values[p]) for p in places if is_number(values[p])]

@@ -21,7 +21,7 @@ def words(quotes: pd.DataFrame, *, about: Voice, id: str = "words") -> Passage:
     ----------
     quotes : DataFrame
         ``topic``, ``text`` (masked), ``language``, ``period``, ``touchpoint`` (may be missing), ``other_side``: in the
-        order to show them. See `cxlab.voice.text.quotes.choose`.
+        order to show them. See `cxlab.voice.quotes.choose`.
     about : Voice
     id : str
         Name of the passage on its page.

@@ -77,7 +77,7 @@ def conversations(outcomes: pd.DataFrame, *, about: Voice, least: int, id: str =
     ----------
     outcomes : DataFrame
         ``outcome``, ``topic`` (empty: of all conversations), ``n`` conversations, ``k`` with that outcome, ``mean``,
-        ``ci_low`` and ``ci_high`` shares; see `cxlab.voice.text.conversations.outcomes`.
+        ``ci_low`` and ``ci_high`` shares; see `cxlab.voice.conversations.outcomes`.
     about, id
         As in `where`.
     least : int

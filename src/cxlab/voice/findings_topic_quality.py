@@ -1,6 +1,6 @@
 """Findings on the making of topics: what became of every comment, floods, languages, tone, the topic file.
 
-All read the table ``topic_checks`` of the client's topic space (see `cxlab.voice.topics.topic_space`).
+All read the table ``topic_checks`` of the client's topic space (see `cxlab.voice.topic_space`).
 """
 
 from __future__ import annotations
@@ -90,11 +90,8 @@ def meaning(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: s
         return build(id, [Statement("topic_meaning.none")], languages)
 
     def way(name: str, language: str) -> str:
-        method, _, detail = name.partition(":")
-        kind = method.partition("-")[0]
-        if kind == "corpus" and detail:  # what the better choice lacked
-            return message(language, "topic_meaning.instead", {"name": plain(detail)})
-        key = kind if kind in ("minilm", "corpus") else "own"
+        method = name.partition(":")[0]
+        key = method if method in ("use", "corpus") else "own"
         return message(language, f"topic_meaning.{key}", {"name": plain(name)})
 
     def how(language: str) -> str:

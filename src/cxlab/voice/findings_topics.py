@@ -1,17 +1,16 @@
 """Findings on the topics of all comments: which they are, how stable, what became of every comment.
 
-All read the tables of the client's topic space: ``topics`` and ``topic_checks`` (see `cxlab.voice.topics.topic_space`).
+All read the tables of the client's topic space: ``topics`` and ``topic_checks`` (see `cxlab.voice.topic_space`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cxlab.report import charts
 from cxlab.report.blocks import Block, table
 from cxlab.report.finding import Finding, Number, Statement, build, listed, tally
 from cxlab.report.format import count, known, number, pick, plain
@@ -19,13 +18,10 @@ from cxlab.report.messages import catalogue, message
 from cxlab.vocab import LANGUAGES
 from cxlab.voice import figures as drawn
 
-_STABLE, _FAIR = 0.9, 0.7  # agreement between runs from which topics are called stable, fairly stable
-_SHAKY = 0.6  # stability of a topic below which it is named
-_SPOKEN = 0.05  # share of the comments from which a language decides how stable the topics are called
+_STABLE, _FAIR = 0.85, 0.65  # overlap with what comes back from which topics are called stable, fairly stable
+_SHAKY = 0.65  # stability of a topic below which it is named
 _MOST = 24  # topics of a figure; the table has them all
-_LESS = 0.05  # agreement that the topic file may cost before the page says so
-_FEWER, _LEAST = 2, 3  # so many times fewer topics than in another language, and so many fewer, are told
-_ENOUGH = 100  # comments of a language that may hold as many topics as another
+_THEMES = 6  # named in a sentence
 Names = Mapping[str, Mapping[str, str]]
 
 
@@ -87,6 +83,9 @@ def topics(
         else:
             statements.append(Statement("topic_list.together" if both else "topic_list.apart"))
 
+    if "theme" in rows and rows["theme"].nunique() > 1:
+        statements.append(_themes(rows, names, languages))
+
     def draw(language: str) -> Figure:
         shown = rows.head(_MOST)
         return drawn.bars(shown["share"].to_numpy(float), called[language][:_MOST], metric="share", language=language)
@@ -116,6 +115,16 @@ def topics(
     return build(id, statements, languages, note=say, caption=cut, draw=draw, tabulate=tabulate)
 
 
+def _themes(rows: pd.DataFrame, names: Names, languages: Sequence[str]) -> Statement:
+    """Name the themes by the two largest topics of each."""
+    two = [own["topic_id"].astype(str).head(2).tolist() for _, own in rows.groupby("theme", sort=False)]
+    words = {}
+    for lang in languages:
+        both = [" / ".join(pick(names[topic], lang) for topic in own) for own in two[:_THEMES]]
+        words[lang] = {"list": quoted(both, lang)}
+    return Statement("topic_list.themes", words, {"n": tally(len(two))})
+
+
 def _cut(which: str, there: int) -> Callable[[str], str] | None:
     """Return what is said under a figure of the ``most`` frequent or ``least`` stable topics that leaves others out."""
     if there <= _MOST:
@@ -139,13 +148,11 @@ def stability(
     fits = measures(checks, "fit")
     if fits.empty or "stability" not in fits or not known(fits["stability"]).any():
         return build(id, [Statement("topic_stability.none")], languages)
-    # A language of a few comments does not decide; the table has it all the same.
-    spoken = fits[(fits["n"] >= _SPOKEN * fits["n"].sum()) & known(fits["stability"])]
-    weakest = float((spoken if len(spoken) else fits)["stability"].min())
+    weakest = float(fits["stability"].min())
     key = "lead" if weakest >= _STABLE else "fair" if weakest >= _FAIR else "weak"
-    seeds = float(fits["seeds"].max()) if "seeds" in fits else 1.0
+    seeds = float(fits["refits"].max()) if "refits" in fits else 1.0
     numbers = {"seeds": tally(seeds), "value": Number(weakest, "mean", drawn=False)}
-    statements = [Statement(f"topic_stability.{key}", {}, numbers), *_guided(checks, fits, languages)]
+    statements = [Statement(f"topic_stability.{key}", {}, numbers)]
     rows = found[known(found["stability"])].sort_values("stability", ascending=False, kind="stable")
     names = names_of(rows)
     called = {lang: [pick(names[str(t)], lang) for t in rows["topic_id"]] for lang in languages}
@@ -153,7 +160,7 @@ def stability(
     if len(low):
         worst = {lang: {"list": quoted([called[lang][i] for i in low[::-1]], lang)} for lang in languages}
         statements.append(Statement("topic_stability.shaky", worst))
-    far = spoken["outlier_share"].astype(float) if "outlier_share" in fits else pd.Series(dtype=float)
+    far = fits["outlier_share"].astype(float) if "outlier_share" in fits else pd.Series(dtype=float)
     if len(far) and float(far.max()) > 0:
         share = {"outliers": Number(float(far.max()), "rate", drawn=False)}
         statements.append(Statement("topic_stability.outliers", {}, share))
@@ -170,14 +177,10 @@ def stability(
         there = [(m, head) for m, head in measures if m in fits]
         written = {"k": "count", "outlier_share": "rate"}
         body = [
-            [
-                language_name(str(code), language),
-                *(number(r[m], metric=written.get(m, "mean"), language=language) for m, _ in there),
-            ]
-            for code, r in fits.iterrows()
+            [number(r[m], metric=written.get(m, "mean"), language=language) for m, _ in there]
+            for r in fits.to_dict("records")
         ]
-        heads = [message(language, f"topic_stability.{h}") for h in ("language", *(head for _, head in there))]
-        columns = [(h, "left" if i == 0 else "right") for i, h in enumerate(heads)]
+        columns = [(message(language, f"topic_stability.{head}"), "right") for _, head in there]
         return table(columns, body, caption=message(language, "topic_stability.caption"), open=False)
 
     def say(language: str) -> str:
@@ -188,30 +191,8 @@ def stability(
     return build(id, statements, languages, note=say, caption=cut, draw=shown, tabulate=tabulate)
 
 
-def _guided(checks: pd.DataFrame, fits: pd.DataFrame, languages: Sequence[str]) -> list[Statement]:
-    """Say in which languages topics that the topic file asks for come back less surely than those of the texts."""
-    rows = checks[checks["section"] == "choice"]
-    wide = rows.pivot_table(index=["language", "n"], columns="name", values="value", aggfunc="first").reset_index()
-    if "guided" not in fits or not {"chosen", "stability"} <= set(wide.columns):
-        return []
-    free = {str(r["language"]): r for r in wide[wide["chosen"] > 0].to_dict("records")}
-    out = []
-    for code, row in fits[fits["guided"] > 0].iterrows():
-        own, now = free.get(str(code)), float(row["stability"])
-        if own is None or not now < min(_STABLE, float(own["stability"]) - _LESS):
-            continue
-        words = {lang: {"language": language_name(str(code), lang)} for lang in languages}
-        numbers = {
-            "topics": tally(float(own["n"])),
-            "value": Number(float(own["stability"]), "mean", drawn=False, tabled=False),
-            "now": Number(now, "mean", drawn=False),
-        }
-        out.append(Statement("topic_stability.guided", words, numbers))
-    return out
-
-
 def choice(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: str = "choice") -> Finding:
-    """Say how many topics were told apart and how that was chosen, a part for each language.
+    """Say how many topics were told apart and how that was chosen.
 
     Parameters
     ----------
@@ -220,64 +201,16 @@ def choice(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: st
     languages, id
         As in `topics`.
     """
-    rows = checks[checks["section"] == "choice"]
-    parts = [_one_choice(str(code), own, languages, id) for code, own in rows.groupby("language", sort=False)]
-    if not parts:
-        return build(id, [Statement("topic_choice.none")], languages)
-    first, *rest = parts
-    return build(
-        id,
-        [*first.statements, *_uneven(checks, set(rows["language"].astype(str)), languages)],
-        languages,
-        draw=lambda lang: first.pages[lang].figure or charts.intervals(pd.DataFrame(), [], language=lang),
-        caption=lambda lang: first.pages[lang].caption,
-        inside=rest,
-    )
-
-
-def _uneven(checks: pd.DataFrame, free: Set[str], languages: Sequence[str]) -> list[Statement]:
-    """Say which languages have many fewer topics than another though their number was left to the texts."""
     fits = measures(checks, "fit")
-    if len(fits) < 2 or "k" not in fits:
-        return []
-    best = str(fits["k"].idxmax())
-    most = float(fits["k"].max())
-    out = []
-    for code, row in fits.iterrows():
-        if code not in free or row["n"] < _ENOUGH or most < max(row["k"] * _FEWER, row["k"] + _LEAST):
-            continue
-        setting = f"voice: {{k: {{{code}: {int(min(most, 4 * row['k']))}}}}}"
-        words = {
-            lang: {"few": language_name(str(code), lang), "many": language_name(best, lang), "setting": setting}
-            for lang in languages
-        }
-        out.append(Statement("topic_choice.uneven", words, {"topics": tally(float(row["k"])), "most": tally(most)}))
-    return out
-
-
-def _one_choice(code: str, rows: pd.DataFrame, languages: Sequence[str], id: str) -> Finding:
-    wide = rows.pivot_table(index="n", columns="name", values="value", aggfunc="first").reset_index(names="k")
-    for name in ("silhouette", "stability", "chosen"):
-        wide[name] = wide.get(name, np.nan)
-    wide["chosen"] = wide["chosen"].fillna(0) > 0
-    chosen = float(wide.loc[wide["chosen"], "k"].max())
-    names = {lang: {"language": language_name(code, lang)} for lang in languages}
-    numbers = {"topics": tally(chosen)}
-    if len(wide) > 1:
-        numbers |= {"low": tally(float(wide["k"].min())), "high": tally(float(wide["k"].max()))}
-    statement = Statement("topic_choice.lead" if len(wide) > 1 else "topic_choice.given", names, numbers)
-
-    def draw(language: str) -> Figure:
-        legend = (message(language, "topic_choice.silhouette"), message(language, "topic_choice.stability"))
-        return drawn.choice(wide, legend=legend, language=language)
-
-    return build(
-        f"{id}-{code}",
-        [statement],
-        languages,
-        draw=draw if len(wide) > 1 else None,
-        caption=lambda lang: message(lang, "topic_choice.legend", names[lang]),
-    )
+    reasons = set(checks.loc[checks["section"] == "fit", "text"])
+    if "one_subject" in reasons:
+        return build(id, [Statement("topic_choice.one")], languages)
+    if fits.empty or not known(fits["stability"]).any():
+        return build(id, [Statement("topic_choice.none")], languages)
+    row = fits.iloc[0]
+    numbers = {"topics": tally(float(row["k"])), "tried": tally(float(row["leaves"]))}
+    numbers["floor"] = Number(float(row["floor"]), "mean", drawn=False, tabled=False)
+    return build(id, [Statement("topic_choice.lead", {}, numbers)], languages)
 
 
 def measures(checks: pd.DataFrame, section: str) -> pd.DataFrame:

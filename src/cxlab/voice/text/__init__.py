@@ -1,1 +1,0 @@
-"""Texts -> clauses and words: languages, copies, contact phrases, conversations, quotes."""

@@ -136,9 +136,10 @@ def fit(
         stray = xr.DataArray(drawn.diverging, dims=("chain", "draw"))
         own = posterior(data, prior, rows, drawn.z, seed=_seed(random), worlds=WORLDS // len(copulas))
         parts.append((drawn, own.assign(diverging=stray)))
-    whole = xr.concat([own for _, own in parts], dim="draw", data_vars="minimal")
-    turns = np.arange(whole.sizes["draw"]).reshape(len(parts), -1).T.ravel()
-    whole = whole.isel(draw=turns[np.linspace(0, len(turns) - 1, draws).round().astype(int)])
+    taken = np.linspace(0, each - 1, -(-draws // len(copulas))).round().astype(int)
+    whole = xr.concat([own.isel(draw=taken) for _, own in parts], dim="draw", data_vars="minimal")
+    turns = np.arange(whole.sizes["draw"]).reshape(len(parts), -1).T
+    whole = whole.isel(draw=random.permuted(turns, axis=1).ravel()[:draws])  # no thinning sees one imputation alone
     groups = {"posterior": whole.drop_vars("diverging"), "sample_stats": whole[["diverging"]]}
     if copulas[0] is not None:
         groups["copula"] = imputation.as_dataset(copulas[0])

@@ -7,8 +7,9 @@ the metric of its curvature. Their draws are weighted by exact over surrogate li
 k-hat, else the walkers go on with the force of the surrogate and are accepted by the exact density, which is exact
 whatever the force.
 
-Why not `inference.importance_sampling` alone: of a Student t about the mode 1 to 16 % of the proposals count with 30 to
-50 parameters and less than 1 % with 90 (k-hat .8), and its fallback takes each point by itself.
+Why not `inference.importance_sampling` alone: of a Student t with the posterior's own mean and covariance 6 to 16 % of
+the proposals count with 30 to 50 parameters, .4 % with 91 (customerSat: k-hat .77), 1 % with 139 (22 attributes), and
+its fallback takes each point by itself. A fit takes 1.4 CPU-s for 6 attributes of 448 people, 9.5 for 22 of 450.
 
 References
 ----------
@@ -33,7 +34,7 @@ from cxlab.inference.importance_sampling import KHAT, resampled
 WALKERS: Final = 250
 TUNE: Final = 30  # trajectories thrown away while adapting
 THIN: Final = 2  # trajectories between draws that are kept
-ACCEPT: Final = 0.85  # share of the trajectories that the step is adapted to
+ACCEPT: Final = 0.9  # share of the trajectories that the step is adapted to
 LEAST_SHARE: Final = 0.35  # effective candidates for each draw below which the surrogate is mended
 WILD: Final = 1000.0  # an energy error that no rounding explains
 Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]

@@ -124,7 +124,7 @@ def test_slopes() -> None:
     data = worlds.data(worlds.draw(2, n=300))
     function = second_purchase.target(data, 0.4).gradient
     point = np.random.default_rng(1).normal(-1, 0.5, STEPS + len(data.names))
-    rough = [(function(point + e)[0] - function(point - e)[0]) / 2e-5 for e in np.eye(data.size) * 1e-5]
+    rough = [(function(point + e)[0] - function(point - e)[0]) / 2e-5 for e in np.eye(STEPS + len(data.names)) * 1e-5]
     np.testing.assert_allclose(function(point)[1], rough, rtol=1e-4, atol=1e-4)
 
 

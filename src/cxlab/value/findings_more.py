@@ -5,14 +5,16 @@ All read the tidy table ``value_estimates``, as `cxlab.value.findings` does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from cxlab.report import charts
+from cxlab.report import checks as checking
 from cxlab.report.finding import Finding
-from cxlab.report.tidy import Estimates, Row, Say
+from cxlab.report.tidy import About, Estimates, Row, Say
 from cxlab.report.writing import Chart, Group, Level, Listed, Message, Number, Reference, Table, aside, tally
 from cxlab.value import figures
 from cxlab.value.findings import between, missing, moved, notes, one, rows_of, stage, stopped, told_by
@@ -501,10 +503,8 @@ def handled(table: Estimates) -> Finding:
     return about.finding("handled", says, table=_lines(heads, lines, "value_handled.caption", about.csv))
 
 
-def checks(table: Estimates, *, passed: bool, reasons: Any) -> Finding:
+def checks(about: About, *, fits: int, passed: bool, reasons: Sequence[Any]) -> Finding:
     """Say whether the models passed their checks, or that none was fitted."""
-    from cxlab.report import checks as checking
-
-    if table.about.more["kind"] == "none" and passed and not len(rows_of(table, "second_purchase_all")):
-        return table.about.finding("checks", [Say("value_none.unchecked")])
-    return checking.checks(passed=passed, reasons=reasons, about=table.about)
+    if not fits:
+        return about.finding("checks", [Say("value_none.unchecked")])
+    return checking.checks(passed=passed, reasons=reasons, about=about)

@@ -6,6 +6,7 @@ one language. So a finding is data, made once; its sentence, figure and table ar
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
@@ -22,12 +23,12 @@ from cxlab.report.messages import catalogue, message
 MOST: Final = 6  # names listed before "and n more"
 
 
-class Reference:
+class Reference(ABC):
     """Anything that is written differently in each language."""
 
+    @abstractmethod
     def written(self, write: Writer) -> str:
         """Return the text."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ import pymc as pm
 from cxlab import connect
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
-from cxlab.satisfaction import estimands, estimates
+from cxlab.satisfaction import estimates
 from cxlab.satisfaction import model as satisfaction
 from cxlab.satisfaction import questions as measures
+from cxlab.satisfaction.data import model_data
 from cxlab.satisfaction.model import Priors, SatisfactionData
 
 CODES = (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -56,7 +57,7 @@ def aggregated(rows: pd.DataFrame) -> SatisfactionData:
         counts = database.sql(
             f"SELECT {keys}, count(*) AS n_raw, count(*)::DOUBLE AS n FROM answers GROUP BY ALL"  # noqa: S608
         ).df()
-    return satisfaction.model_data(counts, codes=CODES, factors=FACTORS, periods=PERIODS)
+    return model_data(counts, codes=CODES, factors=FACTORS, periods=PERIODS)
 
 
 def gradient(model: pm.Model) -> Callable[[], object]:
@@ -97,7 +98,7 @@ def in_child(data: SatisfactionData) -> float:
     if pid == 0:
         begun = time.monotonic()
         tree = satisfaction.fit(data, seed=9)
-        estimands.estimands(tree["posterior"].dataset, data, metrics=["mean", "top_box", "csat"], satisfied_from=4)
+        estimates.estimands(tree["posterior"].dataset, data, metrics=["mean", "top_box", "csat"], satisfied_from=4)
         os.write(writer, f"{time.monotonic() - begun:.3f}".encode())
         os._exit(0)
     os.close(writer)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cxlab.satisfaction import model as satisfaction
+from cxlab.satisfaction.data import model_data
 
 pytestmark = pytest.mark.shared
 FACTORS = ["Class", "Type of Travel", "Customer Type", "Gender", "ages"]
@@ -34,7 +35,7 @@ def check(passengers: pd.DataFrame, *, draws: int) -> None:
         sample = passengers.sample(frac=0.02, random_state=seed)
         counts = sample.groupby([*FACTORS, "code"]).size().rename("n_raw").reset_index()
         counts = counts.assign(n=counts["n_raw"].astype(float), period="all")
-        data = satisfaction.model_data(counts, codes=(0, 1), factors=FACTORS, periods=["all"], population=people)
+        data = model_data(counts, codes=(0, 1), factors=FACTORS, periods=["all"], population=people)
         posterior = satisfaction.fit(data, seed=seed, draws=500, method="nested")["posterior"].dataset
         share = satisfaction.code_shares(posterior, data, draws=2000, seed=seed)[..., 1]
         cells = pd.MultiIndex.from_frame(data.cells[FACTORS])
@@ -67,7 +68,7 @@ def test_shuffled_answers_show_no_cells(passengers: pd.DataFrame) -> None:
     sample = passengers.sample(frac=0.02, random_state=1)
     sample = sample.assign(code=np.random.default_rng(1).permutation(sample["code"].to_numpy()))
     counts = sample.groupby([*FACTORS, "code"]).size().rename("n_raw").reset_index()
-    data = satisfaction.model_data(
+    data = model_data(
         counts.assign(n=counts["n_raw"].astype(float), period="all"), codes=(0, 1), factors=FACTORS, periods=["all"]
     )
     posterior = satisfaction.fit(data, seed=1, draws=500, method="nested")["posterior"].dataset

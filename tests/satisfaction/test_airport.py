@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from cxlab.satisfaction import estimates, model
+from cxlab.satisfaction.data import model_data
 
 pytestmark = pytest.mark.shared
 FACTORS = ("segment:stratum", "segment:age")
@@ -25,10 +26,10 @@ def test_nps_of_the_airport(shared_data: Path, weighting: str, published: float)
     counts = (
         answers.groupby([*FACTORS, "period", "code"]).agg(n_raw=("weight", "size"), n=("weight", "sum")).reset_index()
     )
-    data = model.model_data(counts, codes=range(11), factors=FACTORS, periods=["2017"])
+    data = model_data(counts, codes=range(11), factors=FACTORS, periods=["2017"])
     assert data.n_raw.sum() == 2746
     tree = model.fit(data, seed=1)
-    told = model.estimands(tree["posterior"].dataset, data, metrics=["nps"])
+    told = estimates.estimands(tree["posterior"].dataset, data, metrics=["nps"])
     assert estimates.converged(tree, told)
     nps = told["nps"].isel(row=0).to_numpy()
     low, high = np.quantile(nps, [0.05, 0.95])

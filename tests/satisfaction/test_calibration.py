@@ -8,9 +8,9 @@ import pymc as pm
 import pytest
 from satisfaction.worlds import CODES, cells, labels
 
-from cxlab.inference import estimates
-from cxlab.satisfaction import model
-from cxlab.satisfaction.data import SatisfactionData
+from cxlab.inference.estimates import verdict
+from cxlab.satisfaction import estimates, model
+from cxlab.satisfaction.data import SatisfactionData, model_data
 from cxlab.satisfaction.model import Priors
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]
@@ -27,7 +27,7 @@ def world(seed: int, *, codes: tuple[float, ...] = CODES, priors: Priors | None 
     table = table.assign(n=n)[n > 0].reset_index(drop=True)
     counts, truth = model.simulate(table, codes=codes, factors=FACTORS, periods=labels(4), seed=seed, priors=priors)
     people = table.rename(columns={"n": "population"})
-    data = model.model_data(counts, codes=codes, factors=FACTORS, periods=labels(4), population=people)
+    data = model_data(counts, codes=codes, factors=FACTORS, periods=labels(4), population=people)
     return data, truth
 
 
@@ -51,7 +51,9 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
         data, truth = world(seed, codes=codes)
         posterior = model.fit(data, seed=seed, draws=400, tune=400, chains=2)["posterior"].dataset
         metrics = ["mean", "top_box", "csat", *(["nps"] if codes == NPS else [])]
-        told, true = (model.estimands(x, data, metrics=metrics, satisfied_from=codes[-2]) for x in (posterior, truth))
+        told, true = (
+            estimates.estimands(x, data, metrics=metrics, satisfied_from=codes[-2]) for x in (posterior, truth)
+        )
         for metric in metrics:
             drawn, fact = frame(told, metric), frame(true, metric)
             for kind, d, f in (("level", drawn, fact), ("change", changes(drawn), changes(fact))):
@@ -71,11 +73,11 @@ def test_worlds_without_change_are_rarely_said_to_have_changed() -> None:
     said = 0
     worlds = 1000
     for seed in range(worlds):
-        data, _ = world(10_000 + seed, priors=Priors(walk_scale=0.0, cell_scale=0.0))
+        data, _ = world(10_000 + seed, priors=Priors(walk_scale=0.0, newest_scale=0.0, cell_scale=0.0))
         posterior = model.fit(data, seed=seed, draws=400, tune=300, chains=2)["posterior"].dataset
-        drawn = frame(model.estimands(posterior, even(data), metrics=["mean"]), "mean").loc[["total"]]
+        drawn = frame(estimates.estimands(posterior, even(data), metrics=["mean"]), "mean").loc[["total"]]
         change = changes(drawn).iloc[-1].to_numpy()
-        said += estimates.verdict(change, practical=0.0) in ("better", "worse")
+        said += verdict(change, practical=0.0) in ("better", "worse")
     print(f"better or worse in {said} of {worlds} worlds without change")
     assert said / worlds <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / worlds)
 
@@ -90,7 +92,7 @@ def even(data: SatisfactionData) -> SatisfactionData:
 def test_a_world_that_changed_is_said_to_have_changed() -> None:
     found = 0
     for seed in range(20):
-        data, truth = world(50_000 + seed, priors=Priors(walk_scale=0.0, cell_scale=0.0))
+        data, truth = world(50_000 + seed, priors=Priors(walk_scale=0.0, newest_scale=0.0, cell_scale=0.0))
         table = data.cells.assign(n=data.counts.sum(axis=1).astype(int) * 10)
         shift = np.where(data.cells["period"] == labels(4)[-1], 0.5, 0.0)
         moved = truth.assign(eta=truth["eta"] + shift)
@@ -99,10 +101,10 @@ def test_a_world_that_changed_is_said_to_have_changed() -> None:
         counts = data.cells.loc[np.repeat(data.cells.index, 5)].assign(
             code=np.tile(CODES, len(data.cells)), n_raw=answers.ravel(), n=answers.ravel().astype(float)
         )
-        again = model.model_data(counts, codes=CODES, factors=FACTORS, periods=labels(4))
+        again = model_data(counts, codes=CODES, factors=FACTORS, periods=labels(4))
         posterior = model.fit(again, seed=seed, draws=400, tune=300, chains=2)["posterior"].dataset
-        drawn = frame(model.estimands(posterior, even(again), metrics=["mean"]), "mean").loc[["total"]]
-        found += estimates.verdict(changes(drawn).iloc[-1].to_numpy(), practical=0.0) == "better"
+        drawn = frame(estimates.estimands(posterior, even(again), metrics=["mean"]), "mean").loc[["total"]]
+        found += verdict(changes(drawn).iloc[-1].to_numpy(), practical=0.0) == "better"
     assert found >= 18
 
 
@@ -111,12 +113,12 @@ def test_nested_draws_and_nuts_have_the_same_posterior(scale_by: str) -> None:
     """The way that compiles nothing against the PyMC model: means within a tenth of an sd, sds alike."""
     table = cells(factors={"segment:age": 3, "touchpoint": 4}, periods=3, n=60)
     counts, _ = model.simulate(table, codes=CODES, factors=FACTORS, periods=labels(3), seed=4)
-    data = model.model_data(counts, codes=CODES, factors=FACTORS, periods=labels(3), scale_by=scale_by)
+    data = model_data(counts, codes=CODES, factors=FACTORS, periods=labels(3), scale_by=scale_by)
     told = []
     for method in ("nested", "nuts"):
         tree = model.fit(data, seed=1, draws=3000, tune=1000, chains=4, method=method)
         assert tree.attrs["method"] == method
-        told.append(model.estimands(tree["posterior"].dataset, data, metrics=["mean"])["mean"])
+        told.append(estimates.estimands(tree["posterior"].dataset, data, metrics=["mean"])["mean"])
     (mean, sd), (other, wide) = ([getattr(x, f)(("chain", "draw")).to_numpy() for f in ("mean", "std")] for x in told)
     assert (abs(mean - other) / wide).max() < 0.1
     np.testing.assert_allclose(sd, wide, rtol=0.1)
@@ -125,31 +127,31 @@ def test_nested_draws_and_nuts_have_the_same_posterior(scale_by: str) -> None:
 def test_rows_and_counts_have_the_same_posterior() -> None:
     """A model written row by row with PyMC's own OrderedLogistic, against the counts: means within a tenth of an sd."""
     data, _ = world(7)
-    data = model.model_data(thin(data), codes=CODES, factors=FACTORS, periods=labels(4))
+    data = model_data(thin(data), codes=CODES, factors=FACTORS, periods=labels(4))
     tree = model.fit(data, seed=1, draws=3000, tune=1000, chains=4)
     cell, code = np.nonzero(data.counts)
     repeat = data.counts[cell, code].astype(int)
     cell, code = np.repeat(cell, repeat), np.repeat(code, repeat)
-    kinds = len(set(data.scale_of.tolist()))
-    which = np.unique(data.scale_of, return_inverse=True)[1]
     prior = Priors()
-    sd = np.array([prior.factor_scale] * (kinds - 1) + [prior.walk_scale])
     with pm.Model():
-        scale = pm.HalfNormal("scale", sd)
+        scale = pm.HalfNormal("scale", prior.scale_sd(data)[1:])
         own = pm.HalfNormal("own", prior.cell_scale)
-        effect = scale[which] * pm.Normal("z", shape=len(which))
+        effect = scale[data.scale_of - 1] * pm.Normal("z", shape=len(data.scale_of))
         eta = pm.math.dot(data.design, effect) + own * pm.Normal("u", shape=len(data.cells))
         pm.Deterministic("eta", eta)
-        share = pm.Dirichlet("share", np.ones(5))
+        share = pm.Dirichlet("share", prior.weight * data.shape)
         below = pm.math.cumsum(share)[:-1]
         cut = pm.Deterministic("cut", pm.math.logit(below))
         pm.OrderedLogistic("y", eta=eta[cell], cutpoints=cut, observed=code, compute_p=False)
         rows = pm.sample(
             draws=3000, tune=1000, chains=4, cores=1, random_seed=2, progressbar=False, nuts_sampler="nutpie"
         )
-    told = []
-    for posterior in (tree["posterior"].dataset, rows["posterior"].dataset):
-        told.append(model.estimands(posterior, data, metrics=["mean"])["mean"])
+    told, size = [], rows["posterior"]["cut"].shape[:2]
+    by_row = {name: rows["posterior"][name].to_numpy() for name in ("cut", "eta")} | {"split": np.ones((*size, 5))}
+    by_row |= {"log_scale": np.zeros((*size, 1)), "effect": np.zeros((*size, len(data.scale_of)))}
+    by_row |= {"scale": np.zeros((*size, len(data.scales)))}
+    for posterior in (tree["posterior"].dataset, model._dataset(data, by_row)):
+        told.append(estimates.estimands(posterior, data, metrics=["mean"])["mean"])
     mean = [x.mean(("chain", "draw")).to_numpy() for x in told]
     sd_ = told[1].std(("chain", "draw")).to_numpy()
     assert (abs(mean[0] - mean[1]) / sd_).max() < 0.1

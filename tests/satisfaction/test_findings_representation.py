@@ -8,7 +8,7 @@ from tidy import HOSTILE, LABELS, estimates, frame, level, tell
 from cxlab.report import blocks
 from cxlab.report.format import Labels
 from cxlab.satisfaction import findings
-from cxlab.satisfaction.nonresponse_report import RESPONSE_COLUMNS, SENSITIVITY_COLUMNS
+from cxlab.satisfaction.nonresponse import RESPONSE_COLUMNS, SENSITIVITY_COLUMNS
 
 WHAT = {"labels": LABELS, "item": "nps", "metric": "nps", "period": "2026Q3"}
 

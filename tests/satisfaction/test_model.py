@@ -9,10 +9,11 @@ from satisfaction.worlds import CODES, cells, counts, labels
 from scipy import stats
 
 from cxlab.errors import ModelError
-from cxlab.satisfaction import design, pymc_model
+from cxlab.inference import contrasts
+from cxlab.satisfaction import data as arrays
+from cxlab.satisfaction import estimates
 from cxlab.satisfaction import model as satisfaction
-from cxlab.satisfaction.data import SatisfactionData
-from cxlab.satisfaction.laplace import Marginal
+from cxlab.satisfaction.data import SatisfactionData, model_data
 from cxlab.satisfaction.model import Priors
 
 FACTORS = ("segment:age", "touchpoint")
@@ -26,81 +27,14 @@ def world(*, periods: int = 3, n: int = 60, seed: int = 1, codes: tuple[float, .
 
 
 def data_of(table: pd.DataFrame, *, codes: tuple[float, ...] = CODES, periods: int = 3) -> SatisfactionData:
-    return satisfaction.model_data(table, codes=codes, factors=FACTORS, periods=labels(periods))
+    return model_data(table, codes=codes, factors=FACTORS, periods=labels(periods))
 
 
 def test_a_model_of_too_many_cells_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     table, _ = world()
-    monkeypatch.setattr(satisfaction, "MOST_CELLS", 35)
-    with pytest.raises(ModelError, match=r"36 cells, 13 effects.*up to 35 cells and 256 effects.*merge small groups"):
+    monkeypatch.setattr(arrays, "MOST_CELLS", 35)
+    with pytest.raises(ModelError, match=r"36 cells, 14 effects.*up to 35 cells and 256 effects.*merge small groups"):
         data_of(table)
-
-
-SETTINGS = {
-    "equal scales": {},
-    "eleven codes": {"codes": NPS},
-    "free scales and people": {"scale_by": "segment:age", "people": True},
-}
-
-
-@pytest.mark.parametrize("case", SETTINGS.values(), ids=SETTINGS)
-def test_nested_draws_weigh_by_the_density_of_the_model(case: dict) -> None:
-    """Joint density of `Marginal` against the PyMC model at random points: a constant apart."""
-    data = case_data(case)
-    arrays = satisfaction._arrays(data, Priors())
-    marginal, random = Marginal(arrays), np.random.default_rng(4)
-    model = satisfaction.build_model(data, Priors())
-    logp = model.compile_logp(mode="FAST_COMPILE")
-    apart = []
-    for _ in range(4):
-        scale = np.exp(random.normal(-1.0, 0.5, pymc_model.SCALES))
-        used = pymc_model.scales_used(data.scale_of)
-        theta = 0.3 * random.standard_normal(marginal.size)
-        named = marginal.named(theta[None])
-        main = data.design @ named.effect[0]
-        eta = main + 0.3 * random.standard_normal(len(main))
-        of = scale[data.scale_of]
-        mine = marginal.joint(named, eta[None], main[None], np.array([[scale[0] ** -2.0]]))[0]
-        mine += marginal.priors(theta[None], named)[0] - 0.5 * ((scale / arrays["scale_prior"])[used] ** 2).sum()
-        mine += -0.5 * ((named.effect[0] / of) ** 2).sum() - np.log(of).sum()
-        mine += np.log(scale[used]).sum()  # of its logarithm
-        effect_sd = arrays["effect_centring"] * (of - 1.0) + 1.0
-        cell_sd = arrays["cell_centring"] * (scale[0] - 1.0) + 1.0
-        mine += np.log(of / effect_sd).sum() + np.log(scale[0] / cell_sd).sum()  # from logits to raw parameters
-        effects, spreads, cuts = np.split(theta, [marginal.effects, marginal.effects + marginal.spreads])
-        cuts[0] -= float(arrays["cell_share"] @ eta) / arrays["cut_frame"][1, 0]  # there they begin at the average
-        point = {
-            "scale_log__": np.log(scale[used]),
-            "effect_raw": effects * effect_sd / of,
-            "cell_raw": arrays["cell_centring"] * main + (eta - main) * cell_sd / scale[0],
-            "cut_raw": cuts,
-        }
-        if len(spreads):
-            point["spread_raw"] = spreads
-        apart.append(mine - float(logp(point)))
-    assert np.ptp(apart) < 1e-6 * abs(mine)
-
-
-@pytest.mark.parametrize("case", SETTINGS.values(), ids=SETTINGS)
-def test_slopes_are_those_of_the_value(case: dict) -> None:
-    marginal = Marginal(satisfaction._arrays(case_data(case), Priors()))
-    theta = 0.3 * np.random.default_rng(1).standard_normal(marginal.size)
-    slope = marginal(theta, 0.3)[1]
-    step = 1e-5 * np.eye(marginal.size)
-    differences = [(marginal(theta + h, 0.3)[0] - marginal(theta - h, 0.3)[0]) / 2e-5 for h in step]
-    np.testing.assert_allclose(slope, differences, atol=1e-5 * abs(slope).max())
-
-
-def case_data(case: dict) -> SatisfactionData:
-    codes = case.get("codes", CODES)
-    table, _ = world(n=40, codes=codes)
-    people = None
-    if case.get("people"):
-        people = cells(factors={"segment:age": 3, "touchpoint": 4}, periods=3, n=1).rename(columns={"n": "population"})
-        people["population"] *= np.random.default_rng(2).integers(10, 100, len(people))
-    return satisfaction.model_data(
-        table, codes=codes, factors=FACTORS, periods=labels(3), population=people, scale_by=case.get("scale_by", "")
-    )
 
 
 @pytest.mark.parametrize("n", [5, 50, 500, 50_000], ids=["200", "2k", "20k", "2M"])
@@ -127,10 +61,8 @@ def unequal(a: tuple[float, float], b: tuple[float, float], *, seed: int) -> tup
 
 
 def chance_b_is_higher(rows: pd.DataFrame) -> float:
-    data = satisfaction.model_data(rows, codes=CODES, factors=["segment:g"], periods=["2001"], scale_by="segment:g")
-    told = satisfaction.latent(
-        satisfaction.fit(data, seed=1, method="nested")["posterior"].dataset, data, period="2001"
-    )
+    data = model_data(rows, codes=CODES, factors=["segment:g"], periods=["2001"], scale_by="segment:g")
+    told = estimates.latent(satisfaction.fit(data, seed=1, method="nested")["posterior"].dataset, data, period="2001")
     assert told is not None
     location = told["latent_location"].to_numpy().reshape(-1, 2)
     return float((location[:, 1] > location[:, 0]).mean())
@@ -158,8 +90,8 @@ def test_a_world_is_recovered() -> None:
     tree = satisfaction.fit(data, seed=3, **QUICK)
     assert int(tree["sample_stats"]["diverging"].sum()) == 0
     metrics = ["mean", "top_box", "csat"]
-    told = satisfaction.estimands(tree["posterior"].dataset, data, metrics=metrics, satisfied_from=4)
-    true = satisfaction.estimands(truth, data, metrics=metrics, satisfied_from=4)
+    told = estimates.estimands(tree["posterior"].dataset, data, metrics=metrics, satisfied_from=4)
+    true = estimates.estimands(truth, data, metrics=metrics, satisfied_from=4)
     assert list(told["level"].to_numpy()[:3]) == ["total"] * 3
     assert set(told["group"].to_numpy()[told["level"].to_numpy() == "touchpoint"]) == {"t0", "t1", "t2", "t3"}
     for metric in metrics:
@@ -186,7 +118,7 @@ def test_counts_and_weights_are_fractional() -> None:
     assert half.n_raw.sum() == full.n_raw.sum() == 3600
     assert half.counts.sum() == 900
     sd = [
-        satisfaction.estimands(satisfaction.fit(d, seed=2, **QUICK)["posterior"].dataset, d, metrics=["mean"])["mean"]
+        estimates.estimands(satisfaction.fit(d, seed=2, **QUICK)["posterior"].dataset, d, metrics=["mean"])["mean"]
         .isel(row=0)
         .std()
         .item()
@@ -209,19 +141,19 @@ def test_edges(case: dict) -> None:
     codes, periods = case.get("codes", CODES), case.get("periods", 3)
     data = data_of(table, codes=codes, periods=periods)
     posterior = satisfaction.fit(data, seed=1, draws=100, tune=200, chains=2)["posterior"].dataset
-    told = satisfaction.estimands(posterior, data, metrics=["mean"])["mean"].to_numpy()
+    told = estimates.estimands(posterior, data, metrics=["mean"])["mean"].to_numpy()
     assert np.isfinite(told).all()
     assert codes[0] <= told.min() <= told.max() <= codes[-1]
-    ahead = satisfaction.forecast(posterior, data, target_period="next", metrics=["mean"], seed=1)["mean"]
+    ahead = estimates.forecast(posterior, data, target_period="next", metrics=["mean"], seed=1)["mean"]
     assert codes[0] <= ahead.min() < ahead.max() <= codes[-1]
 
 
 def test_one_cell_one_answer_an_unused_code_and_a_single_group() -> None:
     one = pd.DataFrame({"touchpoint": ["t"], "period": ["2001"], "code": [4.0], "n_raw": [1], "n": [1.0]})
-    data = satisfaction.model_data(one, codes=CODES, factors=["touchpoint"], periods=["2001"])
+    data = model_data(one, codes=CODES, factors=["touchpoint"], periods=["2001"])
     assert data.design.shape == (1, 0)  # a factor with one group, a walk of one period: no effect at all
     tree = satisfaction.fit(data, seed=1, **QUICK)
-    told = satisfaction.estimands(tree["posterior"].dataset, data, metrics=["mean", "top_box"])
+    told = estimates.estimands(tree["posterior"].dataset, data, metrics=["mean", "top_box"])
     assert 2.2 < told["mean"].mean() < 4.2  # the prior's middle, moved a little
     assert told["mean"].std() > 0.4
     assert 0.05 < told["top_box"].isel(row=0).mean() < 0.4
@@ -230,9 +162,9 @@ def test_one_cell_one_answer_an_unused_code_and_a_single_group() -> None:
 def test_groups_that_only_the_population_has_are_predicted() -> None:
     table, _ = world(n=300, periods=1)
     people = cells(factors={"segment:age": 4, "touchpoint": 4}, periods=1, n=1).rename(columns={"n": "population"})
-    data = satisfaction.model_data(table, codes=CODES, factors=FACTORS, periods=["2001"], population=people)
+    data = model_data(table, codes=CODES, factors=FACTORS, periods=["2001"], population=people)
     tree = satisfaction.fit(data, seed=1, **QUICK)
-    told = satisfaction.estimands(tree["posterior"].dataset, data, metrics=["mean"])
+    told = estimates.estimands(tree["posterior"].dataset, data, metrics=["mean"])
     n = pd.Series(told["n"].to_numpy(), index=told["group"].to_numpy())
     sd = pd.Series(told["mean"].std(("chain", "draw")).to_numpy(), index=told["group"].to_numpy())
     assert n["s3"] == 0
@@ -247,11 +179,9 @@ def test_poststratification_uses_the_population() -> None:
     people = table.assign(population=[1.0, 3.0]).drop(columns="n")
     told = []
     for population in (None, people):
-        data = satisfaction.model_data(
-            answers, codes=CODES, factors=["touchpoint"], periods=["2001"], population=population
-        )
+        data = model_data(answers, codes=CODES, factors=["touchpoint"], periods=["2001"], population=population)
         draws = satisfaction.fit(data, seed=1, **QUICK)["posterior"].dataset
-        told.append(float(satisfaction.estimands(draws, data, metrics=["mean"])["mean"].isel(row=0).mean()))
+        told.append(float(estimates.estimands(draws, data, metrics=["mean"])["mean"].isel(row=0).mean()))
     means = share @ np.array(CODES)
     assert told[0] == pytest.approx(means.mean(), abs=0.1)
     assert told[1] == pytest.approx(means @ [0.25, 0.75], abs=0.1)
@@ -260,7 +190,7 @@ def test_poststratification_uses_the_population() -> None:
 def test_a_period_without_answers_is_bridged_and_not_reported() -> None:
     table, _ = world(n=100)
     gap = data_of(table[table["period"] != "2002"])
-    told = satisfaction.estimands(
+    told = estimates.estimands(
         satisfaction.fit(gap, seed=1, draws=100, tune=200, chains=2)["posterior"].dataset, gap, metrics=["mean"]
     )
     assert set(told["period"].to_numpy()) == {"2001", "2003"}
@@ -270,8 +200,8 @@ def test_forecast_is_wider_than_the_last_period_and_centred_on_it() -> None:
     table, _ = world(n=400, priors=Priors(walk_scale=0.5))
     data = data_of(table)
     posterior = satisfaction.fit(data, seed=1, **QUICK)["posterior"].dataset
-    last = satisfaction.estimands(posterior, data, metrics=["mean"])["mean"].isel(row=2)
-    ahead = satisfaction.forecast(posterior, data, target_period="2004", metrics=["mean"], seed=1)
+    last = estimates.estimands(posterior, data, metrics=["mean"])["mean"].isel(row=2)
+    ahead = estimates.forecast(posterior, data, target_period="2004", metrics=["mean"], seed=1)
     assert set(ahead["period"].to_numpy()) == {"2004"}
     first = ahead["mean"].isel(row=0)
     assert float(first.std()) > 2 * float(last.std())
@@ -291,9 +221,9 @@ def test_code_shares_are_shares() -> None:
 def test_metrics_are_what_they_say() -> None:
     share = np.array([[0.02, 0.01, 0.01, 0.02, 0.03, 0.05, 0.06, 0.1, 0.2, 0.2, 0.3]])
     table = cells(factors={}, periods=1, n=200_000)
-    data = satisfaction.model_data(counts(table, share, codes=NPS), codes=NPS, factors=[], periods=["2001"])
+    data = model_data(counts(table, share, codes=NPS), codes=NPS, factors=[], periods=["2001"])
     draws = satisfaction.fit(data, seed=1, **QUICK)["posterior"].dataset
-    told = satisfaction.estimands(draws, data, metrics=["mean", "top_box", "csat", "nps", "ces"], satisfied_from=8)
+    told = estimates.estimands(draws, data, metrics=["mean", "top_box", "csat", "nps", "ces"], satisfied_from=8)
     expected = {"mean": share[0] @ NPS, "top_box": 0.3, "csat": 0.7, "nps": 30.0, "ces": share[0] @ NPS}
     for metric, value in expected.items():
         assert float(told[metric].mean()) == pytest.approx(value, rel=0.02), metric
@@ -311,7 +241,7 @@ def test_metrics_are_what_they_say() -> None:
 def test_metrics_that_a_scale_cannot_have(metrics: list[str], satisfied_from: float | None, said: str) -> None:
     table, truth = world()
     with pytest.raises(ModelError, match=said):
-        satisfaction.estimands(truth, data_of(table), metrics=metrics, satisfied_from=satisfied_from)
+        estimates.estimands(truth, data_of(table), metrics=metrics, satisfied_from=satisfied_from)
 
 
 def broken(change) -> pd.DataFrame:
@@ -345,40 +275,28 @@ def test_bad_counts_are_refused(case) -> None:
 def test_all_problems_at_once() -> None:
     table = broken(lambda t: t.assign(period="2011", n=-1.0))
     with pytest.raises(ModelError) as caught:
-        satisfaction.model_data(table, codes=(3.0, 1.0), factors=[*FACTORS, "touchpoint"], periods=["2001"])
+        model_data(table, codes=(3.0, 1.0), factors=[*FACTORS, "touchpoint"], periods=["2001"])
     said = str(caught.value)
     assert all(x in said for x in ("codes must ascend", "factors named twice", "unknown period", "negative or missing"))
     with pytest.raises(ModelError, match=r"wrong number of codes .*found 12; allowed: 2 to 11"):
-        satisfaction.model_data(table, codes=range(12), factors=FACTORS, periods=["2001"])
+        model_data(table, codes=range(12), factors=FACTORS, periods=["2001"])
 
 
 def test_bad_population_is_refused() -> None:
     table, _ = world(periods=1)
     people = table[[*FACTORS, "period"]].drop_duplicates().assign(population=-1.0)
     with pytest.raises(ModelError, match=r"population must not be negative"):
-        satisfaction.model_data(table, codes=CODES, factors=FACTORS, periods=["2001"], population=people)
+        model_data(table, codes=CODES, factors=FACTORS, periods=["2001"], population=people)
 
 
 def test_contrasts() -> None:
     for n in (1, 2, 7):
-        basis = design.zero_sum_basis(n)
+        basis = contrasts.zero_sum_basis(n)
         np.testing.assert_allclose(basis.T @ basis, np.eye(n - 1), atol=1e-12)
         np.testing.assert_allclose(basis.sum(axis=0), 0, atol=1e-12)
-    walk = design.walk_basis(4)
+    walk = contrasts.walk_basis(4)
     np.testing.assert_allclose(np.diff(walk, axis=0), np.eye(3), atol=1e-12)
     np.testing.assert_allclose(walk.sum(axis=0), 0, atol=1e-12)
-
-
-def test_information_decides_the_centring() -> None:
-    table, _ = world(n=1)
-    few, many = data_of(table), data_of(table.assign(n=table["n"] * 1e5))
-    weak, strong = (
-        pymc_model.centring(d.counts, design=d.design, prior=np.full(len(d.scale_of), 0.5), cell_prior=0.2)
-        for d in (few, many)
-    )
-    assert weak[1].max() < 0.02
-    assert strong[1].min() > 0.9
-    assert weak[0].mean() < 0.5 < 0.8 < strong[0].min()
 
 
 def test_shuffled_labels_show_no_groups() -> None:
@@ -389,11 +307,11 @@ def test_shuffled_labels_show_no_groups() -> None:
     apart = []
     for frame in (people, people.assign(touchpoint=random.permutation(people["touchpoint"].to_numpy()))):
         again = frame.groupby(["touchpoint", "period", "code"]).size().rename("n_raw").reset_index()
-        data = satisfaction.model_data(
+        data = model_data(
             again.assign(n=again["n_raw"].astype(float)), codes=CODES, factors=["touchpoint"], periods=["2001"]
         )
         draws = satisfaction.fit(data, seed=4, **QUICK)["posterior"].dataset
-        told = satisfaction.estimands(draws, data, metrics=["mean"])["mean"]
+        told = estimates.estimands(draws, data, metrics=["mean"])["mean"]
         groups = told.to_numpy().reshape(-1, told.sizes["row"])[:, 1:]
         above = (groups[:, :, None] > groups[:, None, :]).mean(axis=0)
         apart.append(((above > 0.975) | (above < 0.025)).sum() - groups.shape[1])

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from satisfaction.worlds import CODES, cells, labels
 
+from cxlab.satisfaction import estimates
 from cxlab.satisfaction import model as satisfaction
 from cxlab.satisfaction import population as frame
+from cxlab.satisfaction.data import model_data
 from cxlab.satisfaction.model import Priors
 
 FACTORS = ("segment:age", "segment:tier", "touchpoint")
@@ -35,7 +37,7 @@ def world(seed: int, *, shuffled: bool = False) -> Found:
     people = random.multinomial(20_000, random.dirichlet(np.full(len(table), 2.0)))
     _, truth = satisfaction.simulate(table, codes=CODES, factors=FACTORS, periods=labels(1), seed=seed, priors=PRIORS)
     population = table.drop(columns="n").assign(population=people.astype(float))
-    blank = satisfaction.model_data(
+    blank = model_data(
         table.drop(columns="n").assign(code=3.0, n_raw=1, n=1.0), codes=CODES, factors=FACTORS, periods=labels(1),
         population=population,
     )  # fmt: skip
@@ -53,12 +55,10 @@ def world(seed: int, *, shuffled: bool = False) -> Found:
     seen = blank.cells
     long = seen.loc[np.repeat(seen.index, 5)].reset_index(drop=True)
     long = long.assign(code=np.tile(CODES, len(seen)), n_raw=answers.ravel(), n=answers.ravel().astype(float))
-    data = satisfaction.model_data(
-        long[long["n_raw"] > 0], codes=CODES, factors=FACTORS, periods=labels(1), population=population
-    )
+    data = model_data(long[long["n_raw"] > 0], codes=CODES, factors=FACTORS, periods=labels(1), population=population)
     posterior = satisfaction.fit(data, seed=seed, draws=500, method="nested")["posterior"].dataset
-    told = satisfaction.estimands(posterior, data, metrics=["mean", "top_box"])
-    true = satisfaction.estimands(truth, blank, metrics=["mean", "top_box"])
+    told = estimates.estimands(posterior, data, metrics=["mean", "top_box"])
+    true = estimates.estimands(truth, blank, metrics=["mean", "top_box"])
     hits = []
     for metric in ("mean", "top_box"):
         low, high = np.quantile(told[metric].to_numpy().reshape(-1, told.sizes["row"]), [0.05, 0.95], axis=0)

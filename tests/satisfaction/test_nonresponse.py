@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxlab.errors import ModelError
-from cxlab.satisfaction import estimands, nonresponse
+from cxlab.satisfaction import estimates, nonresponse
 
 CODES = tuple(float(c) for c in range(1, 6))
 CELLS = 12
@@ -34,7 +34,7 @@ def world(planted: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def estimate(planted: float, supposed: float, seed: int, metric: str = "mean") -> tuple[float, float, float]:
     """The 90 % interval of the metric under a supposed delta, and the truth."""
     draws, people, rate, asked = world(planted, seed)
-    score = estimands.scores(CODES, metric, satisfied_from=4)
+    score = estimates.scores(CODES, metric, satisfied_from=4)
     found = nonresponse.tilted(draws, codes=CODES, score=score, weight=people, rate=rate, delta=np.array([supposed]))
     low, high = np.quantile(found.values[0], [0.05, 0.95])
     return float(low), float(high), float(asked.sum(axis=0) @ score)

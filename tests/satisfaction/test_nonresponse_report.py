@@ -12,7 +12,7 @@ import xarray as xr
 from cxlab import connect
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
-from cxlab.satisfaction import nonresponse, nonresponse_report
+from cxlab.satisfaction import nonresponse
 from cxlab.satisfaction import questions as measures
 from cxlab.satisfaction.questions import Fit
 
@@ -107,14 +107,16 @@ def fitted(data: UnitData, params: Params, asked: pd.DataFrame, *, draws: int = 
             "cut": (("chain", "draw", "boundary"), cut[None]),
             "eta": (("chain", "draw", "cell"), eta[None]),
             "log_scale": (("chain", "draw", "scale_group"), np.zeros((1, draws, 1))),
-        }
+            "split": (("chain", "draw", "code"), np.ones((1, draws, 5))),
+        },
+        coords={"block": ("code", np.arange(5))},
     )
     return Fit(one, counts, xr.DataTree.from_dict({"posterior": posterior}), xr.Dataset())
 
 
 def supposed(one: Fit, data: UnitData, **changed: object) -> pd.DataFrame:
     what = {"metric": "mean", "period": "2026", "practical": 0.1, "seed": 3} | changed
-    return nonresponse_report.sensitivity(one, data, **what)  # type: ignore[arg-type]
+    return nonresponse.sensitivity(one, data, **what)  # type: ignore[arg-type]
 
 
 def covers(row: pd.Series, truth: float) -> bool:
@@ -171,13 +173,13 @@ def test_without_a_change_to_speak_of_the_target_is_looked_at(
 def test_where_nobody_is_known_to_be_asked_there_is_no_curve(asked: pd.DataFrame, tmp_path: Path) -> None:
     data, params = read(asked, tmp_path, invited=False)
     assert supposed(fitted(data, params, asked), data).empty
-    assert list(supposed(fitted(data, params, asked), data)) == list(nonresponse_report.SENSITIVITY_COLUMNS)
+    assert list(supposed(fitted(data, params, asked), data)) == list(nonresponse.SENSITIVITY_COLUMNS)
 
 
 def test_response_rates_and_representativeness(world: tuple[UnitData, Params], asked: pd.DataFrame) -> None:
     data, _ = world
-    rows = nonresponse_report.response(data, factors=["segment:age"], periods=PERIODS, period="2026")
-    assert list(rows) == list(nonresponse_report.RESPONSE_COLUMNS)
+    rows = nonresponse.response(data, factors=["segment:age"], periods=PERIODS, period="2026")
+    assert list(rows) == list(nonresponse.RESPONSE_COLUMNS)
     now = asked[asked["year"] == "2026"]
     total = rows[(rows["estimand"] == "response_rate") & (rows["level"] == "total")].iloc[0]
     assert total["mean"] == pytest.approx(now["answered"].mean())
@@ -194,15 +196,15 @@ def test_response_rates_and_representativeness(world: tuple[UnitData, Params], a
 def test_representativeness_is_full_where_everybody_answers_alike(asked: pd.DataFrame, tmp_path: Path) -> None:
     random = np.random.default_rng(9)
     data, _ = read(asked.assign(age=random.permutation(asked["age"])), tmp_path)
-    rows = nonresponse_report.response(data, factors=["segment:age"], periods=PERIODS, period="2026")
+    rows = nonresponse.response(data, factors=["segment:age"], periods=PERIODS, period="2026")
     assert rows[rows["estimand"] == "r_indicator"].iloc[0]["mean"] > 0.95
 
 
 def test_without_customers_and_invitations_nothing_is_known(asked: pd.DataFrame, tmp_path: Path) -> None:
     data, _ = read(asked, tmp_path, invited=False)
-    rows = nonresponse_report.response(data, factors=["segment:age"], periods=PERIODS, period="2026")
+    rows = nonresponse.response(data, factors=["segment:age"], periods=PERIODS, period="2026")
     assert rows.empty
-    assert list(rows) == list(nonresponse_report.RESPONSE_COLUMNS)
+    assert list(rows) == list(nonresponse.RESPONSE_COLUMNS)
 
 
 def test_without_invitations_all_customers_count_as_asked(asked: pd.DataFrame, tmp_path: Path) -> None:

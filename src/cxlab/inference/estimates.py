@@ -29,8 +29,9 @@ from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS, Verdict
 if TYPE_CHECKING:
     import xarray as xr
 
-CI_PROB: Final = 0.9
-SURE: Final = 0.975  # probability of a direction from which it is called better or worse
+CI_PROB: Final = 0.9  # of the interval of a level
+CHANGE_PROB: Final = 0.95  # of the interval of a change or difference: better or worse where it leaves out 0
+SURE: Final = (1 + CHANGE_PROB) / 2  # the same as the probability of a direction
 SAMPLE: Final = ("chain", "draw")
 BLANK: Final = {"level": "total", "weighting": "none"}  # what a text column says where nothing is said; others: ""
 RISING: Final = {
@@ -110,9 +111,9 @@ def tidy(
         ``ref``
             ``prob_gt_ref`` is the probability of exceeding it; also a coord. 0 by default where a verdict is wanted.
         ``practical``
-            Smallest difference from `ref` worth acting on: it asks for a verdict, ``better`` or ``worse`` (the
-            direction is sure), ``no_real_change`` (the interval lies within the limit) or ``cannot_tell``. With 0 the
-            verdict is on the direction alone.
+            Smallest difference from `ref` worth acting on: it asks for a verdict and for the interval that belongs to
+            it, of 95 %: ``no_real_change`` (it lies within the limit), ``better`` or ``worse`` (it leaves out `ref`),
+            else ``cannot_tell``. With 0 the verdict is on the direction alone.
         ``rising``
             What a rise is: ``better`` (default), ``worse``, or ``neither`` (then a sure direction has no verdict).
     also : sequence of str
@@ -169,7 +170,7 @@ def _rows(array: xr.DataArray) -> pd.DataFrame:
     values = array.to_numpy().reshape(-1, len(place)).astype(float)
     practical = array.attrs.get("practical")
     ref = place["ref"].to_numpy(float) if "ref" in place else array.attrs.get("ref", None if practical is None else 0.0)
-    numbers = summaries(values, ref=ref)
+    numbers = summaries(values, ref=ref, prob=CI_PROB if practical is None else CHANGE_PROB)
     if practical is not None:
         numbers = _judged(numbers, values, practical)
         numbers["verdict"] = numbers["verdict"].replace(RISING[array.attrs.get("rising", "better")])
@@ -180,9 +181,9 @@ def _rows(array: xr.DataArray) -> pd.DataFrame:
     return place.drop(columns=["ref", "mean"], errors="ignore").join(numbers)
 
 
-def summaries(values: np.ndarray, *, ref: float | np.ndarray | None = None) -> pd.DataFrame:
-    """Return the numbers of draws, shape (draw, row), a row each: mean, median, sd, 90 % interval, P(above `ref`)."""
-    low, middle, high = np.quantile(values, [(1 - CI_PROB) / 2, 0.5, (1 + CI_PROB) / 2], axis=0)
+def summaries(values: np.ndarray, *, ref: float | np.ndarray | None = None, prob: float = CI_PROB) -> pd.DataFrame:
+    """Return the numbers of draws, shape (draw, row), a row each: mean, median, sd, interval, P(above `ref`)."""
+    low, middle, high = np.quantile(values, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=0)
     above = float("nan") if ref is None else np.where(np.isnan(middle), np.nan, (values > ref).mean(axis=0))
     return pd.DataFrame(
         {
@@ -191,7 +192,7 @@ def summaries(values: np.ndarray, *, ref: float | np.ndarray | None = None) -> p
             "sd": values.std(axis=0),
             "ci_low": low,
             "ci_high": high,
-            "ci_prob": CI_PROB,
+            "ci_prob": prob,
             "ci_kind": "eti",
             "prob_gt_ref": above,
             "ref": float("nan") if ref is None else ref,
@@ -199,16 +200,16 @@ def summaries(values: np.ndarray, *, ref: float | np.ndarray | None = None) -> p
     )
 
 
-def compared(values: np.ndarray, *, practical: float) -> pd.DataFrame:
+def compared(values: np.ndarray, *, practical: float | np.ndarray) -> pd.DataFrame:
     """Return numbers, ``prob_practical`` and verdict of changes or differences, shape (draw, row); ref is 0."""
-    return _judged(summaries(values, ref=0.0), values, practical)
+    return _judged(summaries(values, ref=0.0, prob=CHANGE_PROB), values, practical)
 
 
-def _judged(numbers: pd.DataFrame, values: np.ndarray, practical: float) -> pd.DataFrame:
+def _judged(numbers: pd.DataFrame, values: np.ndarray, practical: float | np.ndarray) -> pd.DataFrame:
     """Numbers with the probability of a difference worth acting on, and the verdict; of no numbers none."""
     ref = numbers["ref"].to_numpy()
     small = (numbers["ci_low"] > ref - practical) & (numbers["ci_high"] < ref + practical)
-    up, down = numbers["prob_gt_ref"] > SURE, 1 - numbers["prob_gt_ref"] > SURE
+    up, down = numbers["ci_low"] > ref, numbers["ci_high"] < ref
     words = np.select(
         [numbers["mean"].isna(), small, up, down], ["", "no_real_change", "better", "worse"], "cannot_tell"
     )

@@ -31,14 +31,60 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
+from cxlab.connect import population
 from cxlab.errors import ModelError, Problem
+from cxlab.inference.estimates import CI_PROB, SURE, verdict
+from cxlab.runs import UnitData
+from cxlab.satisfaction import estimates, model, representativeness
+from cxlab.satisfaction.questions import Fit
 
 FARTHEST: Final = 16.0  # log odds between the ends of a scale at which the silent are all but at one end
 STEPS: Final = 48  # supposed values on either side of 0, denser where they are small
+SENSITIVITY_COLUMNS: Final = (
+    "item",
+    "metric",
+    "weighting",
+    "period",
+    "claim",
+    "delta",
+    "gap",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "ci_prob",
+    "ref",
+    "verdict",
+    "tipping",
+    "rate",
+    "n",
+)
+RESPONSE_COLUMNS: Final = (
+    "period",
+    "estimand",
+    "level",
+    "group",
+    "metric",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "ci_prob",
+    "n",
+    "answered",
+    "base",
+    "base_share",
+    "answer_share",
+    "never_heard",
+    "frame",
+    "verdict",
+)
+DRAWS: Final = (400, 1000)  # of the shares: fewest and most
+HELD: Final = 2_500_000  # shares looked at for each supposed difference
+PRIOR_ASKED: Final = 10.0  # people asked whom the rate of all lends to the rate of a cell, which may hold only a few
 
 
 @dataclass(frozen=True)
@@ -85,7 +131,7 @@ def tilted(
     codes : sequence of float
         The K codes, from worst to best.
     score : array, shape (K,)
-        What each code adds to the metric, `cxlab.satisfaction.estimands.scores`.
+        What each code adds to the metric, `cxlab.satisfaction.estimates.scores`.
     weight : array, shape (M,)
         How many people each cell stands for, in any unit.
     rate : array, shape (M,)
@@ -148,3 +194,193 @@ def _check(shares: np.ndarray, codes: np.ndarray, weight: np.ndarray, rate: np.n
         problems.append(Problem("weights must not be negative, and not all zero", where="weight"))
     if problems:
         raise ModelError(problems)
+
+
+def response(data: UnitData, *, factors: Sequence[str], periods: Sequence[str], period: str) -> pd.DataFrame:
+    """Return who was asked, who answered and who is a customer, by group, and how representative the answers are.
+
+    Parameters
+    ----------
+    data : UnitData
+    factors : sequence of str
+        What the lead question's model tells apart.
+    periods : sequence of str
+        Up to the unit's, in order.
+    period : str
+        The unit's.
+
+    Returns
+    -------
+    DataFrame
+        `RESPONSE_COLUMNS`. Estimand ``response_rate``, a row a group and one for all (level ``total``): `mean` is the
+        share of the `n` asked that answered; `base` customers (or, without a directory, those asked), their share and
+        the group's share of the answers; `never_heard` whether it gave no answer in the last periods. Estimand
+        ``r_indicator``: one row, 1 when nothing tells who answers. Empty where neither customers nor invitations are
+        known. See `cxlab.satisfaction.representativeness`.
+    """
+    groups = representativeness.heard(data, factors=factors, periods=periods, period=period)
+    whole = representativeness.representativeness(data, factors=factors, period=period)
+    rows = groups.rename(columns={"asked": "n", "rate": "mean", "rate_low": "ci_low", "rate_high": "ci_high"})
+    rows = rows.assign(estimand="response_rate", metric="rate", frame="" if whole is None else whole.frame)
+    if whole is not None:
+        about = {"level": "total", "group": "", "n": whole.n, "answered": whole.answers, "frame": whole.frame}
+        about |= {"never_heard": False}
+        rate = {"estimand": "response_rate", "metric": "rate", "mean": whole.rate}
+        spread = {"estimand": "r_indicator", "metric": "probability", "mean": whole.r}
+        spread |= {"ci_low": whole.r_low, "ci_high": whole.r_high}
+        rows = pd.concat([pd.DataFrame([about | rate, about | spread]), rows], ignore_index=True)
+    rows = rows.assign(period=period, ci_prob=CI_PROB, verdict="")
+    return rows.reindex(columns=list(RESPONSE_COLUMNS)).astype({"never_heard": bool})
+
+
+def sensitivity(
+    one: Fit,
+    data: UnitData,
+    *,
+    metric: str,
+    period: str,
+    practical: float,
+    seed: int,
+    target: float | None = None,
+    weight: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Return a metric of the unit's period as a function of how far the silent differ from those who answered.
+
+    The claim looked at is the change from the period before if there is one to make (better, worse, no real change),
+    else whether the target is met. Only the silent of this period are supposed to differ: a difference that was the
+    same in both periods takes next to nothing from a change.
+
+    Parameters
+    ----------
+    one : Fit
+        Of the question.
+    data : UnitData
+        Its invitations say who was asked.
+    metric : str
+        One of the measure's metrics.
+    period : str
+        The unit's.
+    practical : float
+        Practical limit of a change of the metric.
+    seed : int
+        Of the choice of draws.
+    target : float, optional
+        Of the metric.
+    weight : array, shape (M,), optional
+        How many people each cell of the fit stands for; by default those of its estimates.
+
+    Returns
+    -------
+    DataFrame
+        `SENSITIVITY_COLUMNS`, a row a supposed difference: `gap` is how many points of the scale the silent score above
+        those like them who answered, `claim` one of change, target or nothing, `ref` what it compares with, `verdict`
+        what it then says (better, worse, no_real_change, cannot_tell; above, below), `tipping` marks the smallest
+        difference at which it changes, `rate` is the response rate. Empty where nobody is known to have been asked.
+    """
+    counts, codes = one.data, one.data.codes
+    here = (counts.cells["period"] == period).to_numpy()
+    rate = _rates(one, data, period)[here]
+    people = (counts.population if weight is None else np.asarray(weight, float))[here]
+    if not np.isfinite(rate).all() or not people.sum() > 0:
+        return pd.DataFrame(columns=list(SENSITIVITY_COLUMNS))
+    score = estimates.scores(codes, metric, satisfied_from=one.measure.satisfied_from)
+    draws = int(np.clip(HELD // (here.sum() * len(codes)), *DRAWS))
+    shares = model.code_shares(one.tree["posterior"].dataset, counts, draws=draws, seed=seed)
+    curve = tilted(shares[:, here], codes=codes, score=score, weight=people, rate=rate, delta=deltas(codes))
+    before = _before(one, shares @ score, counts.population if weight is None else weight, period)
+    claim, ref, judged = _claim(curve.values, before, practical=practical, target=target)
+    place = None
+    if claim:
+        order = {v.tobytes(): text for v, text in zip(curve.values, judged, strict=True)}
+        place = tipping(curve, lambda values: order[values.tobytes()])
+    low, high = np.quantile(curve.values, [(1 - CI_PROB) / 2, (1 + CI_PROB) / 2], axis=1)
+    about: dict[str, Any] = {"item": one.measure.item, "metric": metric, "weighting": one.measure.weighting}
+    frame = pd.DataFrame(
+        about
+        | {
+            "period": period,
+            "claim": claim,
+            "delta": curve.delta,
+            "gap": curve.gap,
+            "mean": curve.values.mean(axis=1),
+            "ci_low": low,
+            "ci_high": high,
+            "ci_prob": CI_PROB,
+            "ref": ref,
+            "verdict": judged,
+            "tipping": np.arange(len(curve.delta)) == (-1 if place is None else place),
+            "rate": float(rate @ people / people.sum()),
+            "n": int(counts.n_raw[here].sum()),
+        }
+    )
+    return frame[list(SENSITIVITY_COLUMNS)]
+
+
+def _claim(
+    values: np.ndarray, before: np.ndarray | None, *, practical: float, target: float | None
+) -> tuple[str, float, list[str]]:
+    """Return what the verdict is about, what it compares with, and the verdict under each supposed difference."""
+    start = len(values) // 2
+    if before is not None:
+        judged = [str(verdict(v - before, practical=practical)) for v in values]
+        if judged[start] != "cannot_tell":
+            return "change", float(before.mean()), judged
+    if target is not None:
+        above = (values > target).mean(axis=1)
+        judged = ["above" if p > SURE else "below" if 1 - p > SURE else "cannot_tell" for p in above]
+        if judged[start] != "cannot_tell":
+            return "target", float(target), judged
+    return "", float("nan") if before is None else float(before.mean()), ["cannot_tell"] * len(values)
+
+
+def _before(one: Fit, cells: np.ndarray, weight: np.ndarray, period: str) -> np.ndarray | None:
+    """Draws (D,) of the metric in the period just before, if anybody answered in it."""
+    place = one.data.periods.index(period)
+    if place == 0:
+        return None
+    old = (one.data.cells["period"] == one.data.periods[place - 1]).to_numpy()
+    if not one.data.n_raw[old].sum() or not weight[old].sum() > 0:
+        return None
+    return np.asarray(cells[:, old] @ weight[old] / weight[old].sum())
+
+
+def _rates(one: Fit, data: UnitData, period: str) -> np.ndarray:
+    """Response rate of each cell in a period, drawn towards the rate of all; missing where nobody is known to be asked.
+
+    Without invitations, all customers count as asked.
+    """
+    counts = one.data
+    nobody = np.full(len(counts.cells), np.nan)
+    asked = data.invited(counts.factors)
+    asked = asked[asked["period"] == period]
+    if asked.empty:
+        asked = _customers(one, data, period)
+    if asked.empty or not _was_asked(one, data, period):
+        return nobody
+    whole = float(asked["answered"].sum() / asked["asked"].sum())
+    known = [*population.told_apart(asked, counts.factors, "asked"), "period"]
+    by_cell = counts.cells.merge(
+        asked.groupby(known, as_index=False)[["asked", "answered"]].sum(), how="left", on=known
+    )
+    n, k = by_cell["asked"].fillna(0).to_numpy(float), by_cell["answered"].fillna(0).to_numpy(float)
+    return np.asarray((k + PRIOR_ASKED * whole) / (n + PRIOR_ASKED))
+
+
+def _customers(one: Fit, data: UnitData, period: str) -> pd.DataFrame:
+    """Customers of each group in a period as those who were asked, and the answers as those who answered."""
+    counts = one.data
+    base = data.base(counts.factors, periods=[period]).rename(columns={"population": "asked"})
+    known = [*population.told_apart(base, counts.factors, "asked"), "period"]
+    said = counts.cells.assign(answered=counts.n_raw).groupby(known, as_index=False)["answered"].sum()
+    people = base.groupby(known, as_index=False)["asked"].sum().merge(said, how="left", on=known)
+    return people.assign(answered=people["answered"].fillna(0).clip(upper=people["asked"]))
+
+
+def _was_asked(one: Fit, data: UnitData, period: str) -> bool:
+    """Whether most of the answers to the question were asked for: of star ratings nobody is silent."""
+    rows = data.sql(
+        "SELECT avg(coalesce(r.solicited, true)::INTEGER) AS asked FROM ratings t JOIN responses r USING (response_id)"
+        " WHERE t.item = ? AND t.period = ? AND t.value IS NOT NULL",
+        params=[one.measure.item, period],
+    )
+    return bool(len(rows)) and pd.notna(rows["asked"].iloc[0]) and float(rows["asked"].iloc[0]) >= 0.5

@@ -13,9 +13,9 @@ import xarray as xr
 from cxlab.errors import ParamsError, Problem, nearest
 from cxlab.params.models import ModelSettings, Params
 from cxlab.runs import UnitData
-from cxlab.satisfaction import model
+from cxlab.satisfaction import estimates, model
 from cxlab.satisfaction import population as frames
-from cxlab.satisfaction.data import SatisfactionData
+from cxlab.satisfaction.data import SatisfactionData, model_data
 from cxlab.satisfaction.model import Priors
 from cxlab.satisfaction.population import Sources
 from cxlab.vocab import WEIGHTINGS
@@ -28,6 +28,7 @@ MOST_CELLS: Final = 1024  # cells a model takes up by itself; `model.groupings` 
 MOST_FACTORS: Final = 6
 SCALE_ANSWERS: Final = 200  # answers of each group of a factor from which on their use of the scale is set free
 MOST_SCALES: Final = 8
+SMOOTHED: Final = 0.1  # share of an expected shape that is every code alike
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def measures(data: UnitData, *, params: Params, period: str) -> list[Measure]:
         metrics = ["mean", "top_box"]
         if scale.satisfied_from is not None:
             metrics.append("csat")
-        if role == "nps" and codes == model.NPS_CODES:
+        if role == "nps" and codes == estimates.NPS_CODES:
             metrics.append("nps")
         if role == "ces":
             metrics.append("ces")
@@ -183,9 +184,9 @@ class Fit:
     tree : DataTree
         Groups ``posterior`` (logits) and ``sample_stats``.
     reported : Dataset
-        Draws on the reporting scale, see `cxlab.satisfaction.model.estimands`.
+        Draws on the reporting scale, see `cxlab.satisfaction.estimates.estimands`.
     latent : Dataset or None
-        Draws of where groups stand before the codes cut them, see `cxlab.satisfaction.model.latent`.
+        Draws of where groups stand before the codes cut them, see `cxlab.satisfaction.estimates.latent`.
     """
 
     measure: Measure
@@ -202,6 +203,7 @@ def load(questions: Sequence[Measure], data: UnitData, *, periods: Sequence[str]
     """
     found: dict[tuple[str, str], tuple[SatisfactionData, SatisfactionData]] = {}
     framed = {one.item: one.sources for one in questions if one.sources is not None}
+    shapes = _shapes(data)
     for one in questions:
         if one.fitted in found:
             continue
@@ -209,10 +211,15 @@ def load(questions: Sequence[Measure], data: UnitData, *, periods: Sequence[str]
         counts = data.cells(item, factors=one.factors, weighting="survey" if counted == "survey" else "none")
         given = framed.get(item) if counted == "none" else None
         people = frames.frame(given, counts, factors=one.factors) if given is not None else None
-        whole = model.model_data(
-            counts, codes=one.codes, factors=one.factors, periods=periods,
-            population=None if people is None else people.table, scale_by=one.scale_by,
-        )  # fmt: skip
+        whole = model_data(
+            counts,
+            codes=one.codes,
+            factors=one.factors,
+            periods=periods,
+            population=None if people is None else people.table,
+            scale_by=one.scale_by,
+            shape=_shape(shapes, item, one.codes),
+        )
         whole = replace(whole, base=people.source if people is not None else "")
         found[one.fitted] = (replace(whole, population=whole.counts.sum(axis=1), base=""), whole)
     return [found[one.fitted][one.weighting == "population"] for one in questions]
@@ -261,18 +268,18 @@ def fit(
             posterior = tree["posterior"].dataset
             for i in places:
                 one, data = questions[i], counts[i]
-                told = model.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
+                told = estimates.estimands(posterior, data, metrics=one.metrics, satisfied_from=one.satisfied_from)
                 last = [p for p in data.periods if (data.cells["period"] == p).any()][-1]
-                found[i] = Fit(one, data, tree, told, model.latent(posterior, data, period=last))
+                found[i] = Fit(one, data, tree, told, estimates.latent(posterior, data, period=last))
             if accept is None or all(accept(tree, fit.reported) for fit in found if fit and fit.tree is tree):
                 break
     return [one for one in found if one is not None]
 
 
 def forecast(fits: Sequence[Fit], *, target_period: str, seed: Callable[[str], int]) -> list[xr.Dataset]:
-    """Draw the totals of the next period for every fit, in order; see `cxlab.satisfaction.model.forecast`."""
+    """Draw the totals of the next period for every fit, in order; see `cxlab.satisfaction.estimates.forecast`."""
     return [
-        model.forecast(
+        estimates.forecast(
             one.tree["posterior"].dataset,
             one.data,
             target_period=target_period,
@@ -294,7 +301,7 @@ def prior_draws(one: Measure, data: SatisfactionData, *, period: str, seed: int,
     """
     metric = one.metrics[-1]
     worlds_drawn = model.prior_draws(data, draws=worlds, seed=seed)
-    drawn = model.estimands(worlds_drawn, data, metrics=[metric], satisfied_from=one.satisfied_from)
+    drawn = estimates.estimands(worlds_drawn, data, metrics=[metric], satisfied_from=one.satisfied_from)
     total = (drawn["level"] == "total") & (drawn["period"] == period)
     return pd.DataFrame({"metric": metric, "value": drawn[metric].isel(row=total.to_numpy()).to_numpy().ravel()})
 
@@ -311,8 +318,8 @@ def code_shares(one: Fit, *, period: str, seed: int, draws: int = 500) -> pd.Dat
     data = one.data
     in_period = (data.cells["period"] == period).to_numpy()
     n = data.counts.sum(axis=1) * in_period
-    shares = model.code_shares(one.tree["posterior"].dataset, data, draws=draws, seed=seed)
-    expected = np.clip(np.einsum("dmk,m->dk", shares, n / n.sum()), 0, None)
+    shares = model.code_shares(one.tree["posterior"].dataset, data, draws=draws, seed=seed, cells=in_period)
+    expected = np.clip(np.einsum("dmk,m->dk", shares, n[in_period] / n.sum()), 0, None)
     expected /= expected.sum(axis=1, keepdims=True)
     whole = max(round(float(n.sum())), 1)
     again = np.random.default_rng(seed).multinomial(whole, expected) / whole
@@ -360,6 +367,30 @@ def draws_of(fits: Sequence[Fit], *, keep: int = 1000) -> xr.Dataset:
         )
         parts.append(thinned.astype("float32"))
     return xr.concat(parts, dim="row", join="outer", data_vars="all", coords="minimal", compat="override")
+
+
+def _shapes(data: UnitData) -> pd.DataFrame:
+    """How often each code was given to each satisfaction item in all periods known, beside the item's scale."""
+    roles = ", ".join(f"'{role}'" for role in SATISFACTION_ROLES)
+    return data.sql(
+        "SELECT item, scale, value::DOUBLE AS code, count(*)::DOUBLE AS n FROM ratings"
+        f" WHERE value IS NOT NULL AND role IN ({roles}) GROUP BY ALL ORDER BY ALL"
+    )
+
+
+def _shape(answers: pd.DataFrame, item: str, codes: Sequence[float]) -> np.ndarray:
+    """Shares of the codes that are expected of an item: those of the others on its scale, each item counting alike.
+
+    The item's own answers are left out, so that none counts twice; a tenth is every code alike.
+    """
+    alike = np.full(len(codes), 1 / len(codes))
+    own = answers["item"] == item
+    others = answers[~own & answers["scale"].isin(answers.loc[own, "scale"])]
+    if others.empty:
+        return alike
+    share = others["n"] / others.groupby("item")["n"].transform("sum")
+    pooled = share.groupby(others["code"]).sum().reindex(list(codes), fill_value=0.0).to_numpy()
+    return SMOOTHED * alike + (1 - SMOOTHED) * pooled / pooled.sum()
 
 
 def _weighted_items(data: UnitData) -> set[str]:

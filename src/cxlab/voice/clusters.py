@@ -84,6 +84,8 @@ def directions(
         if inside.sum() > 1:
             rows[inside] -= np.average(rows[inside], axis=0, weights=weights[inside]).astype(np.float32)
     take = np.flatnonzero(there)
+    if not rows.shape[1]:
+        return np.zeros((len(rows), 0), np.float32)
     if len(take) > _SAMPLE:
         take = np.sort(np.random.default_rng(11).choice(take, _SAMPLE, replace=False))
     away = np.zeros((0, rows.shape[1]), np.float32)

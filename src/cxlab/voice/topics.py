@@ -173,8 +173,10 @@ def fit(
     n = len(rows)
     weights = np.ones(n) if weights is None else np.asarray(weights, float)
     blank = ~rows.values.any(axis=1) if rows.values.size else np.ones(n, bool)
-    if not n or blank.all() or not counts.matrix.nnz:
+    if not n or not counts.matrix.nnz:
         return _plain(rows, counts, weights, np.full(n, -1), "few" if not n else "no_words")
+    if blank.all():  # nothing is left of rows that are all alike once their mean is out
+        return _plain(rows, counts, weights, np.zeros(n, int), "same")
     different = rows.different()
     why = "same" if different < 2 else "few" if n < FEW and k is None else ""
     if why or k == 1:

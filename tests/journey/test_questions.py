@@ -258,7 +258,7 @@ def test_importance_is_judged_by_its_effective_draws(fits: list[questions.Fit]) 
     assert tree.attrs["method"] == "importance"
     assert estimates_gaps.judged(tree, fits[0].reported).passed
     wasteful = xr.DataTree.from_dict({name: tree[name].dataset.isel(draw=slice(0, 20)) for name in tree.children})
-    wasteful.attrs.update(tree.attrs)
+    wasteful.attrs.update(tree.attrs, ess=80.0)
     assert not estimates_gaps.judged(wasteful, fits[0].reported.isel(draw=slice(0, 20))).passed
 
 

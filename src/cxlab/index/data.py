@@ -261,6 +261,12 @@ class SemData:
     weighting: str
 
     @property
+    def completed_share(self) -> float:
+        """Share of the respondents who enter completed, because few share their pattern."""
+        rest = self.exact.n[EXACT:].sum() if len(self.patterns.seen) > EXACT else 0.0
+        return float(rest / self.exact.n.sum())
+
+    @property
     def freedom(self) -> float:
         """Respondents less one a period: what is left of the covariance after the means."""
         return float(self.complete.n.sum()) - len(self.periods)

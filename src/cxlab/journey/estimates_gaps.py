@@ -30,17 +30,7 @@ _SHARES: Final = ("p_below", "p_met", "p_exceeded", "code_below", "code_met", "c
 
 
 def judged(tree: xr.DataTree, reported: xr.Dataset) -> Gate:
-    """Judge one fit.
-
-    Draws by importance are independent, dealt out to chains at random: they were accepted on k-hat, and chains could
-    differ by chance only, so the number of effective draws is what is left to ask. Draws of NUTS pass the usual gate.
-    """
-    if tree.attrs.get("method") != "importance":
-        return diagnostics.gate(tree, reported)
-    posterior = tree["posterior"]
-    effective = min(float(tree.attrs["ess_share"]) * 4, 1.0) * posterior.sizes["chain"] * posterior.sizes["draw"]
-    if effective >= diagnostics.MIN_ESS:
-        return diagnostics.Gate(True, 1.0, effective, effective, 0)
+    """Judge one fit: weighted draws by k-hat and effective size, chains by their agreement."""
     return diagnostics.gate(tree, reported)
 
 

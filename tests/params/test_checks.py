@@ -54,7 +54,6 @@ def test_the_long_form_loads(write: Write) -> None:
         ("model: {", "drivers: {attributes: [ovrall]}\nmodel: {", "drivers.attributes[0]", "no such item", "overall"),
         ("model: {", "drivers: {stated: {nps: overal}}\nmodel: {", "drivers.stated.nps", "no such item", "overall"),
         ("model: {", "voice: {embedding: corpsu}\nmodel: {", "voice.embedding", "no such way", "corpus"),
-        ("model: {", "voice: {embedding: file}\nmodel: {", "voice.embedding", "no such way", "file:<name>"),
         ("first: 2024", "first: 2024Q1", "periods.first", "this is a quarter, the grain is year", ""),
         ("last: 2026", "last: 2026-02-30", "periods.last", "this is a day, the grain is year", ""),
         ("last: 2026", "last: soon", "periods.last", "this is no period", ""),

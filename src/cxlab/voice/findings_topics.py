@@ -204,7 +204,7 @@ def choice(checks: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, id: st
     fits = measures(checks, "fit")
     reasons = set(checks.loc[checks["section"] == "fit", "text"])
     if "one_subject" in reasons:
-        return build(id, [Statement("topic_choice.one")], languages)
+        return build(id, [Statement("topic_choice.single")], languages)
     if fits.empty or not known(fits["stability"]).any():
         return build(id, [Statement("topic_choice.none")], languages)
     row = fits.iloc[0]

@@ -8,6 +8,7 @@ BIN := .venv/bin
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 RAYON_NUM_THREADS=1
 NOTEBOOKS = find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' -print0
 PYTEST := env $(THREADS) $(BIN)/python -m pytest
+WORKERS ?= 2  # processes of `make test`; a file's tests stay in one
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lab test test-slow check lint types layers contracts format bench pictures lock hooks clean
@@ -27,7 +28,7 @@ lab: setup ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks/
 
 test: setup ## run the tests (not the slow ones)
-	@$(PYTEST)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile
 
 test-slow: setup ## run the long statistical tests: recovery, calibration, coverage
 	@$(PYTEST) -m slow --timeout 3600

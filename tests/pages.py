@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cxlab.report import blocks
-from cxlab.report.html import Link, PageContext
+from cxlab.report.html.context import Link, PageContext
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

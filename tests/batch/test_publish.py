@@ -9,7 +9,7 @@ import small_suite
 from cxlab import batch, runs
 from cxlab import params as grammar
 from cxlab.batch import suite
-from cxlab.batch.publish import results
+from cxlab.batch.publish import publish, results
 from cxlab.report.site import UnitResult
 
 
@@ -94,3 +94,24 @@ def test_the_site_can_be_rebuilt_without_running(home: small_suite.Home, monkeyp
     index = batch.site(home.params)
     assert index == home.path / "reports" / "me" / "index.html"
     assert (index.parent / "zh" / "north" / "2025Q1" / "20_share.html").is_file()
+
+
+def test_a_site_that_shows_the_same_is_left_and_any_change_makes_it_anew(home: small_suite.Home) -> None:
+    for unit in ("north/2025Q1", "north/2025Q2", "south/2025Q1", "south/2025Q2"):
+        folder = lay(home, unit, "good", **OK)
+        folder.table("shares").chmod(0o644)
+        folder.table("shares").unlink()
+    contents = suite.load(home.path)
+
+    def made() -> int:
+        return publish(grammar.load(home.params), contents, keep=True).stat().st_mtime_ns
+
+    first = made()
+    assert made() == first
+    (home.path / "reports" / "me" / "north" / "2025Q1" / "20_share.html").unlink()
+    second = made()
+    assert second != first
+    table = lay(home, "south/2025Q2", "good", **OK).table("shares")
+    table.chmod(0o644)
+    table.unlink()
+    assert made() != second

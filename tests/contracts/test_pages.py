@@ -11,7 +11,8 @@ import pages
 import pytest
 from nbformat import NotebookNode
 
-from cxlab.report.html import PageContext, render_page
+from cxlab.report.html.context import PageContext
+from cxlab.report.html.exporter import render_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

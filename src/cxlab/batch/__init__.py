@@ -113,9 +113,9 @@ def run(
         if not interrupted:
             tell(Progress("publishing", done=len(execution.ended), total=len(execution.ended)))
             try:
-                from cxlab.batch.publish import publish  # brings nbconvert: a dry run needs none
+                from cxlab.batch.publish import publish
 
-                index = publish(params, contents)
+                index = publish(params, contents, keep=not fresh)
             except Exception as error:  # the runs stand, whatever is wrong with the site
                 site_error = str(error) if isinstance(error, CxError) else f"{type(error).__name__}: {error}"
         runs.drop_old_stores(contents.root, grammar.slug(params.client))

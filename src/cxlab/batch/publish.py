@@ -7,28 +7,33 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cxlab import params as grammar
-from cxlab import runs
+from cxlab import report, runs
 from cxlab.batch.plan import Unit, select
 from cxlab.batch.suite import Notebook, Suite
 from cxlab.errors import ParamsError, RunError
 from cxlab.params.models import Params
 from cxlab.params.periods import parse
-from cxlab.report import site
 from cxlab.report.format import Name
-from cxlab.report.site import BrandRef, NotebookResult, PeriodRef, UnitResult
+from cxlab.report.html.result import BrandRef, NotebookResult, PeriodRef, UnitResult
+from cxlab.runs import stamp
 from cxlab.vocab import Language
 
 
-def publish(params: Params, suite: Suite) -> Path:
-    """(Re)build ``reports/<client>/`` without executing anything; returns its index page."""
-    notebooks = select(params, suite).notebooks
-    client = grammar.slug(params.client)
-    return site.publish(
-        results(params, suite.root, notebooks),
-        client=_name(params.label or params.client),
-        languages=params.languages,
-        folder=suite.root / "reports" / client,
-    )
+def publish(params: Params, suite: Suite, *, keep: bool = False) -> Path:
+    """(Re)build ``reports/<client>/`` without executing anything; returns its index page.
+
+    With `keep`, a site that was made of the same runs, names and code and is complete stays as it is.
+    """
+    units = results(params, suite.root, select(params, suite).notebooks)
+    folder = suite.root / "reports" / grammar.slug(params.client)
+    client, languages = _name(params.label or params.client), params.languages
+    shown = [p for u in units for p in (*u.tables.values(), *(n.notebook for n in u.notebooks if n.notebook))]
+    made_of = stamp.made_of([*shown, Path(report.__file__).parent], units, client, languages)
+    if keep and stamp.stands(folder, made_of):
+        return folder / "index.html"
+    from cxlab.report import site  # brings nbconvert
+
+    return site.publish(units, client=client, languages=languages, folder=folder, made_of=made_of)
 
 
 def results(params: Params, root: Path, notebooks: Iterable[Notebook]) -> list[UnitResult]:

@@ -200,7 +200,11 @@ def demo(jobs: Jobs = 0, fresh: Fresh = False, warm: Warm = True, draws: Draws =
 
     root = runs.home()
     with progress("making the demo world, reading its data") as show:
-        synthetic.write(synthetic.generate(), root / "data" / "demo")
+        files = root / "data" / "demo"
+        made_of = runs.stamp.made_of([Path(synthetic.__file__).parent])
+        if not runs.stamp.stands(files, made_of):
+            synthetic.write(synthetic.generate(), files)
+            runs.stamp.put(files, made_of)
         result = batch.run(
             root / "params" / "demo.yaml",
             jobs=jobs,

@@ -40,6 +40,7 @@ from cxlab.report.html.unit import (
     write_unit,
 )
 from cxlab.report.html.wording import named
+from cxlab.runs import stamp
 
 __all__ = ["BRIEF", "BrandRef", "NotebookResult", "PeriodRef", "UnitResult", "publish"]
 
@@ -48,7 +49,13 @@ _SLUG: Final = re.compile(r"(?!\.)[\w.-]{1,128}\Z")
 
 
 def publish(
-    units: Sequence[UnitResult], *, client: Name, languages: Sequence[str], folder: Path, brief: str = BRIEF
+    units: Sequence[UnitResult],
+    *,
+    client: Name,
+    languages: Sequence[str],
+    folder: Path,
+    brief: str = BRIEF,
+    made_of: str = "",
 ) -> Path:
     """Build a client's site beside the old one and swap it in at once; pages of units that are gone go with it.
 
@@ -64,6 +71,8 @@ def publish(
         ``reports/<client>``; replaced as a whole.
     brief : str
         Id of the notebook that becomes each unit's ``index.html``.
+    made_of : str
+        What the site says it was made of (`cxlab.runs.stamp`); empty = it says nothing.
 
     Returns
     -------
@@ -104,6 +113,8 @@ def publish(
                 languages=other_languages(root / "index.html", language, languages),
             )
             write(new / root / "index.html", page)
+        if made_of:
+            stamp.put(new, made_of)
         _swap(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)

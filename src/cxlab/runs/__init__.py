@@ -26,6 +26,7 @@ from cxlab.params.models import Params
 from cxlab.params.names import slug
 from cxlab.params.periods import Period, between, parse
 from cxlab.params.reads import watch
+from cxlab.runs import stamp
 from cxlab.runs.folder import (
     INTERACTIVE,
     SHARED,
@@ -73,6 +74,7 @@ __all__ = [
     "open",
     "pseudonym_key",
     "read_json",
+    "stamp",
     "store_dir",
     "unit_dir",
     "write_atomic",

@@ -16,8 +16,9 @@ import pytest
 from nbformat.v4 import new_notebook, new_output
 
 from cxlab.report import blocks
-from cxlab.report.html import PageContext, ReportExporter, render_page
 from cxlab.report.html.clean import clean_html, plain_text
+from cxlab.report.html.context import PageContext
+from cxlab.report.html.exporter import ReportExporter, render_page
 from cxlab.report.html.markdown import Outline, render_markdown
 
 

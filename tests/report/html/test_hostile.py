@@ -17,7 +17,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_notebook, new_output
 
 from cxlab.report import blocks
-from cxlab.report.html import Link, render_page
+from cxlab.report.html.context import Link
+from cxlab.report.html.exporter import render_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

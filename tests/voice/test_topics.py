@@ -38,11 +38,13 @@ def test_words_name_each_topic_and_no_word_of_tone_does(known):
     found = fitted(vectors, said, k=6)
     for row, named in enumerate(found.table["keywords"]):
         topic = np.bincount(true[found.assignment == row]).argmax()
-        assert len({word(topic, i) for i in range(10)} & set(named["en"][:8])) >= 5
+        assert {word(topic, i) for i in range(40)} >= set(named["en"][:8])
+        assert len({word(topic, i) for i in range(15)} & set(named["en"][:8])) >= 5  # of forty, the commonest
         assert not {"excellent", "terrible"} & set(named["en"])
         assert found.table["topic_id"].iloc[row] == "-".join(named["en"][:2])
     assert found.diversity > 0.9
-    assert found.npmi > 0
+    vectors, said, *_ = world(shuffled=True)
+    assert found.npmi > fitted(vectors, said, k=6).npmi + 0.2  # a clause has 3 of 40 words: most pairs never meet
 
 
 def test_the_same_clauses_give_the_same_topics(known):

@@ -54,7 +54,7 @@ def chromium_path() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: its event loop would run under tests of other modules
 def browser(chromium_path: str) -> Iterator[Browser]:
     """A running Chromium; open pages with ``browser.new_page()`` and close them in the test."""
     from playwright.sync_api import sync_playwright

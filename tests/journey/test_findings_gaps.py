@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from tidy import HOSTILE, frame, row
+from tidy import HOSTILE, frame, row, tell
 
 from cxlab.journey import estimates_gaps as tidy
 from cxlab.journey import findings_gaps as say
@@ -15,7 +15,7 @@ STAGES = (
     Stage(id="buy", touchpoints=["store", "web"]),
     Stage(id="get", label={"en": "Receive", "zh": "收货"}, touchpoints=["delivery"]),
 )
-ABOUT = {"labels": LABELS, "period": "2026Q3"}
+ABOUT = {"labels": LABELS, "period": "2026Q3"}  # as `tell` takes it
 NUMBERS = ["mean", "median", "sd", "ci_low", "ci_high", "prob_gt_ref"]
 
 
@@ -60,6 +60,7 @@ def rows() -> pd.DataFrame:
             known = {"prob_gt_ref": chance if touchpoint == "delivery" else 0.6, "event": event}
             add(touchpoint, "expectation_shift", own, 0.15, verdict="" if own == 0.3 else "cannot_tell", **known)
             add(touchpoint, "gap_shift", -own, 0.2, verdict="cannot_tell", **known)
+    add("delivery", "p_shortfall", 0.97, np.nan, metric="probability")
     add("web", "experience", 3.9, 0.07)
     add("delivery", "managers", 4.1, 0.1, n=60.0)
     add("delivery", "experience_gap", 0.9, 0.15, prob_gt_ref=0.999, n=60.0)
@@ -73,7 +74,7 @@ def blank(table: pd.DataFrame, verdict: str) -> pd.DataFrame:
 
 
 def test_profile() -> None:
-    found = say.profile(rows(), stages=STAGES, **ABOUT)
+    found = tell(say.profile, rows(), stages=STAGES, **ABOUT)
     assert found.sentence("en") == (
         "Customers get less than they expected at: Delivery. They get what they expected at: Store. The largest"
         " shortfall is at Delivery: customers expected 4.20 and experienced 3.20 (gap likely −1.05 to −0.95)."
@@ -91,7 +92,7 @@ def test_profile() -> None:
 
 
 def test_profile_without_expectations_shows_the_experience() -> None:
-    found = say.profile(rows()[lambda t: t["estimand"] == "experience"], stages=STAGES, **ABOUT)
+    found = tell(say.profile, rows()[lambda t: t["estimand"] == "experience"], stages=STAGES, **ABOUT)
     assert found.sentence("en").startswith("Nobody was asked what they expected")
     figure = found.pages["en"].figure
     assert figure is not None
@@ -99,7 +100,7 @@ def test_profile_without_expectations_shows_the_experience() -> None:
 
 
 def test_disappointed() -> None:
-    found = say.shares(rows(), stages=STAGES, **ABOUT)
+    found = tell(say.shares, rows(), stages=STAGES, **ABOUT)
     assert found.sentence("en") == (
         "Q3 2026: at Delivery 60\u00a0% of customers experienced less than they expected (likely 57 to 63\u00a0%),"
         " 15\u00a0% more. The target is almost certainly missed at: Delivery."
@@ -107,24 +108,26 @@ def test_disappointed() -> None:
 
 
 def test_managers() -> None:
-    found = say.managers(rows(), stages=STAGES, **ABOUT)
+    found = tell(say.managers, rows(), stages=STAGES, **ABOUT)
     assert found.sentence("en") == (
         "Managers are too optimistic about Delivery: they believe 4.10, customers say 3.20"
         " (difference likely +0.75 to +1.05)."
     )
     swapped = rows()
     swapped.loc[swapped["estimand"] == "experience_gap", "prob_gt_ref"] = 0.5
-    assert "cannot tell whether they see as customers do" in say.managers(swapped, **ABOUT).sentence("en")
+    assert "cannot tell whether they see as customers do" in tell(say.managers, swapped, **ABOUT).sentence("en")
 
 
 def test_events() -> None:
-    found = say.events(rows(), **ABOUT)
+    found = tell(say.events, rows(), **ABOUT)
     assert found.sentence("en") == (
         "“big promise” went with higher expectations at Delivery: +0.30 points (likely +0.15 to +0.45; P >\u00a0.99)."
         " We cannot tell for: “a rival”."
     )
     nothing = rows()[lambda t: ~((t["event"] == "big promise") & (t["touchpoint"] == "delivery"))]
-    assert say.events(nothing, **ABOUT).sentence("en").startswith("No campaign, price change or competitor's move")
+    assert (
+        tell(say.events, nothing, **ABOUT).sentence("en").startswith("No campaign, price change or competitor's move")
+    )
 
 
 MISSING = {
@@ -139,7 +142,7 @@ MISSING = {
 def test_what_is_missing_is_said_in_one_sentence(case) -> None:
     make, said = case
     empty = frame([]).assign(**dict.fromkeys(tidy.COORDS, ""))
-    found = make(empty, **ABOUT)
+    found = tell(make, empty, **ABOUT)
     assert found.sentence("en").startswith(said)
     assert found.pages["en"].figure is None
     assert found.pages["zh"].sentence
@@ -148,7 +151,7 @@ def test_what_is_missing_is_said_in_one_sentence(case) -> None:
 @pytest.mark.parametrize("make", [say.profile, say.shares, say.managers, say.events])
 @pytest.mark.parametrize(("verdict", "said"), [("withheld", "no statement"), ("suppressed", "Too few")])
 def test_nothing_is_claimed_without_numbers(make, verdict: str, said: str) -> None:
-    found = make(blank(rows(), verdict), **ABOUT)
+    found = tell(make, blank(rows(), verdict), **ABOUT)
     assert said in found.sentence("en")
     assert found.verdict == ("withheld" if verdict == "withheld" else "")
     assert not any(np.isfinite(n.value) for n in found.numbers.values())
@@ -160,8 +163,8 @@ def test_hostile_names() -> None:
         table = rows().astype({"event": object})
         events = [(name or "x") if e == "big promise" else e for e in table["event"]]
         table["event"] = pd.Series(events, dtype=object)
-        say.events(table, labels=labels, period="2026Q3").payload()
-    say.profile(rows(), labels=labels, period="2026Q3", stages=STAGES).payload()
+        tell(say.events, table, labels=labels).payload()
+    tell(say.profile, rows(), labels=labels, stages=STAGES).payload()
 
 
 def test_agreement() -> None:
@@ -170,15 +173,15 @@ def test_agreement() -> None:
         {"code": range(-2, 3), "observed": mean, "mean": mean, "ci_low": mean - 0.03, "ci_high": mean + 0.03}
     )
     shares = shares.assign(n=200, touchpoint="delivery")
-    assert "at Delivery: dots and bars agree" in say.agreement(shares, **ABOUT).sentence("en")
+    assert "at Delivery: dots and bars agree" in tell(say.agreement, shares, **ABOUT).sentence("en")
     off = shares.assign(observed=[0.3, 0.3, 0.2, 0.1, 0.1])
-    assert "read its shares with care" in say.agreement(off, **ABOUT).sentence("en")
-    assert say.agreement(shares.iloc[:0], **ABOUT).sentence("en").startswith("Too few gave both answers")
+    assert "read its shares with care" in tell(say.agreement, off, **ABOUT).sentence("en")
+    assert tell(say.agreement, shares.iloc[:0], **ABOUT).sentence("en").startswith("Too few gave both answers")
 
 
 def test_the_small_print_says_who_told_both() -> None:
     def note(table: pd.DataFrame) -> str:
-        return say.profile(table, **ABOUT).pages["en"].note
+        return tell(say.profile, table, **ABOUT).pages["en"].note
 
     table = rows()
     assert "the same people gave both" in note(table)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from journey_files import unit
-from tidy import HOSTILE
+from tidy import HOSTILE, tell
 
 from cxlab.journey import churn, estimates, findings_paths
 from cxlab.journey import findings as say
@@ -74,14 +74,17 @@ def told(data: UnitData, params: Params) -> tuple[Journeys, pd.DataFrame]:
     return found, suppress(table, params.limits.min_n)
 
 
-def findings(table: pd.DataFrame, found: Journeys, labels: Labels, params: Params) -> dict[str, Finding]:
-    stages = params.journey.stages
+def findings(table: pd.DataFrame, found: Journeys, labels: Labels) -> dict[str, Finding]:
+    about = {"labels": labels, "period": "2025", "missing": found.missing}
     said = [
-        say.moments(table, found=found, labels=labels), say.one_bad(table, found=found),
-        say.peak_end(table, found=found), findings_paths.flow(table, found=found, labels=labels),
-        findings_paths.drop_off(table, found=found, labels=labels, stages=stages),
-        findings_paths.decision(table, found=found, labels=labels), say.age(table, found=found),
-    ]  # fmt: skip
+        tell(say.moments, table, weeks=found.weeks, **about),
+        tell(say.one_bad, table, weeks=found.weeks, kind=found.kind, **about),
+        tell(say.peak_end, table, **about),
+        tell(findings_paths.flow, table, states=found.states, gap=found.gap, **about),
+        tell(findings_paths.drop_off, table, early=found.early, **about),
+        tell(findings_paths.decision, table, **about),
+        tell(say.age, table, **about),
+    ]
     return {one.id: one for one in said}
 
 
@@ -134,8 +137,8 @@ def test_the_table_is_tidy(world: tuple[Params, Journeys, pd.DataFrame]) -> None
 
 
 def test_every_finding_is_told_in_both_languages(world: tuple[Params, Journeys, pd.DataFrame]) -> None:
-    params, found, table = world
-    said = findings(table, found, LABELS, params)
+    _, found, table = world
+    said = findings(table, found, LABELS)
     assert "“Delivery" in said["moments"].sentence("en")
     assert "配送" in said["moments"].sentence("zh")
     assert said["one_bad"].verdict == "worse"
@@ -156,8 +159,8 @@ def test_labels_of_any_kind_are_drawn(world: tuple[Params, Journeys, pd.DataFram
     _, found, table = world
     for text in HOSTILE[::4]:
         labels = Labels(groups={"touchpoint": {"delivery": text, "web": text}, "channel": {"web": text}})
-        for tell in (say.moments, findings_paths.flow, findings_paths.decision):
-            page = tell(table, found=found, labels=labels, languages=["en"]).pages["en"]
+        for name in ("moments", "flow", "decision"):
+            page = findings(table, found, labels)[name].pages["en"]
             assert page.figure is not None
             assert "<script" not in to_svg(page.figure)
 
@@ -193,7 +196,7 @@ def test_without_stages_there_is_no_end_of_a_journey(tmp_path: Path) -> None:
     data, params = unit(tmp_path, answers=answers, journey={"stages": []})
     found = journeys.load(data, params=params)
     assert found.missing["peak_end"] == "no_order"
-    assert "journey.stages" in say.peak_end(pd.DataFrame({"estimand": []}), found=found).sentence("en")
+    assert "journey.stages" in tell(say.peak_end, pd.DataFrame({"estimand": []}), missing=found.missing).sentence("en")
 
 
 EMPTY: dict[str, Callable[[Path], tuple[UnitData, Params]]] = {
@@ -213,7 +216,7 @@ EMPTY: dict[str, Callable[[Path], tuple[UnitData, Params]]] = {
 def test_data_that_cannot_answer_are_said_in_a_sentence(tmp_path: Path, case: str) -> None:
     data, params = EMPTY[case](tmp_path)
     found, table = told(data, params)
-    said = findings(table, found, LABELS, params)
+    said = findings(table, found, LABELS)
     assert len(said) == 7
     missing = [one for one in said.values() if one.statements[0].key.startswith(("journey_missing", "journey_blocked"))]
     assert len(missing) >= 4
@@ -223,11 +226,11 @@ def test_data_that_cannot_answer_are_said_in_a_sentence(tmp_path: Path, case: st
 
 
 def test_a_failed_check_withholds_the_claim(world: tuple[Params, Journeys, pd.DataFrame]) -> None:
-    params, found, table = world
+    _, found, table = world
     held = table.copy()
     held.loc[held["estimand"] != "flow", ["mean", "median", "sd", "ci_low", "ci_high", "prob_gt_ref"]] = np.nan
     held["verdict"] = "withheld"
-    for finding in findings(held, found, LABELS, params).values():
+    for finding in findings(held, found, LABELS).values():
         if not finding.statements[0].key.startswith("journey_missing"):
             assert finding.verdict == "withheld"
             assert finding.pages["en"].figure is None

@@ -17,6 +17,8 @@ from cxlab.inference.diagnostics import Gate
 from cxlab.inference.estimates import CI_PROB, compared, summaries
 from cxlab.journey import estimates_gaps
 from cxlab.journey.fits import ANY, Fitted, Journeys
+from cxlab.journey.states import BUY, END, START
+from cxlab.journey.transitions import OTHER
 from cxlab.vocab import ESTIMATE_COLUMNS, ESTIMATE_NUMBERS
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ def table(
             rows[list(ESTIMATE_NUMBERS)] = np.nan
             rows["verdict"] = "withheld"
         parts.append(rows)
+    parts += [_largest(fits, gates, ending) for ending in ("satisfaction", "leaving")]
     parts.append(_flow(found))
     whole = pd.concat([p for p in parts if len(p)], ignore_index=True) if any(map(len, parts)) else pd.DataFrame()
     given = {"item": item, "metric": "share", "unit": "share", "weighting": "none", "level": "total", "group": ""}
@@ -153,6 +156,26 @@ def _moments(one: Fitted, practical: float) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+def _largest(fits: Sequence[Fitted], gates: Sequence[Gate], ending: str) -> pd.DataFrame:
+    """How probable it is that a bad experience goes with more of an ending than any other one does."""
+    own = [one.reported for one, gate in zip(fits, gates, strict=True) if one.name == ending and gate.passed]
+    own = [drawn for drawn in own if drawn.sizes["row"]]
+    if not own:
+        return pd.DataFrame()
+    values = np.hstack([_draws(drawn[f"mot_{ending}"]) for drawn in own])
+    values = values if ending == "leaving" else -values
+    place = {c: np.concatenate([drawn[c].to_numpy().astype(str) for drawn in own]) for c in ("touchpoint", "basis")}
+    n = np.concatenate([np.minimum(drawn["n_bad"], drawn["n_good"]).to_numpy() for drawn in own])
+    chance = _first(values)
+    rows = pd.DataFrame(place | {"group": place["touchpoint"], "n": n, "mean": chance})
+    return rows.assign(estimand=f"p_largest_{ending}", metric="probability", unit="probability", level="touchpoint")
+
+
+def _first(values: np.ndarray) -> np.ndarray:
+    """How often each column is the largest one: (draw, row) -> (row,)."""
+    return np.bincount(values.argmax(axis=1), minlength=values.shape[1]) / len(values)
+
+
 def _peak_end(one: Fitted, practical: float) -> pd.DataFrame:
     drawn = one.reported
     place = pd.DataFrame({"group": drawn["part"].to_numpy().astype(str), "n": drawn["n"].to_numpy(), "level": "part"})
@@ -185,6 +208,13 @@ def _paths(one: Fitted, practical: float) -> pd.DataFrame:
     place = pd.DataFrame({c: drawn[c].to_numpy().astype(str) for c in ("touchpoint", "to")})
     place = place.assign(group=place["touchpoint"], level="touchpoint", n=drawn["n"].to_numpy())
     steps = pd.concat([place, summaries(_draws(drawn["transition"]))], axis=1).assign(estimand="transition")
+    ends = (drawn["to"] == END).to_numpy() & ~np.char.startswith(place["touchpoint"].to_numpy(str), BUY)
+    ends &= ~place["touchpoint"].isin([START, OTHER]).to_numpy()
+    early = ends & place["touchpoint"].isin(one.early).to_numpy() if one.early else ends
+    if early.any():
+        chance = _first(_draws(drawn["transition"])[:, early])
+        most = place[early].assign(estimand="p_ends_most", metric="probability", unit="probability", mean=chance)
+        steps = pd.concat([steps, most], ignore_index=True)
     if not drawn.sizes["state"]:
         return steps
     names = drawn["state"].to_numpy().astype(str)

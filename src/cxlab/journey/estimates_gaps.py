@@ -99,7 +99,33 @@ def table(fits: Sequence[Fit], found: Sequence[Gate], *, params: Params) -> pd.D
             part[list(ESTIMATE_NUMBERS)] = np.nan
             part["verdict"] = "withheld"
         parts.append(part)
+    parts += _largest([one for one, gate in zip(fits, found, strict=True) if gate.passed])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _largest(fits: Sequence[Fit]) -> list[pd.DataFrame]:
+    """How probable it is that no other touchpoint has a larger shortfall, or surplus, in the last period."""
+    draws, rows = [], []
+    for one in fits:
+        if "gap_mean" not in one.reported:
+            continue
+        gap = one.reported["gap_mean"].isel(period=-1).to_numpy().ravel()
+        if not np.isfinite(gap).all():
+            continue
+        draws.append(gap)
+        place = {"item": one.question.name, "group": one.question.touchpoint, "touchpoint": one.question.touchpoint}
+        n = min(int(one.reported[f"n_{side}"].isel(period=-1)) for side in ("expectation", "experience"))
+        rows.append(place | {"period": str(one.reported["period"].to_numpy()[-1])} | _counted(n))
+    if not rows or len({len(d) for d in draws}) > 1:
+        return []
+    values = np.column_stack(draws)
+    about = {"metric": "probability", "unit": "probability", "level": "touchpoint", "weighting": "none"}
+    about |= {"to": "", "event": "", "verdict": ""}
+    found = []
+    for estimand, first in (("p_shortfall", values.argmin(axis=1)), ("p_surplus", values.argmax(axis=1))):
+        chance = np.bincount(first, minlength=len(rows)) / len(values)
+        found.append(pd.DataFrame(rows).assign(estimand=estimand, mean=chance, **about).reindex(columns=list(COLUMNS)))
+    return found
 
 
 def _rows(one: Fit, *, practical: Mapping[str, float], targets: Mapping[str, float]) -> list[dict[str, Any]]:

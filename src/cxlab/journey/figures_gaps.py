@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cxlab.report.charts import check
 from cxlab.report.charts.canvas import SMALL, WIDTH, empty, figure_style, fit, rows_sheet
 from cxlab.report.charts.intervals import value_axis
 from cxlab.report.format import is_number, number
@@ -125,6 +126,13 @@ def met(rows: pd.DataFrame, names: Sequence[str], *, language: str) -> Figure:
         axes.barh(y, above, left=below + same, height=0.42, color=colour("good"), alpha=0.85)
         axes.hlines(y, rows["low"], rows["high"], color=colour("ink"), lw=1.5)
         axes.set(xlim=(0, 1), xticks=[])
+    return figure
+
+
+def steps(shares: pd.DataFrame, *, language: str) -> Figure:
+    """Draw how many steps experience lies from expectation: observed and predicted; see `report.charts.check`."""
+    figure = check(shares, language=language)
+    figure.axes[0].set_xlabel(message(language, "gaps_head.steps"))
     return figure
 
 

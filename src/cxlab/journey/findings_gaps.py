@@ -1,571 +1,379 @@
 """Findings on expectation and experience: where we miss, meet, exceed; how many; managers' view; what sets it.
 
-All take the tidy table of the journey (`cxlab.journey.estimates_gaps.table`): ``vocab.ESTIMATE_COLUMNS`` and the
-coords ``touchpoint``
-and ``event``. A gap's verdict reads worse: misses, better: exceeds, no_real_change: meets.
+All read the tidy table ``journey_estimates``. A gap's verdict reads worse: misses, better: exceeds, no_real_change:
+meets. Touchpoints stand in the order of ``params.journey.stages``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from cxlab.journey.figures_gaps import dumbbell, met
-from cxlab.params.models import Stage
+from cxlab.journey import figures_gaps
+from cxlab.journey.findings import LARGEST
+from cxlab.journey.names import Place, Quoted
 from cxlab.report import charts, tables
-from cxlab.report.blocks import Block, table
-from cxlab.report.finding import Finding, Number, Statement, build, listed, note, small_print
-from cxlab.report.format import Labels, count, estimate, is_number, known, number, period_name, pick, plain, probability
-from cxlab.report.messages import message
-from cxlab.vocab import LANGUAGES
+from cxlab.report.finding import Finding
+from cxlab.report.format import is_number
+from cxlab.report.tidy import Estimates, Row, Say
+from cxlab.report.writing import Chart, Estimate, Group, Listed, Message, Number, Reference, Table
 
-_SURE = 0.975  # probability from which a difference has a direction, as `estimates.SURE`
-_MOST = 3  # events told in words
-_ROWS = 12  # of a figure of events: the clearest; the table has all
+if TYPE_CHECKING:
+    from cxlab.params.models import Stage
+
+_SURE: Final = 0.975  # probability from which a difference has a direction, as `estimates.SURE`
+_MOST: Final = 3  # events told in words
+_ROWS: Final = 12  # of a figure of events: the clearest; the table has all
+_WORDS: Final = {"worse": "misses", "better": "exceeds", "no_real_change": "meets", "cannot_tell": "cannot_tell"}
 
 
-def profile(
-    estimates: pd.DataFrame,
-    *,
-    labels: Labels,
-    period: str,
-    stages: Sequence[Stage] = (),
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "gaps",
-    csv: str = "",
-) -> Finding:
+class Touchpoints:
+    """Touchpoints that some rows are about, in the order of the journey, and rows of other estimands beside them."""
+
+    def __init__(self, estimates: Estimates, stages: Sequence[Stage], *estimands: str) -> None:
+        frame = estimates.now().frame
+        self.estimates = Estimates(frame.assign(key=frame["touchpoint"] + "|" + frame["item"]), estimates.about)
+        order = {t: i for i, t in enumerate(t for stage in stages for t in stage.touchpoints)}
+        found = self.estimates.where(estimand=set(estimands), metric={"mean", "share"}).frame["key"]
+        self.keys = sorted(dict.fromkeys(found), key=lambda key: order.get(key.split("|")[0], len(order)))
+        named = {t: _stage(stage) for stage in stages for t in stage.touchpoints}
+        self.headings = [named.get(key.split("|")[0], "") for key in self.keys]
+
+    def rows(self, estimand: str, metric: str = "mean") -> Estimates:
+        """Return one row a touchpoint; without numbers where there is none."""
+        wanted: dict[str, Any] = {"metric": metric} if metric else {}
+        return self.estimates.where(estimand=estimand, **wanted).aligned("key", self.keys)
+
+    def name(self, key: str) -> Place:
+        """Return the reference to a touchpoint."""
+        touchpoint, item = key.split("|", 1)
+        return Place(touchpoint, item, sum(k.split("|")[0] == touchpoint for k in self.keys) > 1)
+
+    @property
+    def names(self) -> list[Place]:
+        """References to all touchpoints."""
+        return [self.name(key) for key in self.keys]
+
+    def having(self, rows: Estimates, verdict: str) -> list[Place]:
+        """Return the touchpoints whose row has a verdict."""
+        return [self.name(row["key"]) for row in rows if row.verdict == verdict]
+
+
+def profile(estimates: Estimates, *, stages: Sequence[Stage] = ()) -> Finding:
     """Say where experience misses, meets, exceeds expectation, in points of the scale.
 
     Parameters
     ----------
-    estimates : DataFrame
-        Rows of `cxlab.journey.estimates_gaps.table` as `Run.write` returned them.
-    labels : Labels
-        The client's names.
-    period : str
-        What to speak of.
+    estimates : Estimates
     stages : sequence of Stage
-        ``params.journey.stages``: the order and headings of the touchpoints.
-    languages : sequence of str
-        Primary language first.
-    id : str
-        Name of the finding on its page.
-    csv : str
-        Name of the site's CSV file with these rows.
+        ``params.journey.stages``.
     """
-    expected, lived, gap = (_rows(estimates, e, period=period) for e in ("expectation", "experience", "gap"))
-    keys = _order(pd.concat([lived, expected]), stages)
-    lived, expected, gap = (_aligned(r, keys) for r in (lived, expected, gap))
-    moved = _aligned(_rows(estimates, "gap_change", period=period), keys)
-    shown, judged = gap[known(gap["mean"])], {}
-    for verdict in ("worse", "better", "no_real_change", "cannot_tell"):
-        judged[verdict] = [k for k, v in zip(keys, gap["verdict"], strict=True) if v == verdict]
-    names = {lang: {"period": period_name(period, language=lang)} for lang in languages}
-    statements: list[Statement] = []
-    if not keys:
-        statements.append(Statement("gaps_profile.nobody", names))
-    elif gap["estimand"].isna().all():
-        statements.append(Statement("gaps_profile.unasked", names))
-    elif shown.empty:
-        state = "withheld" if (gap["verdict"] == "withheld").any() else "suppressed"
-        statements.append(Statement(f"gaps_profile.{state}", names))
+    about, at = estimates.about, Touchpoints(estimates, stages, "experience", "expectation")
+    expected, lived, gap = (at.rows(estimand) for estimand in ("expectation", "experience", "gap"))
+    moved, shown = at.rows("gap_change"), gap.known
+    if not at.keys:
+        return about.finding("gaps", [Say("gaps_profile.nobody")])
+    says: list[Say | None] = []
+    if gap.frame["estimand"].isna().all():
+        says.append(Say("gaps_profile.unasked"))
+    elif not len(shown):
+        says.append(Say(f"gaps_profile.{gap.first_of(otherwise='suppressed')}"))
     else:
-        for verdict, key in _WORDS.items():
-            if judged[verdict]:
-                statements.append(_list(f"gaps_profile.{key}", judged[verdict], keys, labels, names))
-        worst = shown.iloc[int(shown["mean"].astype(float).argmin())]
-        best = shown.iloc[int(shown["mean"].astype(float).argmax())]
-        if judged["worse"]:
-            statements.append(_extreme("gaps_profile.worst", worst, keys, expected, lived, labels, names))
-        elif judged["better"]:
-            statements.append(_extreme("gaps_profile.best", best, keys, expected, lived, labels, names))
+        judged = {verdict: at.having(gap, verdict) for verdict in _WORDS}
+        says += [Say(f"gaps_profile.{key}", list=judged[v]) for v, key in _WORDS.items() if judged[v]]
+        if judged["worse"] or judged["better"]:
+            ending = "worst" if judged["worse"] else "best"
+            says.append(_extreme(at, ending, expected, lived, gap))
         for verdict, key in (("worse", "lost"), ("better", "gained")):
-            changed = [k for k, v in zip(keys, moved["verdict"], strict=True) if v == verdict]
-            if changed:
-                statements.append(_list(f"gaps_profile.{key}", changed, keys, labels, names))
-
-    def draw(language: str) -> Figure:
-        values = [
-            number(g, metric="mean", language=language, signed=True)
-            if is_number(g)
-            else message(language, "gaps_profile.not_asked")
-            if len(shown) and not str(verdict)
-            else _side(x, language)
-            for g, verdict, (_, x) in zip(gap["mean"], gap["verdict"].fillna(""), lived.iterrows(), strict=True)
-        ]
-        return dumbbell(
-            expected.fillna({"metric": "mean"}), lived, [_name(k, keys, labels, language) for k in keys], values,
-            language=language, verdicts=list(gap["verdict"].fillna("")), headings=_headings(keys, stages, language),
-        )  # fmt: skip
-
-    def tabulate(language: str) -> Block:
-        heads = ["touchpoint", "expected", "experienced", "gap", "verdict", "change", "n"]
-        body = []
-        for i, key in enumerate(keys):
-            sides = [_cell(r.iloc[i], language) for r in (expected, lived)]
-            word = _WORDS.get(str(gap["verdict"].iloc[i]), "")
-            verdict = message(language, f"gaps_word.{word}") if word else _state(gap.iloc[i], language)
-            change = _cell(moved.iloc[i], language, signed=True)
-            n = lived["n"].iloc[i] if is_number(lived["n"].iloc[i]) else expected["n"].iloc[i]
-            row = [
-                _name(key, keys, labels, language),
-                *sides,
-                _cell(gap.iloc[i], language, signed=True),
-                verdict,
-                change,
-            ]
-            body.append([*row, count(n)])
-        return _table(heads, body, language, "gaps_profile.caption", names[language], csv)
-
-    drawn = bool(keys) and bool(known(pd.concat([lived["mean"], expected["mean"]])).any())
-    pairs = len(_rows(estimates, "p_below", period=period, metric="share")) > 0
-    small = "note" if pairs else "note_apart" if len(shown) else "note_alone"
-    return build(
-        id, statements, languages, verdict="withheld" if statements[0].key.endswith("withheld") else "",
-        note=lambda lang: _note(lang, shown if len(shown) else lived, f"gaps_profile.{small}"),
-        caption=lambda lang: message(lang, "gaps_profile.legend"),
-        draw=draw if drawn else None, tabulate=tabulate if keys else None,
-    )  # fmt: skip
-
-
-def shares(
-    estimates: pd.DataFrame,
-    *,
-    labels: Labels,
-    period: str,
-    stages: Sequence[Stage] = (),
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "met",
-    csv: str = "",
-) -> Finding:
-    """Say how many customers experienced less than, as much as, more than they expected. Parameters: see `profile`."""
-    below, same, above = (
-        _rows(estimates, e, period=period, metric="share") for e in ("p_below", "p_met", "p_exceeded")
+            places = at.having(moved, verdict)
+            says.append(Say(f"gaps_profile.{key}", list=places) if places else None)
+    values = [
+        Number(g.mean, "mean", signed=True)
+        if g.is_known
+        else Message("gaps_profile.not_asked")
+        if len(shown) and g.verdict not in ("withheld", "suppressed")
+        else x.value(metric="mean")
+        if x.is_known
+        else _state(x)
+        for g, x in zip(gap, lived, strict=True)
+    ]
+    verdicts = [row.verdict for row in gap]
+    n = [x["n"] if is_number(x["n"]) else e["n"] for x, e in zip(lived, expected, strict=True)]
+    columns: dict[Any, Any] = {
+        "gaps_head.touchpoint": at.names,
+        "gaps_head.expected": _cells(expected),
+        "gaps_head.experienced": _cells(lived),
+        "gaps_head.gap": _cells(gap, signed=True),
+        "gaps_head.verdict": [Message(f"gaps_word.{_WORDS[v]}") if v in _WORDS else "—" for v in verdicts],
+        "gaps_head.change": _cells(moved, signed=True),
+        "gaps_head.n": n,
+    }
+    pairs = len(at.estimates.where(estimand="p_below", metric="share")) > 0
+    drawn = len(lived.known) or len(expected.known)
+    return about.finding(
+        "gaps",
+        says,
+        row=(shown if len(shown) else lived.known).together,
+        verdict="withheld" if gap.state == "withheld" else "",
+        chart=Chart(
+            figures_gaps.dumbbell,
+            expected.frame.fillna({"metric": "mean"}),
+            lived,
+            at.names,
+            values,
+            verdicts=verdicts,
+            headings=at.headings,
+        )
+        if drawn
+        else None,
+        caption=["gaps_profile.legend"],
+        table=Table(columns, caption="gaps_profile.caption", csv=about.csv),
+        notes=[f"gaps_profile.{'note' if pairs else 'note_apart' if len(shown) else 'note_alone'}"],
     )
-    targets = _rows(estimates, "p_target", period=period, metric="")
-    keys = _order(below, stages)
-    below, same, above = (_aligned(r, keys) for r in (below, same, above))
-    names = {lang: {"period": period_name(period, language=lang)} for lang in languages}
-    fine = known(below["mean"])
-    statements: list[Statement] = []
-    if not fine.any():
-        verdicts = set(below["verdict"])
-        key = next((v for v in ("withheld", "suppressed") if v in verdicts), "none")
-        statements.append(Statement(f"gaps_met.{key}", names))
-    else:
-        i = int(below.loc[fine, "mean"].astype(float).idxmax())
-        for lang in languages:
-            names[lang]["name"] = _name(keys[i], keys, labels, lang)
-        told = {
-            "value": Number(float(below["mean"][i]), "share"),
-            "span": Number(float(below["ci_low"][i]), "share", high=float(below["ci_high"][i])),
-            "above": Number(float(above["mean"][i]), "share", drawn=False),
-        }
-        statements.append(Statement("gaps_met.most", names, told))
-        if len(targets) and known(targets["mean"]).any():
-            statements += _targets(targets, labels, languages)
 
-    def draw(language: str) -> Figure:
-        rows = pd.DataFrame({"p_below": below["mean"], "p_met": same["mean"], "p_exceeded": above["mean"],
-                             "low": below["ci_low"], "high": below["ci_high"]})[fine].astype(float)  # fmt: skip
-        return met(
-            rows, [_name(k, keys, labels, language) for k, f in zip(keys, fine, strict=True) if f], language=language
+
+def _extreme(at: Touchpoints, ending: str, expected: Estimates, lived: Estimates, gap: Estimates) -> Say | None:
+    """Say where the largest shortfall or surplus is, if it is with the probability `LARGEST` or the only one."""
+    verdict, chances = ("worse", "p_shortfall") if ending == "worst" else ("better", "p_surplus")
+    clear = [row for row in gap if row.verdict == verdict]
+    chance = {row["key"]: row.mean for row in at.rows(chances, "probability").known}
+    row = max(clear, key=lambda r: abs(r.mean))
+    if len(gap.known) > 1 and chance.get(row["key"], 0.0) < LARGEST:
+        return None
+    by = {name: rows.by("key")[row["key"]].value() for name, rows in (("expected", expected), ("value", lived))}
+    return Say(f"gaps_profile.{ending}", name=at.name(row["key"]), **by, span=row.span(signed=True, drawn=False))
+
+
+def shares(estimates: Estimates, *, stages: Sequence[Stage] = ()) -> Finding:
+    """Say how many customers experienced less than, as much as, more than they expected. Parameters: see `profile`."""
+    about, at = estimates.about, Touchpoints(estimates, stages, "p_below")
+    below, same, above = (at.rows(estimand, "share") for estimand in ("p_below", "p_met", "p_exceeded"))
+    targets = at.estimates.where(estimand="p_target").known
+    if not len(below.known):
+        return _none(estimates, "met", "gaps_met", below)
+    row = below.known.ordered().first
+    assert row is not None
+    says = [
+        Say(
+            "gaps_met.most",
+            name=at.name(row["key"]),
+            value=row.value(),
+            span=row.span(),
+            above=above.by("key")[row["key"]].value(drawn=False),
         )
+    ]
+    for key, places in (
+        ("target_missed", [at.name(t["key"]) for t in targets if t.mean < 1 - _SURE]),
+        ("target_hit", [at.name(t["key"]) for t in targets if t.mean > _SURE]),
+    ):
+        says += [Say(f"gaps_met.{key}", list=places)] if places else []
+    chance = targets.by("key")
+    named = zip(("p_below", "p_met", "p_exceeded"), (below, same, above), strict=True)
+    parts = {name: rows.frame["mean"].astype(float) for name, rows in named}
+    bars = pd.DataFrame(parts | {"low": below.frame["ci_low"], "high": below.frame["ci_high"]})
+    fine = below.frame["mean"].notna().to_numpy()
+    columns: dict[Any, Any] = {
+        "gaps_head.touchpoint": at.names,
+        **{f"gaps_head.{k}": _cells(r, metric="share") for k, r in (("below", below), ("met", same), ("above", above))},
+        "gaps_head.target": [
+            Number(chance[key].mean if key in chance else float("nan"), "probability") for key in at.keys
+        ],
+        "gaps_head.pairs": below.values("n"),
+    }
+    return about.finding(
+        "met",
+        says,
+        row=below.known.together,
+        verdict="",
+        chart=Chart(figures_gaps.met, bars[fine].astype(float), [at.name(r["key"]) for r in below.known]),
+        caption=["gaps_met.legend"],
+        table=Table(columns, caption="gaps_met.caption", csv=about.csv),
+        notes=["gaps_met.note"],
+    )
 
-    def tabulate(language: str) -> Block:
-        chance = {_key(r): float(r["mean"]) for _, r in targets.iterrows() if is_number(r["mean"])}
-        body = [
-            [
-                _name(key, keys, labels, language),
-                *(_cell(r.iloc[i], language, metric="share") for r in (below, same, above)),
-                probability(chance.get(key, float("nan")), language=language),
-                count(below["n"].iloc[i]),
-            ]
-            for i, key in enumerate(keys)
-        ]
-        heads = ["touchpoint", "below", "met", "above", "target", "pairs"]
-        return _table(heads, body, language, "gaps_met.caption", names[language], csv)
 
-    return build(
-        id, statements, languages, verdict="withheld" if statements[0].key.endswith("withheld") else "",
-        note=lambda lang: _note(lang, below[fine], "gaps_met.note") if fine.any() else "",
-        caption=lambda lang: message(lang, "gaps_met.legend"),
-        draw=draw if fine.any() else None, tabulate=tabulate if keys else None,
-    )  # fmt: skip
-
-
-def managers(
-    estimates: pd.DataFrame,
-    *,
-    labels: Labels,
-    period: str,
-    stages: Sequence[Stage] = (),
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "managers",
-    csv: str = "",
-) -> Finding:
+def managers(estimates: Estimates, *, stages: Sequence[Stage] = ()) -> Finding:
     """Say what managers believe that customers experience, beside what customers say. Parameters: see `profile`."""
-    gap = _rows(estimates, "experience_gap", period=period)
-    keys = _order(gap, stages)
-    gap = _aligned(gap, keys)
-    theirs, customers = (_aligned(_rows(estimates, e, period=period), keys) for e in ("managers", "experience"))
-    names = {lang: {"period": period_name(period, language=lang)} for lang in languages}
-    fine = known(gap["mean"])
-    statements: list[Statement] = []
-    if not fine.any():
-        verdicts = set(gap["verdict"])
-        key = next((v for v in ("withheld", "suppressed") if v in verdicts), "none")
-        statements.append(Statement(f"gaps_managers.{key}", names))
-    else:
-        sides = [_direction(row) for _, row in gap.iterrows()]
-        for side in ("over", "under"):
-            chosen = [i for i, s in enumerate(sides) if s == side]
-            if chosen:
-                i = max(chosen, key=lambda k: abs(float(gap["mean"][k])))
-                own = {lang: names[lang] | {"name": _name(keys[i], keys, labels, lang)} for lang in languages}
-                low, high = float(gap["ci_low"][i]), float(gap["ci_high"][i])
-                told = {
-                    f"{side}_managers": Number(float(theirs["mean"][i]), "mean"),
-                    f"{side}_customers": Number(float(customers["mean"][i]), "mean"),
-                    f"{side}_span": Number(low, "mean", high=high, signed=True, drawn=False),
-                }
-                statements.append(Statement(f"gaps_managers.{side}", own, told))
-                if len(chosen) > 1:
-                    others = [keys[k] for k in chosen if k != i]
-                    statements.append(_list(f"gaps_managers.{side}_too", others, keys, labels, names))
-        for side in ("same", "open"):
-            chosen = [i for i, s in enumerate(sides) if s == side]
-            if chosen:
-                statements.append(_list(f"gaps_managers.{side}", [keys[i] for i in chosen], keys, labels, names))
-
-    def draw(language: str) -> Figure:
-        values = [number(g, metric="mean", language=language, signed=True) for g in gap["mean"][fine]]
-        shown = [_name(k, keys, labels, language) for k, f in zip(keys, fine, strict=True) if f]
-        mine, others = (r[fine].reset_index(drop=True) for r in (theirs, customers))
-        return dumbbell(mine, others, shown, values, language=language)
-
-    def tabulate(language: str) -> Block:
-        body = []
-        for i, key in enumerate(keys):
-            cells = [_cell(r.iloc[i], language) for r in (theirs, customers)]
-            chance = probability(gap["prob_gt_ref"].iloc[i], language=language)
-            gap_cell = _cell(gap.iloc[i], language, signed=True)
-            body.append([_name(key, keys, labels, language), *cells, gap_cell, chance, count(theirs["n"].iloc[i])])
-        heads = ["touchpoint", "managers", "customers", "difference", "over", "managers_n"]
-        return _table(heads, body, language, "gaps_managers.caption", names[language], csv)
-
-    return build(
-        id, statements, languages, verdict="withheld" if statements[0].key.endswith("withheld") else "",
-        note=lambda lang: _note(lang, theirs[fine], "gaps_managers.note") if fine.any() else "",
-        caption=lambda lang: message(lang, "gaps_managers.legend"),
-        draw=draw if fine.any() else None, tabulate=tabulate if keys else None,
-    )  # fmt: skip
+    about, at = estimates.about, Touchpoints(estimates, stages, "experience_gap")
+    gap, theirs, customers = (at.rows(estimand) for estimand in ("experience_gap", "managers", "experience"))
+    if not len(gap.known):
+        return _none(estimates, "managers", "gaps_managers", gap)
+    says = []
+    for side in ("over", "under", "same", "open"):
+        chosen = sorted((row for row in gap.known if _direction(row) == side), key=lambda row: -abs(row.mean))
+        names = [at.name(row["key"]) for row in chosen]
+        if not chosen:
+            continue
+        if side in ("same", "open"):
+            says.append(Say(f"gaps_managers.{side}", list=names))
+            continue
+        key = chosen[0]["key"]
+        told = {
+            f"{side}_{who}": rows.by("key")[key].value()
+            for who, rows in (("managers", theirs), ("customers", customers))
+        }
+        told[f"{side}_span"] = chosen[0].span(signed=True, drawn=False)
+        says.append(Say(f"gaps_managers.{side}", name=names[0], **told))
+        says += [Say(f"gaps_managers.{side}_too", list=names[1:])] if names[1:] else []
+    fine = gap.frame["mean"].notna().to_numpy()
+    columns: dict[Any, Any] = {
+        "gaps_head.touchpoint": at.names,
+        "gaps_head.managers": _cells(theirs),
+        "gaps_head.customers": _cells(customers),
+        "gaps_head.difference": _cells(gap, signed=True),
+        "gaps_head.over": gap.values("prob_gt_ref", "probability"),
+        "gaps_head.managers_n": theirs.values("n"),
+    }
+    values = [Number(row.mean, "mean", signed=True) for row in gap.known]
+    shown = [at.name(row["key"]) for row in gap.known]
+    return about.finding(
+        "managers",
+        says,
+        row=theirs[fine].together,
+        verdict="",
+        chart=Chart(figures_gaps.dumbbell, theirs[fine], customers[fine], shown, values),
+        caption=["gaps_managers.legend"],
+        table=Table(columns, caption="gaps_managers.caption", csv=about.csv),
+        notes=["gaps_managers.note"],
+    )
 
 
-def events(
-    estimates: pd.DataFrame,
-    *,
-    labels: Labels,
-    period: str,
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "events",
-    csv: str = "",
-) -> Finding:
-    """Say which campaign, price change or competitor's move went with other expectations. Parameters: see `profile`."""
-    rows = estimates[(estimates["estimand"] == "expectation_shift") & (estimates["metric"] == "mean")]
-    first = {event: i for i, event in enumerate(dict.fromkeys(rows["event"]))}
-    rows = rows.iloc[sorted(range(len(rows)), key=lambda i: first[rows["event"].iloc[i]])].reset_index(drop=True)
-    gap = estimates[(estimates["estimand"] == "gap_shift") & (estimates["metric"] == "mean")]
-    gaps = {(_key(r), str(r["event"])): r for _, r in gap.iterrows()}
-    keys = list(dict.fromkeys(_key(r) for _, r in rows.iterrows()))
-    names: dict[str, dict[str, str]] = {lang: {} for lang in languages}
-    fine = known(rows["mean"])
-    statements: list[Statement] = []
-    if not fine.any():
-        asked = (estimates["estimand"] == "expectation").any()
-        verdicts = set(rows["verdict"])
-        key = next((v for v in ("withheld", "suppressed") if v in verdicts), "none" if asked else "unasked")
-        statements.append(Statement(f"gaps_events.{key}", names))
-    else:
-        sides = [_direction(r) for _, r in rows.iterrows()]
-        clear = [i for i, s in enumerate(sides) if s in ("over", "under") and fine[i]]
-        clear.sort(key=lambda i: -abs(float(rows["mean"][i])))
-        for place, i in enumerate(clear[:_MOST]):
-            statements.append(_event(rows.iloc[i], sides[i], place, keys, labels, languages))
-        if not clear:
-            statements.append(Statement("gaps_events.nothing", names))
-        for side in ("same", "open"):
-            found = list(dict.fromkeys(str(rows["event"][i]) for i, s in enumerate(sides) if s == side and fine[i]))
-            clearly = {str(rows["event"][i]) for i in clear}
-            found = [e for e in found if e not in clearly and not (side == "same" and _open(rows, sides, e))]
-            if found:
-                own = {lang: {"list": listed([_quoted(e, lang) for e in found], lang)} for lang in languages}
-                statements.append(Statement(f"gaps_events.{side}", own))
-        statements += _lost_ground(gap, keys, labels, languages)
-    thin = list(dict.fromkeys(str(e) for e in rows.loc[rows["verdict"] == "suppressed", "event"]))
-    if thin and fine.any():
-        own = {lang: {"list": listed([_quoted(e, lang) for e in thin], lang)} for lang in languages}
-        statements.append(Statement("gaps_events.thin", own))
+def events(estimates: Estimates) -> Finding:
+    """Say which campaign, price change or competitor's move went with other expectations.
 
-    def say(language: str) -> str:
-        many = message(language, "gaps_events.many", {"n": count(fine.sum())}) if fine.sum() > 1 else ""
-        return small_print(language, [_note(language, rows[fine], "gaps_events.note", n=False), many])
-
-    def named(row: pd.Series, language: str) -> str:
-        both = {"event": plain(row["event"]), "name": _name(_key(row), keys, labels, language)}
-        return message(language, "gaps_events.row", both)
-
-    def draw(language: str) -> Figure:
-        clearest = (rows["mean"] / rows["sd"]).abs().where(fine).sort_values(ascending=False).index[:_ROWS]
-        shown = rows[fine & rows.index.isin(clearest)].assign(estimand="difference")
-        return charts.intervals(
-            shown, [named(r, language) for _, r in shown.iterrows()], language=language, reference=0.0
-        )
-
-    def tabulate(language: str) -> Block:
-        body = []
-        for _, row in rows.iterrows():
-            beside = gaps.get((_key(row), str(row["event"])))
-            cells = [named(row, language), _cell(row, language, signed=True)]
-            cells += [probability(_toward(row), language=language)]
-            cells += ["—" if beside is None else _cell(beside, language, signed=True), count(row["n"])]
-            body.append(cells)
-        heads = ["event", "shift", "direction", "gap_shift", "n_fewer"]
-        return _table(heads, body, language, "gaps_events.caption", {}, csv)
-
-    return build(
-        id, statements, languages, verdict="withheld" if statements[0].key.endswith("withheld") else "",
-        note=say if fine.any() else None,
-        caption=lambda lang: message(lang, "gaps_events.legend"),
-        draw=draw if fine.any() else None, tabulate=tabulate if len(rows) else None,
-    )  # fmt: skip
+    What is called clear holds for all events and touchpoints looked at together.
+    """
+    about, at = estimates.about, Touchpoints(estimates, (), "expectation_shift")
+    rows = at.estimates.where(estimand="expectation_shift", metric="mean")
+    order = {event: i for i, event in enumerate(dict.fromkeys(rows.frame["event"]))}
+    rows = Estimates(rows.frame.iloc[sorted(range(len(rows)), key=lambda i: order[rows.frame["event"].iloc[i]])], about)
+    if not len(rows.known):
+        asked = len(estimates.where(estimand="expectation")) > 0
+        return _none(estimates, "events", "gaps_events", rows, otherwise="none" if asked else "unasked")
+    clear = sorted((r for r in rows.known.holding() if _direction(r) != "same"), key=lambda row: -abs(row.mean))
+    says = [_event(at, row, place) for place, row in enumerate(clear[:_MOST])] or [Say("gaps_events.nothing")]
+    sure = {row["event"] for row in clear}
+    known = set(rows.known.frame["event"])
+    open_ = {row["event"] for row in rows.known if _direction(row) != "same"} - sure
+    for side in ("same", "open"):
+        told = [e for e in order if e in known - sure and (e in open_) == (side == "open")]
+        says += [Say(f"gaps_events.{side}", list=[Quoted(str(e)) for e in told])] if told else []
+    ground = at.estimates.where(estimand="gap_shift", metric="mean")
+    lost = sorted(ground.known.holding(), key=lambda row: -abs(row.mean / row.number("sd")))
+    if lost:
+        key = "gained" if lost[0].mean > 0 else "lost"
+        numbers = {
+            "ground": lost[0].value(signed=True, drawn=False),
+            "ground_span": lost[0].span(signed=True, drawn=False),
+        }
+        says.append(Say(f"gaps_events.{key}", event=Quoted(lost[0]["event"]), name=at.name(lost[0]["key"]), **numbers))
+    thin = list(dict.fromkeys(str(row["event"]) for row in rows if row.verdict == "suppressed"))
+    says += [Say("gaps_events.thin", list=[Quoted(event) for event in thin])] if thin else []
+    beside = {(row["key"], row["event"]): row for row in ground}
+    columns: dict[Any, Any] = {
+        "gaps_head.event": [_event_name(at, row) for row in rows],
+        "gaps_head.shift": _cells(rows, signed=True),
+        "gaps_head.direction": [Number(_toward(row), "probability") for row in rows],
+        "gaps_head.gap_shift": [_gap_cell(beside.get((row["key"], row["event"]))) for row in rows],
+        "gaps_head.n_fewer": rows.values("n"),
+    }
+    away = (rows.frame["mean"] / rows.frame["sd"]).astype(float).abs()
+    shown = rows[rows.frame.index.isin(away.sort_values(ascending=False).index[:_ROWS]) & rows.frame["mean"].notna()]
+    first = rows.known.first
+    return about.finding(
+        "events",
+        says,
+        row=Row({**first, "n": float("nan")}) if first is not None else None,
+        verdict="",
+        chart=Chart(
+            charts.intervals,
+            Estimates(shown.frame.assign(estimand="difference"), about),
+            [_event_name(at, row) for row in shown],
+            reference=0.0,
+        ),
+        caption=["gaps_events.legend"],
+        table=Table(columns, caption="gaps_events.caption", csv=about.csv),
+        notes=["gaps_events.note", Message("gaps_events.many", n=len(rows.known)) if len(rows.known) > 1 else ""],
+    )
 
 
-def agreement(
-    predictive: pd.DataFrame,
-    *,
-    labels: Labels,
-    period: str,
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "agreement",
-) -> Finding:
+def agreement(predictive: Estimates) -> Finding:
     """Show whether the model foretells how far experience lies from expectation.
 
     Parameters
     ----------
-    predictive : DataFrame
-        From `cxlab.journey.estimates_gaps.predictive`.
-    labels, period, languages, id
-        As in `profile`.
+    predictive : Estimates
+        Of `cxlab.journey.estimates_gaps.predictive`.
     """
-    outside = (predictive["observed"] < predictive["ci_low"]) | (predictive["observed"] > predictive["ci_high"])
-    names = {lang: {"period": period_name(period, language=lang)} for lang in languages}
-    if len(predictive):
-        for lang in languages:
-            names[lang]["name"] = labels.group("touchpoint", str(predictive["touchpoint"].iloc[0]), lang)
-    fine = int(outside.sum()) <= max(1, round(0.3 * len(predictive)))  # one of ten lies outside by chance
-    key = "none" if predictive.empty else "agrees" if fine else "differs"
-
-    def draw(language: str) -> Figure:
-        figure = charts.check(predictive, language=language)
-        figure.axes[0].set_xlabel(message(language, "gaps_head.steps"))
-        return figure
-
-    def tabulate(language: str) -> Block:
-        body = [
-            [
-                number(r["code"], metric="count", language=language, signed=True),
-                number(r["observed"], metric="rate", language=language),
-                tables.share_cell(r, language=language),
-            ]
-            for r in predictive.to_dict("records")
-        ]
-        return _table(["steps", "seen", "foretold"], body, language, "gaps_check.caption", names[language], "")
-
-    shown = len(predictive) > 0
-    return build(
-        id, [Statement(f"gaps_check.{key}", names)], languages,
-        note=lambda lang: note(lang, n=float(predictive["n"].iloc[0])) if shown else "",
-        caption=lambda lang: message(lang, "gaps_check.legend"),
-        draw=draw if shown else None, tabulate=tabulate if shown else None,
-    )  # fmt: skip
-
-
-_WORDS = {"worse": "misses", "better": "exceeds", "no_real_change": "meets", "cannot_tell": "cannot_tell"}
-_Key = tuple[str, str]  # touchpoint and item
-
-
-def _key(row: pd.Series) -> _Key:
-    return str(row["touchpoint"]), str(row["item"])
-
-
-def _rows(estimates: pd.DataFrame, estimand: str, *, period: str, metric: str = "mean") -> pd.DataFrame:
-    rows = estimates[(estimates["estimand"] == estimand) & (estimates["period"] == period)]
-    return rows[rows["metric"] == metric] if metric else rows
-
-
-def _order(rows: pd.DataFrame, stages: Sequence[Stage]) -> list[_Key]:
-    """The keys of rows in the order of the journey."""
-    order = {t: i for i, t in enumerate(t for stage in stages for t in stage.touchpoints)}
-    keys = list(dict.fromkeys(_key(r) for _, r in rows.iterrows()))
-    return sorted(keys, key=lambda k: order.get(k[0], len(order)))
-
-
-def _aligned(rows: pd.DataFrame, keys: Sequence[_Key]) -> pd.DataFrame:
-    """One row a key; empty where there is none."""
-    frame = rows.drop_duplicates(["touchpoint", "item"]).set_index(["touchpoint", "item"])
-    index = pd.MultiIndex.from_tuples(list(keys), names=["touchpoint", "item"])
-    return frame.reindex(index).reset_index() if len(keys) else rows.iloc[:0].reset_index(drop=True)
-
-
-def _name(key: _Key, keys: Sequence[_Key], labels: Labels, language: str) -> str:
-    """The touchpoint's name; with the question's where the touchpoint has several."""
-    name = labels.group("touchpoint", key[0], language)
-    if sum(k[0] == key[0] for k in keys) < 2:
-        return name
-    return message(language, "gaps_profile.item", {"touchpoint": name, "item": labels.item(key[1], language)})
-
-
-def _headings(keys: Sequence[_Key], stages: Sequence[Stage], language: str) -> list[str]:
-    named = {t: pick(_stage(s), language) for s in stages for t in s.touchpoints}
-    return [named.get(touchpoint, "") for touchpoint, _ in keys]
-
-
-def _stage(stage: Stage) -> str | Mapping[str, str]:
-    label = stage.label if stage.label is not None else stage.id.replace("_", " ")
-    return label if isinstance(label, str) else {str(k): str(v) for k, v in label.items()}
-
-
-def _list(
-    key: str, chosen: Sequence[_Key], keys: Sequence[_Key], labels: Labels, names: Mapping[str, Mapping[str, str]]
-) -> Statement:
-    own = {
-        lang: dict(fields) | {"list": listed([_name(k, keys, labels, lang) for k in chosen], lang)}
-        for lang, fields in names.items()
+    about, frame = predictive.about, predictive.frame
+    if frame.empty:
+        return about.finding("agreement", [Say("gaps_check.none")])
+    outside = (frame["observed"] < frame["ci_low"]) | (frame["observed"] > frame["ci_high"])
+    fine = int(outside.sum()) <= max(1, round(0.3 * len(frame)))  # one of ten lies outside by chance
+    name = Group("touchpoint", str(frame["touchpoint"].iloc[0]))
+    columns: dict[Any, Any] = {
+        "gaps_head.steps": [Number(code, "count", signed=True) for code in frame["code"]],
+        "gaps_head.seen": [Number(share, "rate") for share in frame["observed"]],
+        "gaps_head.foretold": [Estimate(r["mean"], r["ci_low"], r["ci_high"], "rate") for r in predictive],
     }
-    return Statement(key, own)
+    return about.finding(
+        "agreement",
+        [Say(f"gaps_check.{'agrees' if fine else 'differs'}", name=name)],
+        chart=Chart(figures_gaps.steps, frame),
+        caption=["gaps_check.legend"],
+        table=Table(columns, caption=Message("gaps_check.caption", name=name)),
+        notes=[Message("note.answers", n=int(frame["n"].iloc[0]), quantity=int(frame["n"].iloc[0]))],
+    )
 
 
-def _extreme(
-    key: str,
-    row: pd.Series,
-    keys: Sequence[_Key],
-    expected: pd.DataFrame,
-    lived: pd.DataFrame,
-    labels: Labels,
-    names: Mapping[str, Mapping[str, str]],
-) -> Statement:
-    i = list(keys).index(_key(row))
-    own = {lang: dict(fields) | {"name": _name(keys[i], keys, labels, lang)} for lang, fields in names.items()}
-    told = {
-        "expected": Number(float(expected["mean"].iloc[i]), "mean"),
-        "value": Number(float(lived["mean"].iloc[i]), "mean"),
-        "span": Number(float(row["ci_low"]), "mean", high=float(row["ci_high"]), signed=True, drawn=False),
-    }
-    return Statement(key, own, told)
+def _none(estimates: Estimates, id: str, section: str, rows: Estimates, otherwise: str = "none") -> Finding:
+    key = rows.first_of(otherwise=otherwise)
+    return estimates.about.finding(id, [Say(f"{section}.{key}")], verdict="withheld" if key == "withheld" else "")
 
 
-def _targets(targets: pd.DataFrame, labels: Labels, languages: Sequence[str]) -> list[Statement]:
-    keys = [_key(r) for _, r in targets.iterrows()]
-    missed = [k for k, p in zip(keys, targets["mean"], strict=True) if is_number(p) and float(p) < 1 - _SURE]
-    hit = [k for k, p in zip(keys, targets["mean"], strict=True) if is_number(p) and float(p) > _SURE]
-    blank: dict[str, dict[str, str]] = {lang: {} for lang in languages}
-    found = []
-    for key, chosen in (("gaps_met.target_missed", missed), ("gaps_met.target_hit", hit)):
-        if chosen:
-            found.append(_list(key, chosen, keys, labels, blank))
-    return found
+def _stage(stage: Stage) -> Reference:
+    label: str | Mapping[str, str] = stage.label if stage.label is not None else stage.id.replace("_", " ")  # type: ignore[assignment]
+    return Listed([label])
 
 
-def _direction(row: pd.Series) -> str:
+def _direction(row: Row) -> str:
     """Which way a difference points: over, under, same (within the practical limit) or open."""
-    if row["verdict"] == "no_real_change":
+    if row.verdict == "no_real_change":
         return "same"
-    if not is_number(row["prob_gt_ref"]) or row["verdict"] == "cannot_tell":
+    chance = row.number("prob_gt_ref")
+    if row.verdict == "cannot_tell":
         return "open"
-    chance = float(row["prob_gt_ref"])
     return "over" if chance > _SURE else "under" if chance < 1 - _SURE else "open"
 
 
-def _toward(row: pd.Series) -> float:
-    if not (is_number(row["mean"]) and is_number(row["prob_gt_ref"])):
-        return float("nan")
-    return tables.direction(float(row["prob_gt_ref"]), float(row["mean"]))
+def _toward(row: Row) -> float:
+    known = row.is_known and is_number(row["prob_gt_ref"])
+    return tables.direction(row.number("prob_gt_ref"), row.mean) if known else float("nan")
 
 
-def _open(rows: pd.DataFrame, sides: Sequence[str], event: str) -> bool:
-    return any(s == "open" for s, e in zip(sides, rows["event"], strict=True) if e == event)
-
-
-def _event(
-    row: pd.Series, side: str, place: int, keys: Sequence[_Key], labels: Labels, languages: Sequence[str]
-) -> Statement:
-    own = {
-        lang: {"event": _quoted(str(row["event"]), lang), "name": _name(_key(row), keys, labels, lang)}
-        for lang in languages
-    }
-    told = {
-        f"shift_{place}": Number(float(row["mean"]), "mean", signed=True),
-        f"span_{place}": Number(float(row["ci_low"]), "mean", high=float(row["ci_high"]), signed=True),
+def _event(at: Touchpoints, row: Row, place: int) -> Say:
+    numbers = {
+        f"shift_{place}": row.value(signed=True),
+        f"span_{place}": row.span(signed=True),
         f"p_{place}": Number(_toward(row), "probability", drawn=False),
     }
-    return Statement(f"gaps_events.{'raised' if side == 'over' else 'lowered'}_{place}", own, told)
+    key = f"gaps_events.{'raised' if row.mean > 0 else 'lowered'}_{place}"
+    return Say(key, event=Quoted(str(row["event"])), name=at.name(row["key"]), **numbers)
 
 
-def _lost_ground(gap: pd.DataFrame, keys: Sequence[_Key], labels: Labels, languages: Sequence[str]) -> list[Statement]:
-    """The event with which the gap moved most clearly, if any did."""
-    clear = gap[[_direction(r) in ("over", "under") for _, r in gap.iterrows()]]
-    if clear.empty:
-        return []
-    row = clear.iloc[int((clear["mean"] / clear["sd"]).astype(float).abs().argmax())]
-    own = {
-        lang: {"event": _quoted(str(row["event"]), lang), "name": _name(_key(row), keys, labels, lang)}
-        for lang in languages
-    }
-    told = {
-        "ground": Number(float(row["mean"]), "mean", signed=True, drawn=False),
-        "ground_span": Number(float(row["ci_low"]), "mean", high=float(row["ci_high"]), signed=True, drawn=False),
-    }
-    return [Statement(f"gaps_events.{'gained' if row['mean'] > 0 else 'lost'}", own, told)]
+def _event_name(at: Touchpoints, row: Row) -> Message:
+    return Message("gaps_events.row", event=str(row["event"]), name=at.name(row["key"]))
 
 
-def _quoted(name: str, language: str) -> str:
-    return message(language, "gaps_events.quoted", {"event": plain(name)})
+def _gap_cell(row: Row | None) -> Any:
+    return "—" if row is None else row.cell(signed=True, metric="mean")
 
 
-def _cell(row: pd.Series, language: str, *, signed: bool = False, metric: str = "mean") -> str:
-    """One estimate with its interval, or why there is none."""
-    if not is_number(row["mean"]):
-        return _state(row, language)
-    mid, low, high = (float(row[c]) for c in ("mean", "ci_low", "ci_high"))
-    return estimate(mid, low, high, metric=metric, language=language, signed=signed)
+def _state(row: Row) -> Any:
+    return Message(f"verdict.{row.verdict}") if row.verdict in ("withheld", "suppressed") else "—"
 
 
-def _state(row: pd.Series, language: str) -> str:
-    verdict = str(row["verdict"])
-    return message(language, f"verdict.{verdict}") if verdict in ("withheld", "suppressed") else "—"
-
-
-def _side(row: pd.Series, language: str) -> str:
-    return number(row["mean"], metric="mean", language=language) if is_number(row["mean"]) else _state(row, language)
-
-
-def _note(language: str, rows: pd.DataFrame, key: str, *, n: bool = True) -> str:
-    total = float(pd.to_numeric(rows["n"], errors="coerce").sum()) if n and len(rows) else float("nan")
-    prob = pd.to_numeric(rows["ci_prob"], errors="coerce").dropna()
-    text = note(language, n=total, ci_prob=float(prob.iloc[0]) if len(prob) else float("nan"))
-    return small_print(language, [text, message(language, key)])
-
-
-def _table(
-    heads: Sequence[str],
-    body: list[list[str]],
-    language: str,
-    caption: str,
-    fields: Mapping[str, str],
-    csv: str,
-) -> Block:
-    columns = [(message(language, f"gaps_head.{head}"), "right" if i else "left") for i, head in enumerate(heads)]
-    return table(columns, body, caption=message(language, caption, dict(fields)), open=False, csv=csv)
+def _cells(rows: Estimates, *, signed: bool = False, metric: str = "mean") -> list[Any]:
+    return [row.cell(signed=signed, metric=metric) for row in rows]

@@ -1,225 +1,180 @@
 """Findings on the ways of customers: which paths they take, where these break off, how long until they buy.
 
-All take the tidy table ``journey_estimates`` as the writer returned it and what the data hold (`cxlab.journey.fits`).
+All read the tidy table ``journey_estimates``; see `cxlab.journey.findings`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-import pandas as pd
-from matplotlib.figure import Figure
-
-from cxlab.journey import figures as drawing
-from cxlab.journey import findings_common
-from cxlab.journey.fits import Journeys
+from cxlab.journey import figures
+from cxlab.journey.findings import AMONG, LARGEST
+from cxlab.journey.names import Experience, State, small_print, unanswered
 from cxlab.journey.states import BUY, END, START
-from cxlab.journey.transitions import OTHER
-from cxlab.params.models import Stage
-from cxlab.report import charts, tables
-from cxlab.report.blocks import Block
-from cxlab.report.finding import Finding, Number, Statement, build, tally
-from cxlab.report.format import Labels, count, estimate, is_number, known
-from cxlab.report.messages import message
-from cxlab.vocab import LANGUAGES
+from cxlab.report import charts
+from cxlab.report.finding import Finding
+from cxlab.report.tidy import Estimates, Row, Say
+from cxlab.report.writing import Chart, Estimate, Message, Number, Table, aside, tally
 
-_NAN: Final = float("nan")
+_NONE: Final = Number(float("nan"), "count")
 
 
-def flow(
-    table: pd.DataFrame, *, found: Journeys, labels: Labels, languages: Sequence[str] = LANGUAGES, id: str = "flow"
-) -> Finding:
-    """Say how journeys begin and which touchpoints lead to a purchase. Parameters: see `journey.moments`."""
-    steps, first, bought = (findings_common.of(table, e) for e in ("flow", "transition", "purchase"))
-    if found.paths is None or first.empty:
-        return findings_common.missing(id, "flow", found.missing.get("paths", "no_steps"), languages)
-    blocked = findings_common.blocked(first)
-    if blocked:
-        return build(id, [Statement(f"journey_blocked.{blocked}")], languages, verdict=blocked)
-    begin = first[(first["touchpoint"] == START) & known(first["mean"])].sort_values("mean", ascending=False)
-    states = found.paths.states
-    statements = []
-    if len(begin):
-        own = {lang: {"name": findings_common.state(str(begin["to"].iloc[0]), labels, lang)} for lang in languages}
-        numbers = {
-            "total": tally(begin["n"].iloc[0]),
-            "gap": tally(found.gap),
-            "value": findings_common.share(begin.iloc[0]),
-        }
-        statements.append(Statement("journey_flow.lead", own, numbers))
-    reach = bought[known(bought["mean"])].sort_values("mean", ascending=False)
-    if len(reach):
-        ends = reach.iloc[0], reach.iloc[-1]
-        said = {
-            lang: {
-                k: findings_common.state(str(r["touchpoint"]), labels, lang)
-                for k, r in zip(("best", "worst"), ends, strict=True)
-            }
-            for lang in languages
-        }
-        numbers = {
-            "value": findings_common.share(ends[0]),
-            "span": findings_common.span(ends[0], signed=False, drawn=False),
-        }
-        if len(reach) > 1:
-            numbers |= {"worst_value": findings_common.share(ends[1])}
-        numbers = {f"buy_{k}": v for k, v in numbers.items()}
-        statements.append(Statement(f"journey_flow.{'buy' if len(reach) > 1 else 'buy_one'}", said, numbers))
-    drawn = steps.assign(step=steps["group"].astype(int))
+def flow(estimates: Estimates, *, missing: Mapping[str, str], states: Sequence[str], gap: int) -> Finding:
+    """Say how journeys begin and which touchpoints lead to a purchase.
 
-    def draw(language: str) -> Figure:
-        names = {s: findings_common.state(s, labels, language) for s in (*states, END)}
-        return drawing.flow(drawn, names, order=states, end=END, language=language)
-
-    def tabulate(language: str) -> Block:
-        to = [*states, END]
-        body = []
-        for origin in (START, *states):
-            own = first[first["touchpoint"] == origin]
-            cells = [findings_common.cell(findings_common.first(own[own["to"] == t]), language) for t in to]
-            chance = reach[reach["touchpoint"] == origin]
-            n = float(own["n"].iloc[0]) if len(own) else _NAN
-            body.append(
-                [
-                    findings_common.state(origin, labels, language),
-                    *cells,
-                    findings_common.cell(findings_common.first(chance), language),
-                    count(n),
-                ]
-            )
-        heads = [message(language, "journey_flow.head_from"), *(findings_common.state(t, labels, language) for t in to)]
-        heads += [message(language, f"journey_flow.head_{k}") for k in ("purchase", "n")]
-        caption = message(language, "journey_flow.caption")
-        return tables.counts_table(heads, body, language=language, caption=caption, csv=findings_common.CSV)
-
-    return build(
-        id, statements, languages, note=findings_common.noted(first, "journey_flow.note"),
-        caption=lambda lang: message(lang, "journey_flow.legend"), draw=draw, tabulate=tabulate,
-    )  # fmt: skip
-
-
-def drop_off(
-    table: pd.DataFrame,
-    *,
-    found: Journeys,
-    labels: Labels,
-    stages: Sequence[Stage] = (),
-    languages: Sequence[str] = LANGUAGES,
-    id: str = "drop_off",
-) -> Finding:
-    """Say at which touchpoint journeys end most often.
-
-    Parameters are those of `journey.moments`, and `stages`: ``params.journey.stages``. The sentence speaks of the
-    touchpoints of the first stage, where an end is a loss; the figure shows all.
+    Parameters
+    ----------
+    estimates, missing
+        As for `cxlab.journey.findings.moments`.
+    states : sequence of str
+        Of the journeys, in order.
+    gap : int
+        Days of pause after which another journey begins.
     """
-    rows = findings_common.of(table, "transition")
-    rows = rows[(rows["to"] == END) & ~rows["touchpoint"].str.startswith(BUY) & (rows["touchpoint"] != OTHER)]
-    if found.paths is None or rows.empty:
-        return findings_common.missing(id, "drop_off", found.missing.get("paths", "no_steps"), languages)
-    blocked = findings_common.blocked(rows)
-    if blocked:
-        return build(id, [Statement(f"journey_blocked.{blocked}")], languages, verdict=blocked)
-    rows = rows.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
-    shown = rows[known(rows["mean"])]
-    before = [t for stage in stages[:1] for t in stage.touchpoints]
-    early = shown["touchpoint"].isin(before) & any(s.startswith(BUY) for s in found.paths.states)
-    shown = shown[early] if early.any() else shown
-    ends = shown.iloc[0], shown.iloc[-1]
-    names = {
-        lang: {
-            k: findings_common.state(str(r["touchpoint"]), labels, lang)
-            for k, r in zip(("most", "least"), ends, strict=True)
-        }
-        for lang in languages
+    about = estimates.about
+    first, bought = (estimates.where(estimand=e) for e in ("transition", "purchase"))
+    if (silent := unanswered(estimates, first, "flow", missing.get("paths", "no_steps"))) is not None:
+        return silent
+    says = []
+    begin, reach = first.where(touchpoint=START).known.ordered(), bought.known.ordered()
+    if (start := begin.first) is not None:
+        told = {"total": tally(start["n"]), "gap": tally(gap), "value": start.value(drawn=False)}
+        says.append(Say("journey_flow.lead", name=State(str(start["to"])), **told))
+    if (best := reach.first) is not None:
+        numbers = {"buy_value": best.value(drawn=False), "buy_span": best.span(drawn=False)}
+        ends: dict[str, Any] = {"best": State(str(best["touchpoint"]))}
+        if (last := reach.last) is not None and len(reach) > 1:
+            ends |= {"worst": State(str(last["touchpoint"]))}
+            numbers["buy_worst_value"] = last.value(drawn=False)
+        says.append(Say(f"journey_flow.{'buy' if 'worst' in ends else 'buy_one'}", **ends, **numbers))
+    steps = estimates.where(estimand="flow").frame
+    names = {state: State(state) for state in (*states, END)}
+    origins, to = [START, *states], [*states, END]
+    cells = {(row["touchpoint"], row["to"]): row for row in first}
+    chance = bought.by("touchpoint")
+    counts = {str(row["touchpoint"]): Number(row.number("n"), "count") for row in first}
+    columns: dict[Any, Sequence[Any]] = {"journey_flow.head_from": [State(state) for state in origins]}
+    columns |= {State(t): [_cell(cells.get((origin, t))) for origin in origins] for t in to}
+    columns["journey_flow.head_purchase"] = [_cell(chance.get(origin)) for origin in origins]
+    columns["journey_flow.head_n"] = [counts.get(origin, _NONE) for origin in origins]
+    return about.finding(
+        "flow",
+        says,
+        verdict="",
+        chart=Chart(figures.flow, steps.assign(step=steps["group"].astype(int)), names, order=list(states), end=END),
+        caption=["journey_flow.legend"],
+        table=Table(columns, caption="journey_flow.caption", csv=about.csv),
+        **small_print(first, "journey_flow.note"),
+    )
+
+
+def _cell(row: Row | None) -> Any:
+    return "—" if row is None else row.cell()
+
+
+def drop_off(estimates: Estimates, *, missing: Mapping[str, str], early: Sequence[str] = ()) -> Finding:
+    """Say at which touchpoint journeys end most often, if one can tell.
+
+    Parameters
+    ----------
+    estimates, missing
+        As for `cxlab.journey.findings.moments`.
+    early : sequence of str
+        Touchpoints before a purchase, where an end is a loss; the others are left out. Empty: all touchpoints.
+    """
+    about, rows = estimates.about, estimates.where(estimand="transition", to=END)
+    rows = rows[[not str(t).startswith(BUY) and t != "other" for t in rows.frame["touchpoint"]]]
+    if (silent := unanswered(estimates, rows, "drop_off", missing.get("paths", "no_steps"))) is not None:
+        return silent
+    shown = rows.where(touchpoint=set(early)) if early else rows
+    shown = (shown if len(shown.known) else rows).ordered()
+    chances = estimates.where(estimand="p_ends_most", touchpoint=set(shown.frame["touchpoint"])).known.ordered()
+    chance, most = chances.by("touchpoint"), chances.first
+    section = "journey_drop_off.before" if early else "journey_drop_off.lead"
+    lead = shown.known.by("touchpoint").get(str(most["touchpoint"])) if most is not None else shown.known.first
+    assert lead is not None
+    numbers = {"value": lead.value(), "span": lead.span()}
+    if most is None or most.mean >= LARGEST or len(shown.known) == 1:
+        says = [Say(section, most=State(str(lead["touchpoint"])), **numbers)]
+    else:
+        among, total = [], 0.0
+        for row in chances:
+            if total < AMONG:
+                among.append(State(str(row["touchpoint"])))
+                total += row.mean
+        says = [Say(f"{section}_open", list=among, p=aside(total, "probability"))]
+    names = [State(str(row["touchpoint"])) for row in shown]
+    columns: dict[Any, Any] = {
+        "journey_drop_off.head_touchpoint": names,
+        "journey_drop_off.head_share": shown.cells(),
+        "journey_drop_off.head_most": [
+            chance[str(row["touchpoint"])].value() if str(row["touchpoint"]) in chance else _NONE for row in shown
+        ],
+        "journey_drop_off.head_n": shown.values("n"),
     }
-    numbers = {"value": findings_common.share(ends[0]), "span": findings_common.span(ends[0], signed=False)}
-    statements = [Statement(f"journey_drop_off.{'before' if early.any() else 'lead'}", names, numbers)]
-    if len(shown) > 1:
-        least = {
-            "least_value": findings_common.share(ends[1]),
-            "least_span": findings_common.span(ends[1], signed=False),
-        }
-        statements.append(Statement("journey_drop_off.least", names, least))
-
-    def draw(language: str) -> Figure:
-        return charts.intervals(
-            rows, [findings_common.state(t, labels, language) for t in rows["touchpoint"]], language=language
-        )
-
-    def tabulate(language: str) -> Block:
-        body = [
-            [
-                findings_common.state(str(r["touchpoint"]), labels, language),
-                findings_common.cell(r, language),
-                count(r["n"]),
-            ]
-            for _, r in rows.iterrows()
-        ]
-        return findings_common.table("journey_drop_off", ("touchpoint", "share", "n"), body, language)
-
-    return build(
-        id, statements, languages, note=findings_common.noted(rows, "journey_drop_off.note"),
-        caption=lambda lang: message(lang, "figure.interval"), draw=draw, tabulate=tabulate,
-    )  # fmt: skip
+    return about.finding(
+        "drop_off",
+        says,
+        verdict="",
+        chart=Chart(charts.intervals, shown, names),
+        caption=["figure.interval"],
+        table=Table(columns, caption="journey_drop_off.caption", csv=about.csv),
+        **small_print(shown, "journey_drop_off.note"),
+    )
 
 
-def decision(
-    table: pd.DataFrame, *, found: Journeys, labels: Labels, languages: Sequence[str] = LANGUAGES, id: str = "decision"
-) -> Finding:
-    """Say how long customers take to buy again after a touchpoint. Parameters: see `journey.moments`."""
-    rows, weeks = (findings_common.of(table, e) for e in ("decided", "decision_weeks"))
-    if found.decision is None or rows.empty:
-        return findings_common.missing(id, "decision", found.missing.get("decision", "no_spells"), languages)
-    blocked = findings_common.blocked(rows)
-    if blocked:
-        return build(id, [Statement(f"journey_blocked.{blocked}")], languages, verdict=blocked)
-    rows = rows.assign(week=rows["group"].astype(int), key=rows["touchpoint"] + "|" + rows["basis"])
-    weeks = weeks.assign(key=weeks["touchpoint"] + "|" + weeks["basis"])
-    seen = rows[known(rows["mean"])]
-    last = seen[seen["week"] == seen["week"].max()]
-    columns = sorted({4, 13, int(last["week"].iloc[0])} & set(seen["week"]))
-    whole = last[last["basis"] == ""].sort_values("mean", ascending=False)
-    chosen = whole.sort_values("n", ascending=False).head(4)["key"].tolist()
-    chosen = [k for k in whole["key"] if k in chosen]
-    ends = (whole[whole["key"].isin(chosen)] if chosen else last).iloc[[0, -1]]
-    statements = []
-    for place, (_, row) in zip(("fast", "slow"), ends.iterrows(), strict=True):
-        if place == "slow" and len(chosen) < 2:
-            continue
-        own = {lang: {"name": findings_common.moment(row, labels, lang)} for lang in languages}
-        half = weeks[weeks["key"] == row["key"]]
-        numbers = {f"{place}_share": findings_common.share(row), f"{place}_weeks": tally(row["week"])}
-        if len(half) and is_number(half["mean"].iloc[0]):
-            numbers |= {f"{place}_half": Number(float(half["median"].iloc[0]), "count", drawn=False)}
-            weeks_half = float(half["median"].iloc[0])
-            statements.append(Statement(f"journey_decision.{place}_half", own, numbers, quantity=weeks_half))
-        else:
-            statements.append(Statement(f"journey_decision.{place}", own, numbers))
+def decision(estimates: Estimates, *, missing: Mapping[str, str]) -> Finding:
+    """Say how long customers take to buy again after a touchpoint. Parameters: see `findings.moments`."""
+    about, rows = estimates.about, estimates.where(estimand="decided")
+    if (silent := unanswered(estimates, rows, "decision", missing.get("decision", "no_spells"))) is not None:
+        return silent
+    rows, half = _keyed(rows), _keyed(estimates.where(estimand="decision_weeks"))
+    seen = rows.known.frame.assign(week=rows.known.frame["group"].astype(int))
+    final = int(seen["week"].max())
+    last = rows.known.where(group=str(final))
+    weeks = sorted({4, 13, final} & set(seen["week"]))
+    whole = last.where(basis="").ordered()
+    common = set(whole.ordered("n").frame["key"].head(4))
+    drawn = whole[[key in common for key in whole.frame["key"]]]
+    told = list(drawn if len(drawn) else last)
+    medians, says = half.by("key"), []
+    for place, row in zip(("fast", "slow"), [told[0], told[-1]][: len(told)], strict=False):
+        numbers = {f"{place}_share": row.value(drawn=False), f"{place}_weeks": tally(final)}
+        middle = medians.get(row["key"])
+        key, quantity = f"journey_decision.{place}", None
+        if middle is not None and middle.is_known:
+            key, quantity = f"{key}_half", middle.number("median")
+            numbers[f"{place}_half"] = Number(quantity, "count", drawn=False)
+        says.append(Say(key, name=Experience(row["touchpoint"], row["basis"]), quantity=quantity, **numbers))
+    keys = list(dict.fromkeys(rows.frame["key"]))
+    lives = {key: rows.where(key=key) for key in keys}
+    columns: dict[Any, Sequence[Any]] = {
+        "journey_decision.head_touchpoint": [Experience(*key.split("|", 1)) for key in keys],
+        "journey_decision.head_half": [_weeks(medians.get(key)) for key in keys],
+    }
+    for week in weeks:
+        head = Message("journey_decision.head_week", n=str(week))
+        columns[head] = [_cell(lives[key].where(group=str(week)).first) for key in keys]
+    columns["journey_decision.head_n"] = [lives[key].frame["n"].iloc[0] for key in keys]
+    names = {row["key"]: Experience(row["touchpoint"], row["basis"]) for row in drawn}
+    curves = rows.frame.assign(week=rows.frame["group"].astype(int))
+    return about.finding(
+        "decision",
+        says,
+        verdict="",
+        chart=Chart(figures.curves, curves[curves["key"].isin(list(names))], names) if names else None,
+        caption=["journey_decision.legend"],
+        table=Table(columns, caption="journey_decision.caption", csv=about.csv),
+        **small_print(rows, "journey_decision.note"),
+    )
 
-    def draw(language: str) -> Figure:
-        shown = rows[rows["key"].isin(chosen)]
-        names = {k: findings_common.moment(shown[shown["key"] == k].iloc[0], labels, language) for k in chosen}
-        return drawing.curves(shown, names, language=language)
 
-    def tabulate(language: str) -> Block:
-        body = []
-        for key, own in rows.groupby("key", sort=False):
-            half = findings_common.first(weeks[weeks["key"] == key])
-            middle = "—"
-            if half is not None and is_number(half["mean"]):
-                middle = estimate(*(float(half[c]) for c in ("median", "ci_low", "ci_high")), metric="count",
-                                  language=language)  # fmt: skip
-            cells = [findings_common.cell(findings_common.first(own[own["week"] == w]), language) for w in columns]
-            body.append(
-                [findings_common.moment(own.iloc[0], labels, language), middle, *cells, count(own["n"].iloc[0])]
-            )
-        heads = [message(language, f"journey_decision.head_{k}") for k in ("touchpoint", "half", "n")]
-        heads[2:2] = [message(language, "journey_decision.head_week", {"n": str(w)}) for w in columns]
-        caption = message(language, "journey_decision.caption")
-        return tables.counts_table(heads, body, language=language, caption=caption, csv=findings_common.CSV)
+def _weeks(row: Row | None) -> Any:
+    if row is None or not row.is_known:
+        return "—"
+    return Estimate(row.number("median"), row.number("ci_low"), row.number("ci_high"), "count")
 
-    return build(
-        id, statements, languages, note=findings_common.noted(rows, "journey_decision.note"),
-        caption=lambda lang: message(lang, "journey_decision.legend"), draw=draw if chosen else None, tabulate=tabulate,
-    )  # fmt: skip
+
+def _keyed(rows: Estimates) -> Estimates:
+    return Estimates(rows.frame.assign(key=rows.frame["touchpoint"] + "|" + rows.frame["basis"]), rows.about)

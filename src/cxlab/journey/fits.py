@@ -22,6 +22,7 @@ from cxlab.journey.churn import Horizon
 from cxlab.journey.moments_of_truth import MomentsData
 from cxlab.journey.paths import PathsData
 from cxlab.journey.peak_end import PeakEndData
+from cxlab.journey.states import RATING
 from cxlab.journey.tenure import TenureData
 from cxlab.journey.time_to_decision import DecisionData
 from cxlab.params.models import ModelSettings, Params
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 ANY: Final = "any"  # the place of an experience at whatever touchpoint
-RATING: Final = "rating"
 DRAWS: Final = 1000  # in all chains: what importance sampling draws is independent
 _RARE: Final = 0.02  # share below which leaving, or staying, is too rare to learn from
 
@@ -59,6 +59,8 @@ class Journeys:
         The first steps of journeys, see `steps.flow`.
     gap : int
         Days of pause after which another journey begins.
+    early : tuple of str
+        Touchpoints of the first stage, where the end of a journey is a loss; empty where nothing is bought.
     missing : dict
         Question -> why it cannot be answered, a key of the catalogue.
     """
@@ -75,7 +77,23 @@ class Journeys:
     decision: DecisionData | None = None
     flow: pd.DataFrame = field(default_factory=pd.DataFrame)
     gap: int = 0
+    early: tuple[str, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def weeks(self) -> int:
+        """After which a customer is taken for gone; 0: nobody's leaving is known."""
+        return round(self.horizon.days / 7) if self.horizon else 0
+
+    @property
+    def kind(self) -> str:
+        """How leaving is known."""
+        return self.horizon.kind if self.horizon else ""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """States of the journeys, in order."""
+        return tuple(self.paths.states) if self.paths is not None else ()
 
     @property
     def answerable(self) -> bool:
@@ -98,6 +116,8 @@ class Fitted:
         For the convergence gate; None where the draws are exact.
     weight : float
         What one row counts, where customers come several times.
+    early : tuple of str
+        Of ``paths``: touchpoints at which an end is a loss.
     gain : tuple of float
         Of ``peak_end``: how much better it predicts, and the standard error.
     """
@@ -106,6 +126,7 @@ class Fitted:
     reported: xr.Dataset
     tree: xr.DataTree | None = None
     weight: float = 1.0
+    early: tuple[str, ...] = ()
     gain: tuple[float, float] = (float("nan"), float("nan"))
 
 
@@ -161,13 +182,16 @@ def load(data: UnitData, *, params: Params) -> Journeys:
     walked, gap, flow = _paths(data, params, least)
     if walked is None:
         missing["paths"] = "no_steps"
+    bought = walked is not None and any(s.startswith(states.BUY) for s in walked.states)
+    first = params.journey.stages[0].touchpoints if params.journey.stages and bought else []
+    before = tuple(t for t in first if walked is not None and t in walked.states)
     spells = transitions.spells(data, params, sides=sides)
     decided = decision.model_data(spells) if len(spells) and int(spells["n"].sum()) >= least else None
     if decided is None:
         missing["decision"] = "no_spells"
     return Journeys(
         question=asked, horizon=horizon, satisfaction=satisfied, leaving=left, one_bad=one_bad, sides=sides,
-        peak_end=peak, tenure=aged, paths=walked, decision=decided, flow=flow, gap=gap, missing=missing,
+        peak_end=peak, tenure=aged, paths=walked, decision=decided, flow=flow, gap=gap, early=before, missing=missing,
     )  # fmt: skip
 
 
@@ -203,7 +227,7 @@ def fit(found: Journeys, *, settings: ModelSettings, seed: Callable[[str], int],
         fits.append(Fitted("tenure", tenure.estimands(tree["posterior"].dataset, ages), tree, weight=weight))
     if found.paths is not None:
         tree, drawn = paths.draw(found.paths, draws=each, chains=chains, seed=seed("paths"))
-        fits.append(Fitted("paths", paths.estimands(drawn, found.paths), tree))
+        fits.append(Fitted("paths", paths.estimands(drawn, found.paths), tree, early=found.early))
     if found.decision is not None:
         drawn = decision.draw(found.decision, draws=each, chains=chains, seed=seed("decision"))
         fits.append(Fitted("decision", decision.estimands(drawn, found.decision)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import erfc, sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -300,6 +301,23 @@ class Estimates:
         """Return the rows in the order of columns (by default the mean), the largest first."""
         by = list(columns) or ["mean"]
         return Estimates(self.frame.sort_values(by, ascending=not down, kind="stable"), self.about)
+
+    def holding(self, level: float = 0.05) -> Estimates:
+        """Return the rows whose direction holds where all rows are looked at together.
+
+        Of the two tails of a normal with each row's mean and sd, stepped down as in Holm (1979), Scandinavian Journal
+        of Statistics 6: that any row of no effect is among them has at most the probability `level`.
+        """
+        refs = np.nan_to_num([row.number("ref") for row in self])
+        sds = [row.number("sd") for row in self]
+        far = [abs(row.mean - ref) for row, ref in zip(self, refs, strict=True)]
+        tails = [erfc(d / sd / sqrt(2)) if sd > 0 else 1.0 for d, sd in zip(far, sds, strict=True)]
+        left, keep = len(self.known), [False] * len(self)
+        for place in sorted(range(len(tails)), key=tails.__getitem__):
+            if not tails[place] <= level / max(left, 1):
+                break
+            keep[place], left = True, left - 1
+        return self[keep]
 
     def by(self, column: str) -> dict[str, Row]:
         """Return value of a column -> its row (the last of several)."""

@@ -9,9 +9,10 @@ import pandas as pd
 import tidy
 import xarray as xr
 
+from cxlab.report import About, Estimates
 from cxlab.report.format import Labels
-from cxlab.voice.findings_common import Voice
-from cxlab.voice.findings_topics import names_of
+from cxlab.report.writing import Item, Period
+from cxlab.voice.names import names_of, with_topics
 
 TOPICS = {  # id: names, keywords, language, comments, share, stability, npmi
     "delivery": ("Delivery", "配送", "courier, late, parcel", "en+zh", 900, 0.45, 0.97, 0.21),
@@ -71,7 +72,7 @@ LABELS = Labels(
 
 def _row(topic: str, estimand: str, mean: float, half: float, **more: object) -> dict[str, object]:
     base = tidy.row(**{"item": "overall", "metric": "mean", "estimand": estimand, "weighting": "none"} | more)
-    return base | {"mean": mean, "ci_low": mean - half, "ci_high": mean + half, "topic": topic}
+    return base | {"mean": mean, "ci_low": mean - half, "ci_high": mean + half, "sd": half / 1.645, "topic": topic}
 
 
 def estimates() -> pd.DataFrame:
@@ -135,10 +136,16 @@ def withheld() -> pd.DataFrame:
     return table.assign(verdict="withheld")
 
 
-def about(**more: Any) -> Voice:
+def about(*, named: Any = None, previous: str = "2026Q2") -> About:
     """What the findings of the page share."""
-    base = {"labels": LABELS, "topics": names_of(topics()), "item": "overall", "period": "2026Q3", "previous": "2026Q2"}
-    return Voice(**(base | {"n": 2000.0, "scored": 1500.0} | more))
+    labels = with_topics(LABELS, names_of(topics()) if named is None else named)
+    more = {"score": Item("overall"), "before": Period(previous) if previous else "", "comments": 2000, "scored": 1500}
+    return About(labels, period="2026Q3", more=more)
+
+
+def page(rows: pd.DataFrame, **more: Any) -> Estimates:
+    """The table as findings take it."""
+    return Estimates(rows, about(**more))
 
 
 def said() -> pd.DataFrame:

@@ -8,19 +8,18 @@ import pandas as pd
 import pytest
 import voice_world as world
 
-from cxlab.report import Finding
-from cxlab.voice import findings, findings_changes, findings_sentiment, findings_touchpoints
-from cxlab.voice.findings_common import Voice
+from cxlab.report import Estimates, Finding
+from cxlab.voice import findings, findings_said
 
 
-def _emerging(rows: pd.DataFrame, *, about: Voice) -> Finding:
-    return findings_changes.emerging(rows, world.news(), about=about)
+def _emerging(rows: Estimates) -> Finding:
+    return findings.emerging(rows, world.news())
 
 
 PAGE: list[Callable[..., Finding]] = [
-    findings.cost, findings.weight, findings_changes.changes, _emerging, findings_touchpoints.where,
-    findings_sentiment.tone,
-    findings_touchpoints.situations,
+    findings.cost, findings.weight, findings.changes, _emerging, findings_said.where,
+    findings_said.tone,
+    findings_said.situations,
 ]  # fmt: skip
 
 
@@ -30,7 +29,7 @@ def table() -> pd.DataFrame:
 
 
 def test_what_weighs_most(table: pd.DataFrame) -> None:
-    found = findings.cost(table, about=world.about(), alarms=0.05)
+    found = findings.cost(world.page(table))
     lead = found.statements[0].text("en")
     assert lead.startswith("What customers say about “Delivery” weighs most: 45\u00a0% of their comments speak of it")
     assert "go \u22120.80 points of “Overall satisfaction” (likely \u22120.90 to \u22120.70)" in lead
@@ -40,92 +39,86 @@ def test_what_weighs_most(table: pd.DataFrame) -> None:
     assert "With a higher score: “Staff”." in said
     assert "Of 1 further topic we cannot tell" in said
     assert "An association" in found.pages["en"].note
-    assert "at most 5\u00a0%" in found.pages["en"].note
+    assert "holds for all topics together" in found.pages["en"].note
     assert "“配送”的话影响最大" in found.sentence("zh")
 
 
 def test_without_a_tie_nothing_weighs(table: pd.DataFrame) -> None:
     flat = table.assign(verdict="cannot_tell")
-    found = findings.cost(flat, about=world.about())
+    found = findings.cost(world.page(flat))
     assert found.sentence("en") == "No topic goes with a clearly lower “Overall satisfaction”."
-    assert findings.leading(flat, world.about()) == ["delivery", "staff", "price"]
+    assert findings.leading(world.page(flat)) == ["delivery", "staff", "price"]
 
 
 def test_the_page_leads_with_what_weighs(table: pd.DataFrame) -> None:
-    assert findings.leading(table, world.about()) == ["delivery", "sizing", "staff"]
+    assert findings.leading(world.page(table)) == ["delivery", "sizing", "staff"]
 
 
 def test_often_and_heavily_are_two_things(table: pd.DataFrame) -> None:
-    said = findings.weight(table, about=world.about()).sentence("en")
+    said = findings.weight(world.page(table)).sentence("en")
     assert "Often spoken of and with a lower score: “Delivery”." in said
     assert "Seldom spoken of, but with a lower score: “Sizes”." in said
     common = table.assign(mean=table["mean"].where(table["estimand"] != "share", 0.3 + table["mean"] / 2))
-    assert "Seldom" not in findings.weight(common, about=world.about()).sentence("en"), "three in ten are not seldom"
+    assert "Seldom" not in findings.weight(world.page(common)).sentence("en"), "three in ten are not seldom"
 
 
 def test_what_rose(table: pd.DataFrame) -> None:
-    found = findings_changes.changes(table, about=world.about())
+    found = findings.changes(world.page(table))
     assert found.statements[0].text("en").startswith("“Delivery” comes up more often than in Q2 2026: 45")
     assert "less often" not in found.sentence("en")
     small = table["verdict"].where(table["estimand"] != "share_change", "no_real_change")
-    assert "No topic clearly" in findings_changes.changes(table.assign(verdict=small), about=world.about()).sentence(
-        "en"
-    )
-    same = table.assign(prob_gt_ref=table["prob_gt_ref"].where(table["estimand"] != "share_change", 0.5))
-    assert "No topic clearly" in findings_changes.changes(same, about=world.about()).sentence("en")
-    assert "no period before" in findings_changes.changes(table, about=world.about(previous="")).sentence("en")
+    assert "No topic clearly" in findings.changes(world.page(table.assign(verdict=small))).sentence("en")
+    same = table.assign(sd=table["sd"].where(table["estimand"] != "share_change", 0.5))
+    assert "No topic clearly" in findings.changes(world.page(same)).sentence("en")
+    assert "no period before" in findings.changes(world.page(table, previous="")).sentence("en")
 
 
 def test_what_is_new(table: pd.DataFrame) -> None:
-    found = findings_changes.emerging(table, world.news(), about=world.about(), alarms=0.05)
+    found = findings.emerging(world.page(table), world.news(), alarms=0.05)
     assert "New: “Sizes”. Before Q3 2026 0.1" in found.sentence("en")
     assert "New: “voucher · code · refused · again (in: Prices)”." in found.sentence("en")
     assert "at most 5\u00a0%" in found.pages["en"].note
     assert "again（英文评论；属于：价格" in found.sentence("zh")  # words nobody has translated
-    chinese = findings_changes.emerging(table, world.news().assign(language="zh", parent=None), about=world.about())
+    chinese = findings.emerging(world.page(table), world.news().assign(language="zh", parent=None))
     assert "New: “voucher · code · refused · again (said in Chinese)”." in chinese.sentence("en")
     calm = world.news().assign(verdict="")
-    assert "Nothing that customers speak of" in findings_changes.emerging(table, calm, about=world.about()).sentence(
-        "en"
-    )
+    assert "Nothing that customers speak of" in findings.emerging(world.page(table), calm).sentence("en")
 
 
 def test_a_new_topic_of_few_is_counted_not_named(table: pd.DataFrame) -> None:
     hidden = table["topic"].isin(["sizing", "voucher-code"]) & (table["estimand"] == "p_emerging")
     few = table.assign(mean=table["mean"].mask(hidden))
-    said = findings_changes.emerging(few, world.news(), about=world.about()).sentence("en")
+    said = findings.emerging(world.page(few), world.news()).sentence("en")
     assert said == "2 more new subjects have too few comments to be shown."
 
 
 def test_where_it_weighs(table: pd.DataFrame) -> None:
-    found = findings_touchpoints.where(table, about=world.about())
+    found = findings_said.where(world.page(table))
     assert found.sentence("en").startswith(
-        "“Delivery” weighs most at the touchpoint “Delivery desk”: \u22120.54 points"
+        "At the touchpoint “Delivery desk”, “Delivery” clearly weighs on the score: \u22120.54 points"
     )
     shares = table[~((table["estimand"] == "points_at_stake") & (table["level"] == "touchpoint"))]
-    often = findings_touchpoints.where(shares, about=world.about())
-    assert "customers speak most of “Delivery”: 45" in often.sentence("en")
+    often = findings_said.where(world.page(shares))
+    assert "“Delivery desk” 45\u00a0% of the comments speak of “Delivery”" in often.sentence("en")
 
 
 def test_praise_and_complaint(table: pd.DataFrame) -> None:
-    found = findings_sentiment.tone(table, about=world.about(), accuracy=0.91)
-    assert found.sentence("en").startswith("Customers speak worst of “Delivery”: 10\u00a0%")
+    found = findings_said.tone(world.page(table), accuracy=0.91)
+    assert found.sentence("en").startswith("Customers speak clearly worse of “Delivery” than of “Staff”: 10\u00a0%")
     assert "of comments kept aside 91\u00a0% are told right" in found.sentence("en")
     alike = table.assign(ci_low=table["ci_low"].where(table["estimand"] != "sentiment", 0.05))
-    assert "Of no topic do customers clearly speak" in findings_sentiment.tone(alike, about=world.about()).sentence(
-        "en"
-    )
-    assert "a rough guide" in findings_sentiment.tone(table, about=world.about(), method="lexicon").sentence("en")
+    assert "Of no topic do customers clearly speak" in findings_said.tone(world.page(alike)).sentence("en")
+    assert "a rough guide" in findings_said.tone(world.page(table), method="lexicon").sentence("en")
 
 
 def test_situations(table: pd.DataFrame) -> None:
-    found = findings_touchpoints.situations(table, about=world.about())
+    found = findings_said.situations(world.page(table))
     assert "Where customers tell “as a gift”, \u22120.40 points of “Overall satisfaction” go with it" in found.sentence(
         "en"
     )
     assert "evening" not in found.sentence("en")
     flat = table.assign(verdict="cannot_tell")
-    assert "2 situations are told of" in findings_touchpoints.situations(flat, about=world.about()).sentence("en")
+    assert "2 situations are told of" in findings_said.situations(world.page(flat)).sentence("en")
 
 
 def test_conversations() -> None:
@@ -133,22 +126,22 @@ def test_conversations() -> None:
             ("slow", "delivery", 120, 30, 0.25, 0.19, 0.32), ("solved", "", 200, 120, 0.6, 0.5, 0.7),
             ("solved", "sizing", 4, 4, 1.0, 0.6, 1.0)]  # fmt: skip
     outcomes = pd.DataFrame(rows, columns=["outcome", "topic", "n", "k", "mean", "ci_low", "ci_high"])
-    found = findings_sentiment.conversations(outcomes, about=world.about(), least=30)
+    found = findings_said.conversations(world.page(outcomes), least=30)
     assert found.sentence("en").startswith("“solved”: 60")
     assert "Clearly less often where they are about “Prices”: 33" in found.sentence("en")
     assert "more often" not in found.sentence("en")
     alike = outcomes.assign(ci_low=0.1, ci_high=0.9)
-    flat = findings_sentiment.conversations(alike, about=world.about(), least=30)
+    flat = findings_said.conversations(world.page(alike), least=30)
     assert "does not clearly differ" in flat.sentence("en")
     assert "Sizes" not in found.sentence("en")
     assert "no known outcome" not in found.sentence("en")
-    none = findings_sentiment.conversations(outcomes.head(0), about=world.about(), least=30)
+    none = findings_said.conversations(world.page(outcomes.head(0)), least=30)
     assert "No conversation with customers has a known outcome" in none.sentence("en")
 
 
 def test_what_the_page_rests_on() -> None:
     account = pd.DataFrame(list(world.REASONS.items()), columns=["name", "n"])
-    found = findings_sentiment.heard(account, about=world.about())
+    found = findings_said.heard(world.about(), account)
     assert found.sentence("en").startswith("This page rests on 2,000 of the 2,152 comments of Q3 2026.")
     assert "100 copied texts are left out" in found.sentence("en")
 
@@ -158,7 +151,7 @@ def test_what_the_page_rests_on() -> None:
 def test_no_number_is_told_where_there_is_none(make: Callable[..., Finding], state: str) -> None:
     rows = world.withheld()
     rows = {"withheld": rows, "suppressed": rows.assign(verdict="suppressed"), "empty": rows.head(0)}[state]
-    found: Any = make(rows, about=world.about())
+    found: Any = make(world.page(rows))
     for language in ("en", "zh"):
         page = found.pages[language]
         assert page.figure is None
@@ -170,11 +163,11 @@ def test_no_number_is_told_where_there_is_none(make: Callable[..., Finding], sta
 
 
 def test_an_unlabelled_topic_bears_its_id(table: pd.DataFrame) -> None:
-    assert "“delivery”" in findings.cost(table, about=world.about(topics={})).sentence("en")
+    assert "“delivery”" in findings.cost(world.page(table, named={})).sentence("en")
 
 
 def test_figures_show_the_numbers(table: pd.DataFrame) -> None:
-    figure = findings.weight(table, about=world.about()).pages["en"].figure
+    figure = findings.weight(world.page(table)).pages["en"].figure
     assert figure is not None
     (dots,) = [line for line in figure.axes[0].lines if line.get_gid() == "mean"]
     np.testing.assert_allclose(np.asarray(dots.get_xdata(), float), [0.45, 0.25, 0.15, 0.03])

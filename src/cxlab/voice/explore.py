@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import ipywidgets as widgets
 import numpy as np
@@ -20,9 +20,9 @@ from cxlab.report.blocks import SCOPE
 from cxlab.report.format import count, known, number, period_name, span
 from cxlab.report.messages import message
 from cxlab.report.style import css
-from cxlab.voice.findings_common import Voice
-from cxlab.voice.findings_quotes import quote
-from cxlab.voice.findings_topics import language_name
+from cxlab.report.tidy import About
+from cxlab.voice.findings_said import quote
+from cxlab.voice.names import LEVEL, Spoken, topic
 
 _ENDS: Final = (0.05, 0.95)
 _QUOTES: Final = 3
@@ -39,7 +39,7 @@ class Topics(widgets.VBox):
         ``sentiment``; see `cxlab.voice.topic_space.said`.
     draws : Dataset
         ``posterior/voice`` of a finished run: ``effect`` and ``share`` (chain, draw, topic).
-    about : Voice
+    about : About
         Names and the score.
     keywords : mapping of topic -> str, optional
         Typical words of each topic, joined by " · ": the topic file tells a topic by one of them.
@@ -63,19 +63,20 @@ class Topics(widgets.VBox):
         said: pd.DataFrame,
         draws: xr.Dataset,
         *,
-        about: Voice,
+        about: About,
         keywords: Mapping[str, str] | None = None,
         language: str = "en",
     ) -> None:
         self._said, self._draws, self._about, self._language = said, draws, about, language
+        self._write = about.writer(language)
         self._keywords = dict(keywords or {})
         self.answer = np.empty(0)
         say = {k: message(language, f"topic_explore.{k}") for k in ("topic", "touchpoint", "period", "language", "cut")}
         order = said["topic"].value_counts().index.astype(str).tolist()
-        self.topic = widgets.Dropdown(description=say["topic"], options=[(about.name(t, language), t) for t in order])
+        self.topic = widgets.Dropdown(description=say["topic"], options=[(self._write(topic(t)), t) for t in order])
         self.touchpoint = self._dropdown("touchpoint", lambda v: about.labels.group("touchpoint", v, language))
         self.period = self._dropdown("period", lambda v: period_name(v, language=language), last_first=True)
-        self.spoken = self._dropdown("language", lambda v: language_name(v, language))
+        self.spoken = self._dropdown("language", lambda v: self._write(Spoken(v)))
         self.cut = widgets.FloatSlider(
             description=say["cut"], value=0.5, min=0.0, max=1.0, step=0.05, readout_format=".0%"
         )
@@ -115,13 +116,13 @@ class Topics(widgets.VBox):
     def _told(self) -> dict[str, str]:
         """Return the word by which the topic file tells each topic: its first one, its id where it has none."""
         every = [str(v) for _, v in self.topic.options]
-        return {topic: self._keywords.get(topic, "").split(" · ")[0] or topic for topic in every}
+        return {name: self._keywords.get(name, "").split(" · ")[0] or name for name in every}
 
     def _outlook(self) -> list[blocks.Block]:
-        language, topic = self._language, str(self.topic.value)
-        if "effect" not in self._draws or topic not in self._draws["topic"].to_numpy():
+        language, name = self._language, str(self.topic.value)
+        if "effect" not in self._draws or name not in self._draws["topic"].to_numpy():
             return [blocks.note(message(language, "topic_explore.open"))]
-        own = self._draws.sel(topic=topic)
+        own = self._draws.sel(topic=name)
         effect, share = (own[k].to_numpy().ravel() for k in ("effect", "share"))
         if not np.isfinite(effect).all():
             return [blocks.note(message(language, "topic_explore.open"))]
@@ -134,7 +135,7 @@ class Topics(widgets.VBox):
                 span(float(low), float(high), metric=metric, language=language, signed=signed),
             )
 
-        fields = {"name": self._about.name(topic, language), "score": self._about.score(language)}
+        fields = {"name": self._write(topic(name)), "score": self._write(self._about.more.get("score"))}
         fields["cut"] = number(float(self.cut.value), metric="share", language=language)
         fields["value"], fields["span"] = told(self.answer, "mean", signed=True)
         fields["share"], fields["share_span"] = told(share, "share", signed=False)
@@ -151,10 +152,10 @@ class Topics(widgets.VBox):
             return [blocks.note(message(language, "topic_explore.none"))]
         kept = rows.drop_duplicates("text").head(_QUOTES)
         fields = {"shown": count(len(kept)), "n": count(rows["comment_id"].nunique())}
-        shown = [quote(row, self._about, language) for _, row in kept.iterrows()]
+        shown = [quote(row, self._write) for _, row in kept.iterrows()]
         against = _otherwise(rows, kept)
         if against is not None:
-            shown.append(quote(against, self._about, language))
+            shown.append(quote(against, self._write))
         return [blocks.quotes(message(language, "topic_explore.quotes", fields), shown, open=True)]
 
     def _show(self, page: Sequence[blocks.Block]) -> None:
@@ -178,24 +179,24 @@ def _otherwise(rows: pd.DataFrame, kept: pd.DataFrame) -> pd.Series | None:
     return found
 
 
-def lines_for(topic: str, about: Voice, told: Mapping[str, str]) -> str:
+def lines_for(name: str, about: About, told: Mapping[str, str]) -> str:
     """Return lines for the topic file that rename, merge, split or ban a topic, ready to be copied.
 
     Parameters
     ----------
-    topic : str
+    name : str
         Id of the topic.
-    about : Voice
+    about : About
         Its names.
     told : mapping of topic -> str
         The word by which the topic file tells each topic; the first other one stands in the example of a merge.
     """
-    names: Mapping[str, str] = about.topics.get(topic, {})
-    called = {lang: names.get(lang) or next(iter(names.values()), topic) for lang in about.languages}
-    mine = json.dumps(told.get(topic, topic), ensure_ascii=False)
-    other = json.dumps(next((word for t, word in told.items() if t != topic), topic), ensure_ascii=False)
+    names: Any = about.labels.groups.get(LEVEL, {}).get(name, {})
+    called = {lang: names.get(lang) or next(iter(names.values()), name) for lang in about.languages}
+    mine = json.dumps(told.get(name, name), ensure_ascii=False)
+    other = json.dumps(next((word for t, word in told.items() if t != name), name), ensure_ascii=False)
     said = ", ".join(f"{lang}: {json.dumps(text, ensure_ascii=False)}" for lang, text in called.items())
-    ident = json.dumps(topic, ensure_ascii=False)
+    ident = json.dumps(name, ensure_ascii=False)
     return f"name:\n  {mine}: {{{said}}}\nmerge:\n  - [{mine}, {other}]\nsplit:\n  {mine}: 2\nban: [{ident}]\n"
 
 
@@ -203,7 +204,7 @@ def explore(
     said: pd.DataFrame,
     draws: xr.Dataset,
     *,
-    about: Voice,
+    about: About,
     keywords: Mapping[str, str] | None = None,
     language: str = "en",
 ) -> Topics:

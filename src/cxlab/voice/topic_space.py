@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from cxlab.voice import clauses, conversations, duplicates, keywords, sentiment, topic_rules, topics
 from cxlab.voice.embedding import embed
@@ -90,8 +91,9 @@ def fit(comments: pd.DataFrame, scores: pd.DataFrame, *, params: Params, seed: i
     flood = duplicates.find(comments)
     texts = clauses.split(comments, unit=params.voice.unit, leave_out=duplicates.repeats(flood))
     good = scores.set_index("comment_id")["good"].astype(float)
-    found = _found(texts, 2 * good - 1, params=params, kept=kept)
-    judges = _judges(comments, good, texts, seed=seed)
+    with threadpool_limits(1):  # sums of several threads differ in the last digit, and then topics do
+        found = _found(texts, 2 * good - 1, params=params, kept=kept)
+        judges = _judges(comments, good, texts, seed=seed)
     mentions = texts.clauses.assign(
         topic_id=found.topic_id, probability=found.probability, sentiment=_judged(texts, judges), group=found.group
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,3 +111,8 @@ def tell(
     """Make a finding of tables on a page of this period."""
     about = About(LABELS if labels is None else labels, languages, period, csv)
     return finding(*(Estimates(frame, about) for frame in (rows, *more)), **what)
+
+
+def select(rows: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+    """Return the rows of one estimand as findings choose them."""
+    return Estimates(rows, About()).select(**wanted).frame

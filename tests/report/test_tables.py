@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from tidy import LABELS, codes, estimates, row
+from tidy import LABELS, codes, estimates, row, select
 
 from cxlab.report import tables
-from cxlab.report.rows import select
 
 
 def test_periods_are_newest_first_with_their_change() -> None:

@@ -28,8 +28,8 @@ from cxlab.report.format import (
 )
 from cxlab.report.messages import message
 from cxlab.report.passage import Passage
-from cxlab.report.rows import select
 from cxlab.report.tables import change_cell
+from cxlab.report.tidy import About, Estimates
 from cxlab.vocab import FINDING_COLUMNS, LANGUAGES
 
 _HALF_AXIS = {"nps": (30.0, 10.0, -100.0, 100.0), "csat": (0.25, 0.1, 0.0, 1.0), "top_box": (0.25, 0.1, 0.0, 1.0)}
@@ -96,7 +96,7 @@ def board(estimates: pd.DataFrame, *, params: Params) -> Board:
 
 def answers(estimates: pd.DataFrame, *, item: str, period: str) -> float:
     """Return how many answers the headline rests on."""
-    rows = select(estimates, estimand="level", item=item, period=period)
+    rows = Estimates(estimates, About()).select(estimand="level", item=item, period=period).frame
     return float(rows["n"].max()) if len(rows) else math.nan
 
 
@@ -300,8 +300,10 @@ def certainty(
 def _rows(
     estimates: pd.DataFrame, *, item: str, metric: str, period: str, weighting: str
 ) -> tuple[pd.Series | None, pd.Series | None, pd.Series | None]:
-    levels = select(estimates, estimand="level", item=item, metric=metric, weighting=weighting)
-    changed = select(estimates, estimand="change", item=item, metric=metric, weighting=weighting)
+    levels = Estimates(estimates, About()).select(estimand="level", item=item, metric=metric, weighting=weighting).frame
+    changed = (
+        Estimates(estimates, About()).select(estimand="change", item=item, metric=metric, weighting=weighting).frame
+    )
     now, before = levels[levels["period"] == period], levels[levels["period"] < period]
     moved = changed[changed["period"] == period]
     return tuple(rows.iloc[-1] if len(rows) else None for rows in (now, moved, before))  # type: ignore[return-value]

@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from tidy import HOSTILE, NPS, codes, estimates
+from tidy import HOSTILE, NPS, codes, estimates, select
 
 from cxlab.report import charts
 from cxlab.report.charts.canvas import drawn_numbers
 from cxlab.report.charts.svg import to_svg
-from cxlab.report.rows import select
 from cxlab.report.style import colour
 
 

@@ -92,6 +92,13 @@ def test_mixed_texts_are_cut_by_the_script_of_each_clause() -> None:
     assert list(cut_up.clauses["language"]) == ["zh", "en", "zh", "zh"]
 
 
+def test_codes_in_a_text_declared_chinese_are_no_english() -> None:
+    said = ("zw rights yv", "iPhone 15 Pro Max 256G", "The lamp is far too bright")
+    declared = clauses.split(frame(*said, language=["zh"] * 3))
+    assert list(declared.clauses["language"]) == ["zh", "zh", "en"]
+    assert list(clauses.split(frame(*said)).clauses["language"]) == ["en", "en", "en"]
+
+
 def test_languages_are_guessed_and_rare_ones_pooled() -> None:
     texts = ["Produto muito bom", "Recomendo", "The lamp is very bright", "灯很亮"]
     assert list(clauses.split(frame(*texts), least=2).clauses["language"]) == ["pt", "pt", "en", "zh"]

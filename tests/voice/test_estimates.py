@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from voice_world import page
 
 from cxlab.inference.diagnostics import Gate
+from cxlab.inference.estimates import compared
 from cxlab.params.models import Limits, Scale
 from cxlab.vocab import ESTIMATE_COLUMNS
-from cxlab.voice import estimates, mentions
+from cxlab.voice import estimates, mentions, model, names
 from cxlab.voice.mentions import Heard
 
 PERIODS = ("2026Q1", "2026Q2", "2026Q3")
@@ -122,13 +124,37 @@ def test_touchpoints_have_rows_of_their_own() -> None:
     assert set(apart["verdict"]) <= {"cannot_tell", "no_real_change"}
 
 
-def test_shuffled_scores_call_no_more_real_than_stated() -> None:
-    called = []
-    for seed in range(5):
-        found = world(seed, n=600, shuffled=True)
-        table = estimates.table(found, estimates.fit(found, seed=seed), params=PARAMS, period=PERIODS[-1])
-        called += list(rows(table, "score_effect")["verdict"].isin(["better", "worse"]))
-    assert np.mean(called) <= estimates.FALSE_ALARM
+def tied(found: Heard, seed: int) -> set[str]:
+    """Return the topics that the page calls tied to the score."""
+    table = estimates.table(found, estimates.fit(found, seed=seed), params=PARAMS, period=PERIODS[-1])
+    return set(names.tied(page(table)))
+
+
+def test_of_shuffled_scores_no_topic_is_told() -> None:
+    assert sum(bool(tied(world(seed, n=600, shuffled=True), seed)) for seed in range(20)) <= 1
+    assert tied(world(0, n=600), 0) == {"delivery", "staff"}
+
+
+def test_topics_without_effect_are_not_told_beside_strong_ones() -> None:
+    """Strong effects widen what others are believed to have: each judged alone, one is told in every third run."""
+    effect = np.array([-1.5, -1.0, 1.0, 1.5] + [0.0] * 16)
+    alone, together, strong = [], [], []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        said = random.random((800, 20)) < random.uniform(0.06, 0.3, 20)
+        y = ((said @ effect + random.logistic(size=800))[:, None] > CUTS).sum(axis=1)
+        data = model.model_data(pd.DataFrame(said, columns=[f"t{i}" for i in range(20)]), y, values=range(1, 6))
+        drawn = model.estimands(model.fit(data, draws=500, chains=4, seed=seed)[0]["posterior"].dataset, data)
+        numbers = compared(drawn["score_effect"].to_numpy().reshape(2000, -1), practical=0.05)
+        every = numbers.assign(topic=drawn["topic"].to_numpy(), period=PERIODS[-1], n=drawn["n"].to_numpy())
+        every = every.assign(estimand="score_effect", level="total", situation="", metric="mean", weighting="none")
+        told = names.tied(page(every))
+        null = every["topic"].isin([f"t{i}" for i in range(4, 20)])
+        together.append(bool(set(every["topic"][null]) & set(told)))
+        strong.append(len(set(every["topic"][~null]) & set(told)) / 4)
+        alone.append(every["verdict"][null].isin(["better", "worse"]).any())
+    assert np.mean(together) <= 0.15 < 0.25 < np.mean(alone)
+    assert np.mean(strong) > 0.85
 
 
 def test_too_few_scores_leave_shares_and_failed_fits_no_numbers() -> None:

@@ -259,8 +259,9 @@ def _families(frame: pd.DataFrame, least: int) -> list[str]:
             out.append(language)
         elif signs * 3 >= len(text) or (signs and language == "zh"):
             out.append("zh")
-        elif language == "zh":  # a few Latin letters in a Chinese comment: a name; more of them: English
-            out.append("en" if len(_UNIT.findall(text)) >= 3 + signs else "zh")
+        elif language == "zh":  # Latin letters in a Chinese comment are names and codes, unless they read as English
+            english = len(_UNIT.findall(text)) >= 3 + signs and language_of(text) == "en"
+            out.append("en" if english else "zh")
         else:
             out.append(language)
     counts = pd.Series(out, dtype=object).groupby(out).count() if out else pd.Series(dtype=int)

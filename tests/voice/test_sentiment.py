@@ -13,14 +13,14 @@ from cxlab.synthetic.words import bank
 from cxlab.voice import sentiment, words
 
 
-def comments(language: str, n: int, seed: int) -> tuple[list[str], np.ndarray]:
+def comments(language: str, n: int, seed: int, *, content: float = 0.6) -> tuple[list[str], np.ndarray]:
     """Comments of one to three sentences of one tone from the bank, a tenth scored against their tone."""
     random = np.random.default_rng(seed)
     sentences = {
         tone: [s for (_, t, code), lines in bank().items() if t == tone and code == language for s in lines]
         for tone in ("good", "bad")
     }
-    good = random.random(n) < 0.6
+    good = random.random(n) < content
     texts = [
         " ".join(random.choice(sentences["good" if g else "bad"], random.integers(1, 4)))
         .replace("{", "")
@@ -64,6 +64,16 @@ def test_a_complaint_of_the_content_is_a_complaint() -> None:
     assert ((tone > 0.5) == praise).mean() > 0.8
     assert plain[~praise].mean() > 0.5  # of a comment that complains, the writer is still likelier content
     assert tone[praise].mean() - tone[~praise].mean() > 0.2
+
+
+@pytest.mark.parametrize("content", [0.16, 0.84])
+def test_comments_are_calibrated_to_few_or_many_good_ones_and_clauses_drawn_to_one_half(content: float) -> None:
+    texts, good = comments("en", 1200, 5, content=content)
+    one = sentiment.fit(texts[:700], good[:700], "en", seed=1)
+    p, tone = one.predict(texts[700:]), one.tone(texts[700:])
+    seen = good[700:].mean()
+    assert abs(p.mean() - seen) < 0.05
+    assert abs(tone.mean() - 0.5) < abs(p.mean() - 0.5) - 0.05  # which the page says under its shares
 
 
 def test_of_scores_that_say_nothing_nothing_is_learnt() -> None:

@@ -162,7 +162,7 @@ def tone(estimates: Estimates, *, accuracy: float = float("nan"), method: str = 
         chart=Chart(charts.intervals, drawn, [topic(row["topic"]) for row in drawn]),
         caption=["figure.interval"],
         table=Table(columns, caption="voice_tone.caption", csv=about.csv),
-        **small_print(rows),
+        **small_print(rows, *(["voice_tone.odds"] if method == "rated" else [])),
     )
 
 

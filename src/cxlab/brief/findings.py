@@ -142,6 +142,8 @@ def headline(
         Primary language first.
     """
     level, change, old = _rows(estimates, item=item, metric=metric, period=period, weighting=weighting)
+    whole = Estimates(estimates, About(period=period)).now(estimand="level_all", item=item, metric=metric)
+    everybody = whole.first
     key = _headline_key(level, change, old)
     kind = metric if metric in ("nps", "csat") else "other"
     pages = {}
@@ -160,6 +162,10 @@ def headline(
             sub.append(message(lang, "headline.answers_of" if both else "headline.answers", fields, quantity=answers))
         if level is not None and is_number(level["mean"]):
             sub.append(message(lang, f"headline.weighting_{level['weighting']}"))
+        if everybody is not None and is_number(everybody["mean"]):
+            ends = (float(everybody["ci_low"]), float(everybody["ci_high"]))
+            likely = {"subject": names["subject"], "span": span(*ends, metric=metric, language=lang)}
+            sub.append(sentence(message(lang, "headline.all", likely)))
         pages[lang] = [blocks.headline(text, sub=message(lang, "list.join").join(sub))]
     return Passage("headline", pages)
 

@@ -2,81 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, PrivateAttr, model_validator
 from pydantic import Field as F
 
+from cxlab.params.fields import Code, Id, Ids, Label, Names, Scalar, Strict, Text, as_list, as_text, texts
 from cxlab.vocab import Grain, Language, Missing, Role
-
-Scalar = str | int | float | bool
-_ID = re.compile(r"[^\W\d_][\w\-]*|\d[\w\-]*")
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-_DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
-
-
-def _identifier(value: Any) -> Any:
-    """Ids become columns, path slugs and anchors: letters, digits, ``_`` and ``-`` only."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str) and not _ID.fullmatch(value):
-        raise ValueError("an id has letters, digits, _ and - only, and does not start with a sign")
-    return value
-
-
-def _one_line(value: Any) -> Any:
-    if isinstance(value, str) and any(ord(c) < 32 or ord(c) in (0x7F, 0x2028, 0x2029) for c in value):
-        raise ValueError("text may not hold line breaks or control characters")
-    return value
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) or value is None else [value]
-
-
-def _texts(value: Any) -> Any:
-    """One text or a list; numbers are written as text, since client files are read as text."""
-    if value is None:
-        return value
-    return [_as_text(x) for x in (value if isinstance(value, list) else [value])]
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
-
-
-def _code(value: Any) -> Any:
-    """A code as a key: ``6`` and ``"6"`` are one code, also after a trip through JSON, whose keys are text."""
-    value = _one_line(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str):
-        if _WHOLE.fullmatch(value):
-            return int(value)
-        if _DECIMAL.fullmatch(value) and str(float(value)) == value:
-            return float(value)
-    return value
-
-
-_OneOrMany = Scalar | list[Scalar]  # what a shorthand may be written as; for the JSON schema
-Id = Annotated[str, BeforeValidator(_identifier, json_schema_input_type=str | int), F(min_length=1, max_length=80)]
-Text = Annotated[str, BeforeValidator(_one_line), F(min_length=1, max_length=200)]
-Label = Text | dict[Language, Text]
-Names = Annotated[list[Text], BeforeValidator(_texts, json_schema_input_type=_OneOrMany)]
-Ids = Annotated[list[Id], BeforeValidator(_as_list, json_schema_input_type=_OneOrMany)]
-Code = Annotated[int | float | str, BeforeValidator(_code)]
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors; a loaded params object never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Field(Strict):
@@ -132,7 +65,7 @@ def _label(value: Any) -> Any:
     return {"id": value, "label": str(value)} if isinstance(value, str | int) else value
 
 
-PeriodLabel = Annotated[Text, BeforeValidator(_as_text, json_schema_input_type=str | int)]
+PeriodLabel = Annotated[Text, BeforeValidator(as_text, json_schema_input_type=str | int)]
 
 
 class Periods(Strict):
@@ -202,7 +135,7 @@ class Input(Strict):
 
 
 def _pairs(value: Any) -> Any:
-    value = _texts(value) if isinstance(value, str | int | list) else value
+    value = texts(value) if isinstance(value, str | int | list) else value
     return {x: x for x in value if isinstance(x, str)} if isinstance(value, list) else value
 
 
@@ -360,7 +293,7 @@ class Tables(Strict):
 
 
 XTable = Literal["responses", "ratings", "comments"]
-_XTables = Annotated[list[XTable], BeforeValidator(_as_list, json_schema_input_type=XTable | list[XTable])]
+_XTables = Annotated[list[XTable], BeforeValidator(as_list, json_schema_input_type=XTable | list[XTable])]
 
 
 class Source(Input, _Keys):
@@ -398,10 +331,18 @@ class PracticalChange(Strict):
     index: float = F(1.0, gt=0, le=100)
 
 
+class Silent(Strict):
+    """What is believed of those who did not answer: how much likelier the best mark is to answer than the worst."""
+
+    mean: float = F(0.6, description="log odds; above 0: the satisfied answer more readily; 0: either way alike")
+    sd: float = F(0.7, ge=0, description="how sure that is; 0: exactly so")
+
+
 class Limits(Strict):
     min_n: int = F(30, ge=1, description="groups with fewer answers are suppressed")
     practical_change: PracticalChange = F(default_factory=PracticalChange)
     max_reject_share: float = F(0.05, ge=0, le=1, description="a source with more rejected rows stops the run")
+    silent: Silent = F(default_factory=Silent)
     min_link_rate: float = F(0.0, ge=0, le=1, description="a lookup that matches fewer rows stops the run")
 
 
@@ -418,7 +359,7 @@ class Headline(Strict):
     metric: Literal["mean", "top_box", "csat", "nps", "ces"] | None = F(None, description="default: nps, else csat")
 
 
-_Group = Annotated[Text, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
+_Group = Annotated[Text, BeforeValidator(as_text, json_schema_input_type=str | int | float)]
 Shares = Annotated[dict[_Group, Annotated[float, F(ge=0)]], F(min_length=1), AfterValidator(_some)]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from cxlab.errors import ParamsError, Problem, nearest
 from cxlab.params import periods
-from cxlab.params.models import Brand, Field, Item, Label, Params, Strict
+from cxlab.params.fields import Label, Strict
+from cxlab.params.models import Brand, Field, Item, Params
 from cxlab.vocab import Language
 
 MAX_SLUG = 60

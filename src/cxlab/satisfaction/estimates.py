@@ -364,6 +364,11 @@ def table(fits: Sequence[Fit], gates: Sequence[Gate], *, params: Params, periods
     return pd.concat(parts, ignore_index=True)
 
 
+def together(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """Return the estimates with further rows of the same columns, those that these lack left empty."""
+    return pd.concat([table, more.reindex(columns=table.columns)], ignore_index=True) if len(more) else table
+
+
 def forecasts(fits: Sequence[Fit], ahead: Sequence[xr.Dataset], gates: Sequence[Gate]) -> pd.DataFrame:
     """Summarise draws of the next period's totals as rows of `vocab.FORECAST_COLUMNS`; failed fits forecast nothing.
 

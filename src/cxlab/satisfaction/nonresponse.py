@@ -38,10 +38,12 @@ import pandas as pd
 
 from cxlab.connect import population
 from cxlab.errors import ModelError, Problem
-from cxlab.inference.estimates import CI_PROB, SURE, verdict
+from cxlab.inference.diagnostics import Gate
+from cxlab.inference.estimates import CI_PROB, SURE, summaries, verdict, withhold
+from cxlab.params.models import Silent
 from cxlab.runs import UnitData
 from cxlab.satisfaction import estimates, model, representativeness
-from cxlab.satisfaction.questions import Fit
+from cxlab.satisfaction.questions import HEADLINE_ROLES, Fit
 
 FARTHEST: Final = 16.0  # log odds between the ends of a scale at which the silent are all but at one end
 STEPS: Final = 48  # supposed values on either side of 0, denser where they are small
@@ -314,6 +316,71 @@ def sensitivity(
         }
     )
     return frame[list(SENSITIVITY_COLUMNS)]
+
+
+def included(
+    fits: Sequence[Fit],
+    gates: Sequence[Gate],
+    data: UnitData,
+    *,
+    period: str,
+    believed: Silent,
+    seed: Callable[[str], int],
+) -> pd.DataFrame:
+    """Return the headline questions' metrics of all customers, those who did not answer included, as tidy rows.
+
+    The difference between the silent and those like them who answered is not known: each draw supposes one from what is
+    believed of it. That patients who do not answer are less satisfied was found by Mazor, Clauser, Field, Yood and
+    Gurwitz (2002), doi:10.1111/1475-6773.11194; others found the opposite, so the belief is wide.
+
+    Parameters
+    ----------
+    fits, gates : sequences of equal length
+    data : UnitData
+        Its invitations and customers say who is silent.
+    period : str
+        The unit's.
+    believed : Silent
+        ``limits.silent`` of the params.
+    seed : callable
+        Name -> seed, `Run.seed`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `cxlab.satisfaction.estimates.tidy`, estimand ``level_all``: a row a metric of each question with a
+        headline role that stands for a customer base.
+    """
+    parts = []
+    for one, judged in zip(fits, gates, strict=True):
+        if one.measure.role not in HEADLINE_ROLES or one.measure.weighting != "population":
+            continue
+        counts, codes = one.data, np.asarray(one.data.codes, float)
+        here = (counts.cells["period"] == period).to_numpy() & (counts.population > 0)
+        rate = _rates(one, data, period)[here]
+        if not here.any() or not np.isfinite(rate).all():
+            continue
+        people, heard = counts.population[here], counts.n_raw[here]
+        if counts.base.startswith("customers"):  # who was not asked has not answered either
+            rate = np.minimum(rate, heard / people)
+        random = seed(f"silent {one.measure.item}")
+        draws = int(np.clip(HELD // (here.sum() * len(codes)), *DRAWS))
+        shares = model.code_shares(one.tree["posterior"].dataset, counts, draws=draws, seed=random, cells=here)
+        supposed = np.random.default_rng(random).normal(believed.mean, believed.sd, len(shares))
+        tilt = -np.outer(supposed, (codes - codes[0]) / (codes[-1] - codes[0]))
+        tilt = np.exp(tilt - tilt.max(axis=1, keepdims=True))
+        mass = np.maximum(np.einsum("dmk,dk->dm", shares, tilt), np.finfo(float).tiny)
+        share = people / people.sum()
+        for metric in one.measure.metrics:
+            score = estimates.scores(one.data.codes, metric, satisfied_from=one.measure.satisfied_from)
+            silent = np.einsum("dmk,dk,k->dm", shares, tilt, score, optimize=True) / mass
+            values = (shares @ score) @ (share * rate) + silent @ (share * (1 - rate))
+            row = summaries(values[:, None]).assign(item=one.measure.item, metric=metric, n=int(heard.sum()))
+            row = row.assign(unit=estimates.UNITS[metric], n_eff=float(heard.sum()))
+            parts.append(row if judged.passed else withhold(row))
+    about = {"estimand": "level_all", "level": "total", "group": "", "period": period, "weighting": "population"}
+    found = pd.concat(parts, ignore_index=True).assign(**about) if parts else pd.DataFrame(columns=["verdict"])
+    return found.assign(verdict=found.get("verdict", "")).fillna({"verdict": ""})
 
 
 def _claim(

@@ -31,7 +31,8 @@ from cxlab.errors import nearest
 from cxlab.voice import clusters, keywords, words
 
 if TYPE_CHECKING:
-    from cxlab.params.models import Label, TopicRules
+    from cxlab.params.fields import Label
+    from cxlab.params.models import TopicRules
     from cxlab.voice.clusters import Rows
     from cxlab.voice.keywords import Counts
 

@@ -24,6 +24,7 @@ from cxlab.report.writing import (
     Period,
     Table,
     TableOf,
+    aside,
     tally,
 )
 
@@ -61,11 +62,12 @@ def level(
     row = same.where(item=item).first
     why = state(row)
     ends = {} if row is None or why else {"value": row.value(), "span": row.span()}
+    everybody = estimates.now(estimand="level_all", item=item, metric=metric).known.first
     rest = now[now.frame["metric"] != metric].ordered("metric", down=False)
     rows = Estimates(pd.concat([same.frame, rest.frame]), now.about) if every_metric else same
     return estimates.about.finding(
         id,
-        [Say(f"level_finding.{why or 'was'}", subject=Metric(metric, item), **ends)],
+        [Say(f"level_finding.{why or 'was'}", subject=Metric(metric, item), **ends), _of_all(everybody, row)],
         row=row,
         chart=None if why else Chart(charts.intervals, same, same.named("item"), previous=before),
         caption=bars(earlier),
@@ -84,6 +86,16 @@ def level(
         ),
         inside=() if why else inside,
     )
+
+
+def _of_all(everybody: Row | None, row: Row | None) -> Say | None:
+    """Say what holds of all customers, those who did not answer included."""
+    if everybody is None or row is None or not row.is_known:
+        return None
+    metric = str(row["metric"])
+    all_span = aside(everybody.number("ci_low"), metric, everybody.number("ci_high"))
+    key = "all_lower" if everybody.mean < row["ci_low"] else "all_higher" if everybody.mean > row["ci_high"] else "all"
+    return Say(f"level_finding.{key}", all_value=aside(everybody.mean, metric), all_span=all_span)
 
 
 def _course(estimates: Estimates, item: str, metric: str, weighting: str) -> tuple[Estimates, Estimates]:

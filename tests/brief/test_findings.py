@@ -25,7 +25,7 @@ def test_the_headline_is_the_verdict() -> None:
     assert title(found, "zh") == "与2026年第二季度相比，愿意推荐我们的客户少了。"
     assert found.pages["en"][0]["sub"] == (
         "Alder, Q3 2026. 4,210 answers; 61,300 customers in all."
-        " Results stand for all customers, not only those who answered."
+        " Answers are weighted to the customers; what those who did not answer think is not known."
     )
     assert found.pages["zh"][0]["sub"].startswith("阿尔德，2026年第三季度。")
 

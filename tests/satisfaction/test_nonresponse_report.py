@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from asked_files import CODES, PERIODS, read
 
-from cxlab import connect
 from cxlab.params.models import Params
 from cxlab.runs import UnitData
 from cxlab.satisfaction import nonresponse
 from cxlab.satisfaction import questions as measures
 from cxlab.satisfaction.questions import Fit
 
-PERIODS = ["2025", "2026"]
-CODES = np.arange(1.0, 6.0)
 OLD, NEW = np.array([0.04, 0.08, 0.18, 0.4, 0.3]), np.array([0.1, 0.14, 0.26, 0.32, 0.18])
 PLANTED = 0.8  # log odds of answering for each point of the scale, in 2026
 ASKED = 4000
@@ -37,45 +35,6 @@ def people() -> pd.DataFrame:
     asked["invitation"] = [f"i{i}" for i in range(len(asked))]
     asked["answer"] = asked["invitation"].str.replace("i", "r").where(asked["answered"], "")
     return asked
-
-
-def read(
-    asked: pd.DataFrame, folder: Path, *, invited: bool = True, directory: bool = False
-) -> tuple[UnitData, Params]:
-    asked[asked["answered"]].to_csv(folder / "answers.csv", index=False)
-    asked.drop(columns="score").to_csv(folder / "asked.csv", index=False)
-    tables: dict[str, object] = {
-        "responses": {"from": "answers", "response_id": "answer", "period": "year", "segments": {"age": "age"}},
-        "ratings": {
-            "from": "answers",
-            "response_id": "answer",
-            "items": {"overall": {"column": "score", "scale": "five", "role": "overall"}},
-        },
-    }
-    inputs: dict[str, object] = {"answers": {"path": "answers.csv"}}
-    if invited:
-        inputs["asked"] = {"path": "asked.csv"}
-        tables["invitations"] = {
-            "from": "asked", "invitation_id": "invitation", "period": "year", "response_id": "answer",
-            "segments": {"age": "age"},
-        }  # fmt: skip
-    if directory:
-        inputs["people"] = {"path": "asked.csv"}
-        tables["customers"] = {"from": "people", "customer": "invitation", "segments": {"age": "age"}}
-    params = Params.model_validate(
-        {
-            "client": "me",
-            "data_root": str(folder),
-            "brands": ["one"],
-            "periods": {"grain": "year", "first": 2025, "last": 2026},
-            "scales": {"five": {"codes": [1, 2, 3, 4, 5], "satisfied_from": 4}},
-            "inputs": inputs,
-            "tables": tables,
-            "model": {"groupings": []},
-        }
-    )
-    place = connect.build(params, folder / "store")
-    return UnitData(connect.open_store(Path(place)), "one", "2026"), params
 
 
 @pytest.fixture(scope="module")

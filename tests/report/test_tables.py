@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from tidy import LABELS, codes, estimates, row, select
+from tidy import codes, estimates, row, select
 
 from cxlab.report import tables
 
@@ -22,24 +22,6 @@ def test_hidden_and_withheld_rows_say_so() -> None:
     assert tables.estimate_cell(pd.Series(row(mean=np.nan, verdict="suppressed")), language="en") == "too few answers"
     assert tables.estimate_cell(pd.Series(row(mean=None, verdict="withheld")), language="zh") == "暂不发布"
     assert tables.estimate_cell(pd.Series(row(mean=np.nan)), language="en") == "—"
-
-
-def test_groups_keep_their_order_and_show_their_chance() -> None:
-    rows = estimates()
-    what = {"item": "nps", "metric": "nps", "level": "segment:age", "period": "2026Q3"}
-    levels, best = (select(rows, estimand=e, **what) for e in ("level", "p_rank_best"))
-    block = tables.groups_table(
-        levels, {"p_rank_best": best}, level="segment:age", labels=LABELS, language="en", caption="c", csv="a.csv"
-    )
-    assert block["rows"][2] == ["45-64", "35 (31 to 39)", ".69", "500"]
-    assert block["rows"][3] == ["65+", "too few answers", "—", "12"]
-    assert (block["csv"], block["open"]) == ("a.csv", False)
-
-
-def test_items_are_named() -> None:
-    rows = select(estimates(), estimand="level", metric="csat", period="2026Q3")
-    block = tables.items_table(rows, labels=LABELS, language="zh", caption="c")
-    assert block["rows"][1] == ["准时送达", "满意客户占比", "61%（59% 至 63%）", "4,210", "4,000"]
 
 
 def test_codes_come_with_their_sums() -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from cxlab.report.blocks import Block, table
 from cxlab.report.format import (
-    Labels,
     apart,
     count,
     estimate,
     is_number,
     known,
-    metric_name,
     number,
     period_name,
     probability,
@@ -50,12 +48,6 @@ def estimate_cell(row: pd.Series, *, language: str) -> str:
     return message(language, f"verdict.{verdict}") if verdict in ("withheld", "suppressed") else "—"
 
 
-def share_cell(row: Mapping[Any, Any], *, language: str) -> str:
-    """Write a share with its interval, one decimal."""
-    mid, low, high = (float(row[c]) for c in ("mean", "ci_low", "ci_high"))
-    return estimate(mid, low, high, metric="rate", language=language)
-
-
 def periods_table(
     levels: pd.DataFrame, changes: pd.DataFrame, *, language: str, caption: str, open: bool = False, csv: str = ""
 ) -> Block:
@@ -84,108 +76,6 @@ def periods_table(
     heads = [("period", "left"), ("estimate", "right"), ("change", "right"), ("probability_direction", "right")]
     heads += [("probability_large", "right")] if beyond else []
     return _table([*heads, ("verdict", "left"), ("n", "right")], rows, language, caption, open, csv)
-
-
-def groups_table(
-    levels: pd.DataFrame,
-    ranks: Mapping[str, pd.DataFrame],
-    *,
-    level: str,
-    labels: Labels,
-    language: str,
-    caption: str,
-    open: bool = False,
-    csv: str = "",
-) -> Block:
-    """Return the table behind a comparison of groups, in the order of `levels`.
-
-    Parameters
-    ----------
-    levels : DataFrame
-        Tidy estimates ``level`` of one item, metric and period, a row a group.
-    ranks : mapping of estimand to DataFrame
-        Tidy estimates of `RANKS`, of the same; those without rows get no column.
-    """
-    there = {e: ranks[e].set_index("group") for e in RANKS if e in ranks and len(ranks[e])}
-    heads = [("group", "left"), ("estimate", "right"), *((RANKS[e], "right") for e in there), ("n", "right")]
-    rows = []
-    for _, row in levels.iterrows():
-        cells = [labels.group(level, str(row["group"]), language), estimate_cell(row, language=language)]
-        for estimand, own in there.items():
-            cells.append(_rank_cell(estimand, own, row["group"], language=language))
-        rows.append([*cells, count(row["n"])])
-    return _table(heads, rows, language, caption, open, csv)
-
-
-def differences_table(
-    rows: pd.DataFrame,
-    *,
-    level: str,
-    labels: Labels,
-    language: str,
-    caption: str,
-    open: bool = False,
-    csv: str = "",
-) -> Block:
-    """Return the groups of a level against all others together, in the order of `rows` (estimand ``difference``)."""
-    body = []
-    for _, row in rows.iterrows():
-        cells = _change_cells(row, language=language)
-        verdict = str(row["verdict"] or "")
-        cells[-1] = message(language, f"difference.{verdict}") if verdict in VERDICTS and verdict else ""
-        body.append([labels.group(level, str(row["group"]), language), *cells, count(row["n"])])
-    heads = [("group", "left"), ("difference", "right"), ("probability_direction", "right"), ("verdict", "left")]
-    return _table([*heads, ("n", "right")], body, language, caption, open, csv)
-
-
-def items_table(
-    levels: pd.DataFrame, *, labels: Labels, language: str, caption: str, open: bool = False, csv: str = ""
-) -> Block:
-    """Return several questions and measures below each other, a row an estimate."""
-    rows = [
-        [
-            labels.item(str(row["item"]), language),
-            metric_name(str(row["metric"]), language=language),
-            estimate_cell(row, language=language),
-            count(row["n"]),
-            count(row["n_eff"]),
-        ]
-        for _, row in levels.iterrows()
-    ]
-    heads = [("item", "left"), ("metric", "left"), ("estimate", "right"), ("n", "right"), ("n_eff", "right")]
-    return _table(heads, rows, language, caption, open, csv)
-
-
-def weightings_table(levels: pd.DataFrame, *, language: str, caption: str, open: bool = False, csv: str = "") -> Block:
-    """Return one estimate in several weightings, a row each."""
-    rows = [
-        [
-            message(language, f"weighting.{row['weighting']}"),
-            estimate_cell(row, language=language),
-            count(row["n"]),
-            count(row["n_eff"]),
-        ]
-        for _, row in levels.iterrows()
-    ]
-    heads = [("weighting", "left"), ("estimate", "right"), ("n", "right"), ("n_eff", "right")]
-    return _table(heads, rows, language, caption, open, csv)
-
-
-def forecasts_table(
-    rows: pd.DataFrame, *, labels: Labels, language: str, caption: str, open: bool = False, csv: str = ""
-) -> Block:
-    """Return forecasts of several questions and measures below each other (`vocab.FORECAST_COLUMNS`)."""
-    body = [
-        [
-            labels.item(str(row["item"]), language),
-            metric_name(str(row["metric"]), language=language),
-            estimate(
-                float(row["mean"]), float(row["q05"]), float(row["q95"]), metric=str(row["metric"]), language=language
-            ),
-        ]
-        for _, row in rows.iterrows()
-    ]
-    return _table([("item", "left"), ("metric", "left"), ("expected", "right")], body, language, caption, open, csv)
 
 
 def codes_table(
@@ -264,18 +154,6 @@ def shares_table(
     aligned = ["left", "right", "right", "right"]
     columns = list(zip([*heads, message(language, "table.share")], aligned, strict=True))
     return table(columns, cells, caption=caption, open=open, csv=csv)
-
-
-def _rank_cell(estimand: str, ranks: pd.DataFrame, group: str, *, language: str) -> str:
-    if group not in ranks.index:
-        return "—"
-    row = ranks[ranks.index == group].iloc[0]
-    if estimand != "rank":
-        return probability(float(row["mean"]), language=language)
-    if not is_number(row["mean"]):
-        return "—"
-    low, high = (count(round(float(row[end]))) for end in ("ci_low", "ci_high"))
-    return low if low == high else message(language, "number.span", {"low": low, "high": high})
 
 
 def _change_cells(row: pd.Series, *, language: str) -> list[str]:

@@ -278,6 +278,9 @@ def tidy(
     ==================  =============================================================================================
     ``level``           the metric of a group in a period; `prob_gt_ref` is the probability of exceeding the target
     ``change``          against the period just before; `prob_gt_ref` is P(change > 0)
+    ``course``          along a straight line through all periods (three or more), the last against the first;
+                        of all together
+    ``year``            against the same period a year before; of all together
     ``difference``      a group of the last period against all others of its level; `prob_gt_ref` is P(difference > 0)
     ``p_rank_best``     probability (in `mean`) of being the best group of its level in the last period
     ``p_rank_worst``    probability of being the worst one
@@ -316,7 +319,8 @@ def tidy(
     """
     rows = _Rows(draws, list(map(str, draws.data_vars)), practical=practical, min_n=min_n)
     refs = np.array([(targets or {}).get(metric, np.nan) for metric in rows.metrics])
-    parts = [rows.levels(refs), rows.changes(periods), rows.differences(periods[-1]), *rows.ranks(periods[-1])]
+    parts = [rows.levels(refs), rows.changes(periods), rows.course(periods), rows.year(periods)]
+    parts += [rows.differences(periods[-1]), *rows.ranks(periods[-1])]
     if latent is not None:
         groups = _Rows(latent, ["latent_location"], practical={"latent_location": 0.0}, min_n=min_n)
         scale = _Rows(latent, ["latent_scale"], practical={}, min_n=min_n)
@@ -425,6 +429,30 @@ class _Rows:
             both = self.place[size].to_numpy()
             found[size] = np.tile(np.minimum(both[new], both[old]), len(self.metrics))
         return found
+
+    def course(self, periods: Sequence[str]) -> pd.DataFrame:
+        """All together, along the straight line through all periods that counts each by its effective answers."""
+        total = self.place[(self.place["level"] == "total") & (self.n > 0)]
+        at = [int(i) for period in periods for i in total.index[total["period"] == period]]
+        if len(at) < 3:
+            return pd.DataFrame()
+        time = np.array([periods.index(p) for p in total.loc[at, "period"]], float)
+        weight = np.maximum(total.loc[at, "n_eff"].to_numpy(float), 1e-9)
+        away = time - np.average(time, weights=weight)
+        pull = weight * away / (weight @ away**2) * (time[-1] - time[0])
+        found = self._judged(np.array(at[-1:]), self.values[:, :, at] @ pull[:, None], "course")
+        return found.assign(n=total.loc[at, "n"].sum(), n_eff=total.loc[at, "n_eff"].sum())
+
+    def year(self, periods: Sequence[str]) -> pd.DataFrame:
+        """All together, the last period against the same one a year before, where the grain is shorter than a year."""
+        last, total = periods[-1], self.place[(self.place["level"] == "total") & (self.n > 0)]
+        before = f"{int(last[:4]) - 1}{last[4:]}"
+        new, old = (total.index[total["period"] == period] for period in (last, before))
+        if len(last) == 4 or not len(new) or not len(old):
+            return pd.DataFrame()
+        found = self._judged(new.to_numpy(), self.values[:, :, new] - self.values[:, :, old], "year")
+        smaller = {size: min(float(total.loc[i, size].iloc[0]) for i in (new, old)) for size in ("n", "n_eff")}
+        return found.assign(**smaller)
 
     def differences(self, period: str) -> pd.DataFrame:
         """Each group of a level against all others of it: the others' mean is the total less the group."""

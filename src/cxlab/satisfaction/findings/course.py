@@ -133,9 +133,27 @@ def change(estimates: Estimates, item: str, metric: str, *, weighting: str = "")
         says = [Say(f"change.{why}", subject=subject)]
     else:
         says = _moved(row, now, old, subject)
+    if not why and now is not None:
+        says += _whole(estimates, item, metric, weighting or str(now["weighting"]), levels)
     return estimates.about.finding(
         "change", says, row=row, **_trend(levels, changes, Message("change.caption", metric=Metric(metric)))
     )
+
+
+def _whole(estimates: Estimates, item: str, metric: str, weighting: str, levels: Estimates) -> list[Say]:
+    """Say what all periods together tell, and how it stands against a year before."""
+    says, known = [], list(levels.known)
+    what = {"item": item, "metric": metric, "weighting": weighting}
+    for estimand in ("course", "year"):
+        row = estimates.now(estimand=estimand, **what).known.first
+        if row is None or (estimand == "course" and len(known) < 3):
+            continue
+        verdict = ("rose" if row.mean > 0 else "fell") if row.verdict in REAL else row.verdict
+        ends = aside(row.number("ci_low"), metric, row.number("ci_high"), signed=True)
+        fields = {"subject": Metric(metric, item), "first": Period(str(known[0]["period"])), "n": len(known)}
+        size = {f"{estimand}_size": aside(row.mean, metric, signed=True), f"{estimand}_span": ends}
+        says.append(Say(f"change.{estimand}_{verdict}", **fields, **size))
+    return says
 
 
 def _moved(row: Row, now: Row, old: Row, subject: Metric) -> list[Say]:

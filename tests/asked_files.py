@@ -16,7 +16,13 @@ CODES = np.arange(1.0, 6.0)
 
 
 def read(
-    asked: pd.DataFrame, folder: Path, *, invited: bool = True, directory: bool = False, groupings: bool = False
+    asked: pd.DataFrame,
+    folder: Path,
+    *,
+    invited: bool = True,
+    directory: bool = False,
+    groupings: bool = False,
+    cluster: str = "",
 ) -> tuple[UnitData, Params]:
     asked[asked["answered"]].to_csv(folder / "answers.csv", index=False)
     asked.drop(columns="score").to_csv(folder / "asked.csv", index=False)
@@ -28,6 +34,8 @@ def read(
             "items": {"overall": {"column": "score", "scale": "five", "role": "overall"}},
         },
     }
+    if cluster:
+        tables["responses"] |= {"cluster": cluster}  # type: ignore[operator]
     inputs: dict[str, object] = {"answers": {"path": "answers.csv"}}
     if invited:
         inputs["asked"] = {"path": "asked.csv"}

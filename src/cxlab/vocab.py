@@ -159,6 +159,7 @@ TABLES: Final[dict[str, Table]] = {
                 Column("weight", "DOUBLE", "survey weight; 1 where there is none"),
                 Column("weighted", "BOOLEAN", "whether the source gave a weight"),
                 Column("variant", "VARCHAR", "arm of a test"),
+                Column("cluster", "VARCHAR", "what answers were given together in: a flight, a store and day"),
                 Column("link", "VARCHAR", "operational key (order, case)"),
                 *_SOURCE,
             ),

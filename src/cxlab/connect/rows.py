@@ -49,6 +49,7 @@ SHAPES: dict[str, dict[str, tuple[str, str]]] = {
         "response_id": ("response_id", "id"),
         "weight": ("weight", "number"),
         "variant": ("variant", "text"),
+        "cluster": ("cluster", "text"),
         **_TEXT,
     },
     "comments": {

@@ -220,6 +220,9 @@ class ResponsesMap(_Mapped):
     first_party: bool = F(True, description="collected by the company itself (not a panel or platform)")
     weight: FieldLike | None = None
     variant: FieldLike | None = None
+    cluster: FieldLike | None = F(
+        None, description="what answers are given together in: flight, store and day, interviewer"
+    )
     segments: dict[Id, FieldLike] = F(default_factory=dict)
 
 

@@ -204,11 +204,13 @@ def load(questions: Sequence[Measure], data: UnitData, *, periods: Sequence[str]
     found: dict[tuple[str, str], tuple[SatisfactionData, SatisfactionData]] = {}
     framed = {one.item: one.sources for one in questions if one.sources is not None}
     shapes = _shapes(data)
+    clustered = int(data.sql("SELECT count(cluster) AS n FROM responses")["n"].iloc[0]) > 0
     for one in questions:
         if one.fitted in found:
             continue
         item, counted = one.fitted
         counts = data.cells(item, factors=one.factors, weighting="survey" if counted == "survey" else "none")
+        counts["n"] /= design_effect(_clusters(data, item)) if clustered else 1.0
         given = framed.get(item) if counted == "none" else None
         people = frames.frame(given, counts, factors=one.factors) if given is not None else None
         whole = model_data(
@@ -391,6 +393,44 @@ def _shape(answers: pd.DataFrame, item: str, codes: Sequence[float]) -> np.ndarr
     share = others["n"] / others.groupby("item")["n"].transform("sum")
     pooled = share.groupby(others["code"]).sum().reindex(list(codes), fill_value=0.0).to_numpy()
     return SMOOTHED * alike + (1 - SMOOTHED) * pooled / pooled.sum()
+
+
+def design_effect(clusters: pd.DataFrame) -> float:
+    """Return by how much answers that are given in clusters say less than as many independent ones, 1 or more.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        A row a period and cluster: ``period``, ``n`` answers, ``total`` and ``squares`` (sums of scores and of their
+        squares).
+
+    References
+    ----------
+    Kish (1965), Survey Sampling, chapter 5: one plus the intraclass correlation (analysis of variance, within periods)
+    times the mean size of an answer's cluster less one.
+    """
+    n = clusters["n"].to_numpy(float)
+    strata = clusters.groupby("period")
+    size, total = (strata[c].transform("sum").to_numpy(float) for c in ("n", "total"))
+    between, within = len(n) - strata.ngroups, float(n.sum()) - len(n)
+    if between < 1 or within < 1:
+        return 1.0
+    mean = clusters["total"].to_numpy(float) / n
+    spread = float((n * (mean - total / size) ** 2).sum()) / between
+    noise = float((clusters["squares"].to_numpy(float) - n * mean**2).sum()) / within
+    usual = (float(n.sum()) - float((n**2 / size).sum())) / between
+    alike = (spread - noise) / (spread + (usual - 1) * noise) if spread + (usual - 1) * noise > 0 else 0.0
+    return 1.0 + max(0.0, min(alike, 1.0)) * (float((n**2).sum()) / float(n.sum()) - 1)
+
+
+def _clusters(data: UnitData, item: str) -> pd.DataFrame:
+    """Answers to a question by period and cluster; an answer without one is a cluster of its own."""
+    return data.sql(
+        "SELECT r.period, coalesce(r.cluster, r.response_id) AS own, count(*) AS n, sum(t.value) AS total,"
+        " sum(t.value * t.value) AS squares FROM ratings t JOIN responses r USING (response_id)"
+        " WHERE t.item = ? AND t.value IS NOT NULL GROUP BY ALL",
+        params=[item],
+    )
 
 
 def _weighted_items(data: UnitData) -> set[str]:

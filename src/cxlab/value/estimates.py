@@ -275,7 +275,6 @@ def _equity(base: Base) -> list[Row]:
     soon, far = base.ask.near_correction, base.ask.correction
     for group, correction in (("near", soon), ("horizon", far)):
         place: Row = {"metric": "rate", "level": "span", "group": group, "n": n}
-        rows.append(estimate("correction", float(np.expm1(correction.bias)), **place))
         rows.append(estimate("shock", correction.spread, **place))
     return rows
 

@@ -165,10 +165,6 @@ def trust(table: Estimates) -> Finding:
         says.append(Say(f"value_trust.{key}", week_cover=held.value(drawn=False)))
     if not close or total.verdict == "worse":
         says += _why(table, total, actual)
-    shift = one(table, "correction", "span", group="horizon")
-    if shift is not None and abs(shift.mean) >= 0.01:
-        key = "value_trust.corrected_down" if shift.mean < 0 else "value_trust.corrected_up"
-        says.append(Say(key, shift=aside(abs(shift.mean), "rate")))
     if cover is not None and promised is not None:
         both = {"cover": cover.value(drawn=False), "promised": promised.value(drawn=False)}
         says.append(Say("value_trust.cover", **both))

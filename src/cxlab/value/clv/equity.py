@@ -102,5 +102,5 @@ def newcomers(
     lives = draws.lives(fresh, np.zeros(1), random)
     one = opening + margin * lives.worth(weeks / 2, force)[:, 0]
     noise = np.sqrt(a_week * weeks * np.mean(one**2)) * random.standard_normal(len(mean))
-    shock = np.exp(ask.correction.bias) * ask.correction.draws(len(mean), seed=seed)
+    shock = ask.correction.draws(len(mean), seed=seed)
     return np.asarray(np.maximum(mean + noise * arrivals / weeks, 0.0) * shock)

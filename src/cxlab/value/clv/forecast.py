@@ -49,15 +49,12 @@ class Correction:
 
     Attributes
     ----------
-    bias : float
-        Log of what comes over what is expected.
     spread : float
         Standard deviation (log) of what moves all customers alike.
     weekly : float
         The same of single weeks, beside it.
     """
 
-    bias: float = 0.0
     spread: float = 0.0
     weekly: float = 0.0
 
@@ -347,11 +344,9 @@ def _expected(draws: Posterior, rows: Rows, average: np.ndarray, ask: Ahead) -> 
         living = np.stack([np.bincount(at, a * part.weight, len(alike)) for a in alive])
         path += np.einsum("dk,dkt->t", living, flow) / len(draws.points)
     table = pd.DataFrame(means).iloc[rows.inverse].reset_index(drop=True)
-    shift = np.exp(ask.correction.bias)
     table = table.assign(
-        expected_purchases=shift * table["expected_purchases"],
-        expected_spend=shift * (table["spend"] + table["spend_each"] * average),
-        clv_mean=ask.margin * shift * (table["worth"] + table["worth_each"] * average),
+        expected_spend=table["spend"] + table["spend_each"] * average,
+        clv_mean=ask.margin * (table["worth"] + table["worth_each"] * average),
     )
     steps = np.maximum(path @ by_step, 0.0)  # where buying all but stops at once the curve of time swings below
     columns = ["p_alive", "expected_purchases", "expected_spend", "clv_mean"]
@@ -383,15 +378,14 @@ def _drawn(
     total = {name: np.zeros((d, kinds * cells)) for name in ("worth", "life", "size")}
     total |= {name: np.zeros((d, cells)) for name in ("purchases", "paid")}
     parts: dict[str, list[np.ndarray]] = {}
-    shift, near_shift = ask.margin * np.exp(ask.correction.bias), np.exp(ask.near_correction.bias)
     step = max(1, _BLOCK // d)
     for begin in range(0, len(weight), step):
         here = slice(begin, begin + step)
         part = rows.pick(rows.inverse[first[here]])
         lives = draws.lives(part, average[first[here]], random)
-        worth, life = (shift * lives.worth(weeks, ask.force) for weeks in (ask.weeks, LIFETIME))
+        worth, life = (ask.margin * lives.worth(weeks, ask.force) for weeks in (ask.weeks, LIFETIME))
         near = ask.near or ask.weeks
-        count = family.draw_purchases(lives.rate * near_shift, lives.leave, near, random)[0] * lives.there
+        count = family.draw_purchases(lives.rate, lives.leave, near, random)[0] * lives.there
         paid: np.ndarray = count
         if draws.spent is not None:
             p = np.exp(draws.spent[:, :1])

@@ -118,3 +118,13 @@ def test_ratings_in_a_file_of_their_own(tmp_path: Path) -> None:
     }
     counts = totals(built, "s", "ratings")
     assert (counts["rows_used"], counts["rows_out_of_scope"], counts["rows_rejected"]) == (1, 1, 4)
+
+
+def test_an_empty_cell_is_what_the_scale_says() -> None:
+    from cxlab.connect.ratings import code_of
+    from cxlab.params.models import Item, Scale
+
+    item = Item.model_validate({"column": "a", "scale": "s", "role": "attribute"})
+    declared = Scale.model_validate({"codes": [1, 2, 3], "missing": {"": "not_used"}})
+    assert [code_of(v, item, declared).missing for v in (None, "", "  ")] == ["not_used"] * 3
+    assert code_of("", item, Scale.model_validate({"codes": [1, 2, 3]})).missing == "blank"

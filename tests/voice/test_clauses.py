@@ -148,3 +148,31 @@ def test_pieces_that_only_offer_contact_are_no_topic(text: str, kept: list[str])
     texts = clauses.split(frame(text))
     assert list(texts.clauses["text"]) == kept
     assert list(texts.rejected["reason"]) == ([] if kept else ["contact"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nothing", "None.", "N/A", "n/a.", "-", "no comment", "Nothing to add!", "无", "无。", "没有意见", "暂时没有", "没有什么建议了",
+     "keine", "Rien à signaler", "sin comentarios", "nada a declarar", "特になし", "此用户没有填写评价。"],
+)  # fmt: skip
+def test_a_text_that_says_nothing_is_no_comment(text: str) -> None:
+    found = clauses.split(pd.DataFrame({"comment_id": ["a", "b"], "text": [text, "The parcel came late."]}))
+    assert found.rejected.to_dict("records") == [{"comment_id": "a", "reason": "nothing"}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nothing works",
+        "no parking",
+        "没有停车位",
+        "没有问题，很好",
+        "None of the staff helped",
+        "不好",
+        "无法登录",
+        "keine Ahnung vom Produkt",
+    ],
+)
+def test_a_text_that_begins_like_nothing_is_a_comment(text: str) -> None:
+    found = clauses.split(pd.DataFrame({"comment_id": ["a"], "text": [text]}))
+    assert found.rejected.empty

@@ -35,7 +35,7 @@ def code_of(value: str | None, item: Item, scale: Scale, *, point: bool = True) 
     code. Whatever is neither a code nor declared missing is an error, never a guess.
     """
     if value is None or fold(value) in ("", *_NULL):
-        return Code(missing="blank")
+        return Code(missing=next((kind for name, kind in scale.missing.items() if fold(str(name)) == ""), "blank"))
     text = fold(value)
     for codes in (item.map or {}, scale.map):
         for name, code in codes.items():

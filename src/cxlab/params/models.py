@@ -306,6 +306,9 @@ class Source(Input, _Keys):
     shape: Literal["wide", "long"] = "wide"
     response_id: FieldLike | None = None
     variant: FieldLike | None = None
+    cluster: FieldLike | None = F(
+        None, description="what answers are given together in: flight, store and day, interviewer"
+    )
     weight: FieldLike | None = None
     solicited: bool = True
     first_party: bool = True

@@ -10,6 +10,7 @@ out (`only_contact`).
 reason           a text that is not modelled
 ===============  ==================================================================================================
 empty            no text at all, or spaces only
+nothing          says that there is nothing to say ("none", "n/a", 无), or is what the platform puts there
 no_words         emoji, signs and numbers only
 agent            said by an employee (`speaker`), not by a customer; in a whole chat his turns are left out
 contact          offers contact and says nothing else
@@ -29,10 +30,10 @@ import numpy as np
 import pandas as pd
 
 from cxlab.voice.conversations import turns
-from cxlab.voice.words import HAN, PLACEHOLDER, language_of, tokens
+from cxlab.voice.words import HAN, PLACEHOLDER, language_of, says_nothing, tokens
 
 CLAUSE_COLUMNS: Final = ("comment_id", "clause", "start", "end", "text", "language", "of")
-REASONS: Final = ("empty", "no_words", "agent", "contact", "flood")
+REASONS: Final = ("empty", "nothing", "no_words", "agent", "contact", "flood")
 AGENT: Final = "agent"
 
 _UNIT = re.compile(rf"[{HAN}\u3040-\u30ff\uac00-\ud7af\u0e00-\u0eff]|[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -205,6 +206,8 @@ def split(
             rejected.append((identity, "agent"))
         elif identity in left_out:
             rejected.append((identity, "flood"))
+        elif says_nothing(text):
+            rejected.append((identity, "nothing"))
         elif not _UNIT.search(text):
             rejected.append((identity, "no_words"))
         else:

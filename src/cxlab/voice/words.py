@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
@@ -30,6 +31,9 @@ from cxlab.connect.pii import placeholders
 
 PLACEHOLDER: Final = re.compile(f"(?:{'|'.join(map(re.escape, placeholders()))})")
 HAN: Final = r"\u3400-\u4dbf\u4e00-\u9fff"
+_NOTHING_ZH: Final = re.compile(
+    "(?:我)?(?:暂时|目前|暂|现在|都|也)?(?:没有?|无)(?:什么|任何|其他|其它|啥|特别的?)?(?:意见|建议|想法|要求|要说的?|评价|补充|看法)?(?:了|的|吧|啦)?"
+)
 _ENGLISH = re.compile("[a-zà-öø-ÿ][a-zà-öø-ÿ']*[a-zà-öø-ÿ]")
 _LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff" + HAN + "]+")
@@ -146,6 +150,27 @@ def _lists() -> dict[str, dict[str, frozenset[str]]]:
     with files("cxlab.voice").joinpath("word_lists.toml").open("rb") as file:
         lists = tomllib.load(file)
     return {n: {code: frozenset(words.split()) for code, words in by.items()} for n, by in lists.items()}
+
+
+@cache
+def _nothing() -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the whole texts that say nothing, and the words of platforms, folded."""
+    with files("cxlab.voice").joinpath("nothing.toml").open("rb") as file:
+        lists = tomllib.load(file)
+    return frozenset(map(_bare, lists["answers"])), tuple(map(_bare, lists["platforms"]))
+
+
+def _bare(text: str) -> str:
+    """Return a text in lower case, without signs and spaces at its ends; signs alone stay."""
+    text = unicodedata.normalize("NFKC", text).casefold().strip()
+    return text.strip(" .,;:!?\"'()[]{}-–—_~*。，！、…（）“”‘’") or text
+
+
+def says_nothing(text: str) -> bool:
+    """Say whether a whole text says that there is nothing to say, or is what a platform puts in the place of words."""
+    bare = _bare(text)
+    answers, platforms = _nothing()
+    return bare in answers or bool(_NOTHING_ZH.fullmatch(bare)) or any(bare == words for words in platforms)
 
 
 @cache

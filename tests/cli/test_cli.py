@@ -131,6 +131,18 @@ def test_check_says_all_good(call: Call, home: small_suite.Home) -> None:
         assert f"{line['source']} -> {line['table']}: " in out
 
 
+def test_check_tells_the_guesses_again(call: Call, home: small_suite.Home) -> None:
+    lines = home.params.read_text(encoding="utf-8").splitlines()
+    lines[0] += "  # guess: which client is this?"
+    home.params.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    code, out, _ = call("check", home.params)
+    assert code == 0
+    assert "all good" not in out
+    assert "1 line is marked as a guess, see below" in out
+    assert f"{home.params.name}:1  {lines[0].split('#')[0].strip()}: which client is this?" in out
+    assert json.loads(call("check", home.params, "--json")[1])["guesses"][0]["line"] == 1
+
+
 def test_check_says_why_rows_are_rejected(call: Call, home: small_suite.Home) -> None:
     """Few rows that do not fit stop nothing, but they are told: source, column, reason, the first of them, the rest."""
     text = home.params.read_text(encoding="utf-8")

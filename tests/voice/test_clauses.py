@@ -152,9 +152,31 @@ def test_pieces_that_only_offer_contact_are_no_topic(text: str, kept: list[str])
 
 @pytest.mark.parametrize(
     "text",
-    ["nothing", "None.", "N/A", "n/a.", "-", "no comment", "Nothing to add!", "无", "无。", "没有意见", "暂时没有", "没有什么建议了",
-     "keine", "Rien à signaler", "sin comentarios", "nada a declarar", "特になし", "此用户没有填写评价。"],
-)  # fmt: skip
+    [
+        *(
+            "nothing",
+            "None.",
+            "N/A",
+            "n/a.",
+            "-",
+            "no comment",
+            "Nothing to add!",
+            "无",
+            "无。",
+            "没有意见",
+            "暂时没有",
+        ),
+        *(
+            "没有什么建议了",
+            "keine",
+            "Rien à signaler",
+            "sin comentarios",
+            "nada a declarar",
+            "特になし",
+            "此用户没有填写评价。",
+        ),
+    ],
+)
 def test_a_text_that_says_nothing_is_no_comment(text: str) -> None:
     found = clauses.split(pd.DataFrame({"comment_id": ["a", "b"], "text": [text, "The parcel came late."]}))
     assert found.rejected.to_dict("records") == [{"comment_id": "a", "reason": "nothing"}]

@@ -16,6 +16,8 @@ from cxlab import __version__
 from cxlab.cli.out import accounts, finish, progress, report, say, say_json
 from cxlab.errors import EXIT_FAILED, CxError, ParamsError, Problem
 
+MOST_GUESSES = 20  # that `cxlab check` prints
+
 app = typer.Typer(
     name="cxlab",
     help="Customer experience, analysed: from client files to reports with honest uncertainty.",
@@ -115,10 +117,15 @@ def check(params_file: ParamsFile, as_json: Json = False) -> None:
         found |= {"inputs": list(client.inputs), "items": list(params.items(client))}
         rows = {"reconciliation": look.reconciliation, "links": look.links, "notices": look.notices}
         rows["rejects"] = look.rejects
+        rows["guesses"] = [{"line": line, "text": text, "doubt": doubt} for line, text, doubt in guesses(params_file)]
         say_json({"ok": True, **found, **rows})
         return
     bad = sum(r["n"] for r in look.rejects)
-    say(f"{client.client}: {f'can be run; {bad:,} rows or values are rejected, see below' if bad else 'all good'}")
+    doubts = guesses(params_file)
+    notes = [f"{bad:,} rows or values are rejected"] if bad else []
+    several = "s are marked as guesses" if len(doubts) > 1 else " is marked as a guess"
+    notes += [f"{len(doubts)} line{several}"] if doubts else []
+    say(f"{client.client}: {f'can be run; {" and ".join(notes)}, see below' if notes else 'all good'}")
     say(f"  brands   {', '.join(brands)}")
     say(f"  periods  {periods[0]} to {periods[-1]} ({len(periods)})")
     say(f"  inputs   {', '.join(client.inputs)}")
@@ -127,7 +134,22 @@ def check(params_file: ParamsFile, as_json: Json = False) -> None:
     if bad:
         stores = suite.load().root / "runs" / params.slug(client.client) / "_data"
         say(f"  reject   all of them: {stores}/*/rejects.parquet, once `cxlab run` has read the data")
-    say(f"Next: cxlab run {params_file}")
+    for line, text, doubt in doubts[:MOST_GUESSES]:
+        say(f"  guess    {params_file.name}:{line}  {text}: {doubt}")
+    if len(doubts) > MOST_GUESSES:
+        say(f"  guess    and {len(doubts) - MOST_GUESSES} more lines marked `# guess:`")
+    say(f"Next: {'look at the guesses, delete their marks, then: ' if doubts else ''}cxlab run {params_file}")
+
+
+def guesses(params_file: Path) -> list[tuple[int, str, str]]:
+    """Return the lines of a params file that `cxlab init` marked as guesses: line, what it says, what is doubtful."""
+    found = []
+    for number, line in enumerate(params_file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        text, mark, doubt = line.partition("guess: ")
+        if mark and "#" in text and "`# guess:`" not in line:
+            said = text.rpartition("#")[0].strip() or "the file as a whole"
+            found.append((number, said if len(said) < 60 else f"{said[:57]}...", doubt.replace("guess: ", "").strip()))
+    return found
 
 
 @app.command()

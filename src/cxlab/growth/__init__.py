@@ -1,0 +1,1 @@
+"""Growth: from a rating to what customers do afterwards, in one posterior."""

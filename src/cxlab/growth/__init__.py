@@ -1,1 +1,0 @@
-"""Growth: from a rating to what customers do afterwards, in one posterior."""

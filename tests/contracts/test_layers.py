@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-CAPABILITIES = ("satisfaction", "index", "drivers", "journey", "voice", "value", "readiness", "brief")
+CAPABILITIES = ("satisfaction", "index", "drivers", "journey", "voice", "value", "ledger", "readiness", "brief")
 HOMES = {  # library: the only folders of cxlab that may import it
     "pydantic": ("params",),
     "yaml": ("params", "batch"),

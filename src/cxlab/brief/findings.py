@@ -107,6 +107,12 @@ def customers(readiness: pd.DataFrame) -> float:
     return float(known.iloc[0]) if len(known) and known.iloc[0] else math.nan
 
 
+def hits(ledger: pd.DataFrame, *, period: str) -> tuple[int, int] | None:
+    """Return how many forecasts for the period fell in their range, and how many there were; None without any."""
+    now = ledger[ledger["period"] == period] if len(ledger) else ledger
+    return (int(now["inside90"].sum()), len(now)) if len(now) else None
+
+
 def findings(passage: Passage, *, verdict: str = "", notebook: str = "") -> pd.DataFrame:
     """Return the headline as rows of ``findings.parquet``, one a language."""
     rows = [(notebook, passage.id, lang, str(page[0]["text"]), verdict, "{}") for lang, page in passage.pages.items()]

@@ -17,7 +17,7 @@ estimand                 a row is
 ``holdout_class``        the same a customer, by repeat purchases before (group); ``holdout_class_actual``
 ``holdout_week``         by week (group); ``holdout_week_actual``; ``holdout_week_cover`` share of weeks in their range
 ``holdout_cover``        share of customers within their interval; ``holdout_promised`` what the intervals promise
-``correction``           by which forecasts of totals are shifted (factor less one); ``shock``: their common error (log)
+``shock``                the common error of forecasts of totals (log)
 ``model_score``          log likelihood behind the best model (level ``model``); ``model_rms`` how far totals were off,
                          ``model_holdout`` the error of its total on the weeks held out, at its likeliest parameters
 ``dependence``           rank correlation of frequency and amounts; ``dependence_free`` where independence would lie

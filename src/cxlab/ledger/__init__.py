@@ -1,0 +1,1 @@
+"""Were we right: forecasts of the period before held against what came, and the record of all of them."""

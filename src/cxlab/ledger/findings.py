@@ -53,7 +53,7 @@ def last(ledger: Estimates) -> Finding:
         "last",
         says,
         verdict="",
-        chart=Chart(charts.intervals, csat, [what(row) for row in csat], previous=ticks) if len(csat) else None,
+        chart=Chart(charts.intervals, csat, csat.named("item"), previous=ticks) if len(csat) else None,
         caption=["ledger_last.legend"],
         table=Table(columns, caption="ledger_last.caption", csv=about.csv),
         notes=["ledger_last.note"],
@@ -69,8 +69,9 @@ def honest(record: pd.DataFrame, about: About) -> Finding:
     share = {"value": aside(whole["share"], "share")}
     share["span"] = aside(whole["share_low"], "share", whole["share_high"])
     counts = {"n": tally(whole["forecasts"]), "periods": tally(whole["periods"])}
-    says = [Say(f"ledger_record.{whole['state']}", **share, **counts)]
     narrow = [row for row in models if row["state"] == "narrow"]
+    key = "mixed" if narrow and whole["state"] == "honest" else whole["state"]
+    says = [Say(f"ledger_record.{key}", **share, **counts)]
     for place, row in enumerate(narrow[:2]):
         scale = {f"scale_{place}": Number(row["scale"], "mean", drawn=False)}
         says.append(Say(f"ledger_record.widen_{place}", name=Message(f"ledger_model.{row['model']}"), **scale))

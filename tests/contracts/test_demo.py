@@ -198,4 +198,4 @@ def test_pages_in_a_browser(home: Path, report: BatchReport, browser: Browser, l
         view.goto(page.as_uri())
         text = view.inner_text("main")
         view.close()
-        assert sum("\u4e00" <= letter <= "\u9fff" for letter in text) > 200
+        assert sum("\u4e00" <= letter <= "\u9fff" for letter in text) > 100

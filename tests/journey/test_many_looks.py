@@ -61,7 +61,7 @@ def test_without_effects_nothing_is_told_and_a_planted_one_is_the_largest() -> N
 def test_of_two_alike_none_is_called_the_largest_too_often() -> None:
     """With a winner of many looks and no rule (the one with the largest mean) it would be wrong half of the time."""
     alike = rates(range(40, 48), np.r_[0.9, 0.85, 0.8, np.zeros(6)], set(PLACES[:3]))
-    assert alike["false"] <= 0.1
+    assert alike["false"] <= 0.13  # one of eight; 5 % is stated, see the slow test
     assert alike["led"] * alike["wrong"] <= 0.2
 
 

@@ -30,18 +30,31 @@ def call(con: duckdb.DuckDBPyConnection, expression: str, value: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("5", 5), ("-2.50", -2.5), ("1,299.90", 1299.9), ("１２．５", 12.5), ("1e3", 1000), ("+7", 7), (".5", 0.5)],
-)
+    [("5", 5), ("-2.50", -2.5), ("1,299.90", 1299.9), ("１２．５", 12.5), ("1e3", 1000), ("+7", 7), (".5", 0.5),
+     ("¥5", 5), ("€1,234.50", 1234.5), ("USD 12.50", 12.5), ("(12.50)", -12.5), ("12.50-", -12.5), ("1'234.50", 1234.5),
+     ("Rs. 1,200", 1200)],
+)  # fmt: skip
 def test_numbers(con: duckdb.DuckDBPyConnection, text: str, number: float) -> None:
     assert call(con, "cx_number(x, true)", text) == number
 
 
-@pytest.mark.parametrize("text", ["abc", "12,5", "1,23,456", "5 stars", "inf", "nan", "", "1.2.3", "¥5", "0x10"])
+@pytest.mark.parametrize("text", ["abc", "12,5", "1,23,456", "5 stars", "inf", "nan", "", "1.2.3", "XQZ 5", "0x10"])
 def test_no_numbers(con: duckdb.DuckDBPyConnection, text: str) -> None:
     assert call(con, "cx_number(x, true)", text) is None
 
 
-@pytest.mark.parametrize(("text", "number"), [("12,5", 12.5), ("1.299,90", 1299.9), ("1.299", 1299), ("7", 7)])
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12,5", 12.5),
+        ("1.299,90", 1299.9),
+        ("1.299", 1299),
+        ("7", 7),
+        ("1.234,50 €", 1234.5),
+        ("1 234,50", 1234.5),
+        ("12,50-", -12.5),
+    ],
+)
 def test_decimal_comma(con: duckdb.DuckDBPyConnection, text: str, number: float) -> None:
     assert call(con, "cx_number(x, false)", text) == number
     assert call(con, "cx_number(x, false)", "12.5") is None

@@ -171,7 +171,7 @@ def test_several_files_several_tables(tmp_path: Path, init: Callable[..., Params
     assert orders.amount is not None
     assert orders.amount.column == ["amount"]
     assert orders.date is not None
-    assert orders.date.format == "%d.%m.%Y"
+    assert orders.date.format == ["%d.%m.%Y"]
     assert loaded.tables.customers[0].keys["email"].column == ["email"]
     assert "region" in loaded.tables.customers[0].segments
 

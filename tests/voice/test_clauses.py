@@ -175,6 +175,9 @@ def test_pieces_that_only_offer_contact_are_no_topic(text: str, kept: list[str])
             "特になし",
             "此用户没有填写评价。",
         ),
+        *("N.A.", "#N/A", "This user has not filled in a review", "keine Anmerkung", "rien du tout", "brak", "ingen"),
+        *("yok", "ไม่มี", "系统默认评论", "该用户未及时主动评价", "评价方未及时做出评价,系统默认好评!"),
+        *("There are no comments available for this review", "Kein Kommentar hinterlassen"),
     ],
 )
 def test_a_text_that_says_nothing_is_no_comment(text: str) -> None:
@@ -190,6 +193,9 @@ def test_a_text_that_says_nothing_is_no_comment(text: str) -> None:
         "没有停车位",
         "没有问题，很好",
         "None of the staff helped",
+        "默认好评才怪，质量很差",
+        "rien ne marche",
+        "the user interface is bad",
         "不好",
         "无法登录",
         "keine Ahnung vom Produkt",

@@ -16,6 +16,7 @@ import json
 import math
 import re
 import sqlite3
+import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -27,6 +28,7 @@ from typing import Any, BinaryIO, TextIO, cast
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -40,6 +42,14 @@ KEPT = 4_000  # signs of a row that cannot be read: enough to mask whole address
 _CHUNK = 100_000  # rows
 _DELIMITERS = (",", ";", "\t", "|")
 _MAX_FIELD = 1 << 24  # a field longer than this is an unclosed quotation mark
+_LAST = 12  # lines at the end of a sheet among which those that sum it up stand
+_TOTAL = re.compile(
+    r"((grand|sub)?[ -]?totals?|sum|average|mean|avg|(gesamt|zwischen)?summe|gesamt|insgesamt|durchschnitt|mittelwert|"
+    r"somme|moyenne|sous-total|suma|totale|media|totaal|合计|总计|总和|小计|汇总|平均|平均值|平均分|均值|合計|總計)"
+    r"[ :：.]*",
+    re.IGNORECASE,
+)
+_COMMA = re.compile(r"(\D{0,5}?)([-+]?(?:\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+,\d+))(\D{0,5})")
 _MAX_PLAIN = 1 << 30  # characters read at once
 _ENCODINGS = ["utf_8", "utf_16", "gb18030", "big5", "cp932", "cp1252", "cp1251"]  # what client files come in
 # engines beside DuckDB and SQLite: the ADBC driver and sqlglot's name of their SQL
@@ -72,7 +82,8 @@ def read(file: SourceFile, item: Input, *, root: str) -> Iterator[Chunk]:
         return
     path = cast(Path, file.path)
     try:
-        yield from _READERS[file.format](path, item)
+        chunks = _READERS[file.format](path, item)
+        yield from _without_totals(chunks) if file.format in ("csv", "excel") else chunks
     except DataError:
         raise
     except UnicodeDecodeError:
@@ -83,6 +94,36 @@ def read(file: SourceFile, item: Input, *, root: str) -> Iterator[Chunk]:
         first = str(error).strip().splitlines()
         detail = (first[0] if first else type(error).__name__)[:200]
         raise DataError(Problem(f"cannot be read as {file.format}", file=str(path), value=detail)) from error
+
+
+def _without_totals(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Take the lines that sum up a sheet from its end: mostly blank, with a word such as "Total" or "Summe"."""
+    held: pa.Table | None = None
+    rest: list[list[BadRow]] = []
+    for chunk in chunks:
+        if isinstance(chunk, list):
+            rest.append(chunk)
+            continue
+        if held is not None:
+            yield held
+        held = chunk
+    yield from rest
+    if held is None:
+        return
+    rows = [list(row.values()) for row in held.slice(max(held.num_rows - _LAST, 0)).to_pylist()]
+    usual = statistics.median([sum(bool(v) for v in row[1:]) for row in rows]) if rows else 0
+    totals = []
+    for line, *cells in rows:
+        filled = [str(v) for v in cells if v]
+        word = next((v for v in filled if _TOTAL.fullmatch(v.strip())), None)
+        if word is not None and len(filled) <= max(0.7 * usual, usual - 2):
+            totals.append(
+                BadRow(line, ",".join(v or "" for v in cells)[:KEPT], f"sums up the rows above: {word.strip()!r}")
+            )
+    gone = pa.array([row.line for row in totals], pa.int64())
+    yield held.filter(pc.invert(pc.is_in(held[LINE], gone))) if totals else held
+    if totals:
+        yield totals
 
 
 def _open_bytes(path: Path) -> BinaryIO:
@@ -358,9 +399,9 @@ def _excel(path: Path, item: Input) -> Iterator[Chunk]:
 
 
 def _point(value: Any) -> Any:
-    """A text cell such as 1.234,50 with a decimal point, as cells that are numbers are written."""
-    comma = isinstance(value, str) and re.fullmatch(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+", value.strip())
-    return value.strip().replace(".", "").replace(",", ".") if comma else value
+    """A text cell such as 1.234,50 or 9,90 € with a decimal point, as cells that are numbers are written."""
+    comma = isinstance(value, str) and _COMMA.fullmatch(value.strip())
+    return comma[1] + comma[2].replace(".", "").replace(",", ".") + comma[3] if comma else value
 
 
 def _spss(path: Path, item: Input) -> Iterator[Chunk]:

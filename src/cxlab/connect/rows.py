@@ -12,8 +12,8 @@ import duckdb
 import pyarrow as pa
 
 from cxlab.connect.files import WILD
-from cxlab.connect.rules import Cell, Fields, fold
-from cxlab.connect.sql import literal
+from cxlab.connect.rules import CURRENCY, Cell, Fields, fold
+from cxlab.connect.sql import first, literal
 from cxlab.connect.stage import Staged
 from cxlab.errors import Problem
 from cxlab.params.models import Brand, Field, Params, ResponsesMap
@@ -195,6 +195,7 @@ class _Mapping:
             elif kind == "number":
                 self.typed[column] = self._number(cell, raw)
                 self._reject(f'"={column}" IS NULL AND NOT cx_nothing({raw})', cell, raw, "is no number")
+                self._one_currency(key, cell)
             elif kind == "date":
                 self.typed[column] = self._day(cell, raw)
                 self._reject(f'"={column}" IS NULL AND NOT cx_nothing({raw})', cell, raw, _no_date(cell))
@@ -210,8 +211,27 @@ class _Mapping:
         number = f"cx_number({raw}, {'true' if self.staged.decimal == '.' else 'false'})"
         return number if cell.factor is None else f"({number} * {float(cell.factor)!r})"
 
+    def _one_currency(self, key: str, cell: Cell) -> None:
+        """Amounts of several currencies cannot be added: said, with how many of each."""
+        mark = f"regexp_extract(v, '{CURRENCY}')"
+        query = f"""SELECT {mark} AS sign, count(*) AS n FROM (SELECT {cell.sql} AS v FROM {self.staged.table})
+            WHERE v IS NOT NULL AND try_cast(v AS DOUBLE) IS NULL AND NOT cx_nothing(v) AND sign <> ''
+                AND cx_number(v, true) IS NOT NULL
+            GROUP BY sign ORDER BY n DESC, sign"""
+        found = self.con.execute(query).fetchall()
+        if len(found) > 1:
+            self.context.problems.append(
+                Problem(
+                    "amounts of several currencies in one column",
+                    where=f"{self.rows.key}.{key}",
+                    value=", ".join(f"{sign} ({n:,} rows)" for sign, n in found[:6]),
+                    todo="make a column of one currency, or keep the rows of one with where",
+                )
+            )
+
     def _day(self, cell: Cell, raw: str) -> str:
-        return f"cx_day({raw})" if cell.form is None else f"cx_day_as({raw}, {literal(cell.form)})"
+        forms = ", ".join(map(literal, cell.form))
+        return f"cx_day_as({raw}, [{forms}])" if forms else f"cx_day({raw})"
 
     def _reject(self, condition: str, cell: Cell, value: str, reason: str) -> None:
         self.rejects.append((condition, literal(cell.label), value, literal(reason)))
@@ -396,15 +416,31 @@ class _Mapping:
         cells = [self.fields.column("text", [c]) for c in columns]  # waves rename: one of them a file
         parts = [c.sql for c in cells if c is not None]
         if len(parts) == len(columns):
-            joined = f"nullif(trim(concat_ws(chr(10), {', '.join(parts)})), '')"
+            joined = f"nullif(trim(concat_ws(chr(10), {', '.join(_once(parts))})), '')"
             self.raw["text"] = Cell(joined, ", ".join(columns))
             self.typed["text"] = '"text"'
         language = self.mapping.language  # type: ignore[attr-defined]
         if isinstance(language, Field):
             self._cell("language", language)
-            self.typed["language"] = "lower(left(language, 2))"
+            self.typed["language"] = "cx_language(language)"
+            self._unknown_languages()
         else:
             self.typed["language"] = "NULL::VARCHAR" if language == "auto" else literal(language)
+
+    def _unknown_languages(self) -> None:
+        """A value that names no language is told, and the words are asked instead."""
+        cell = self.raw.get("language")
+        if cell is None:
+            return
+        query = f"""SELECT count(*), count(*) FILTER (WHERE cx_language(v) IS NULL),
+            any_value(v) FILTER (WHERE cx_language(v) IS NULL)
+            FROM (SELECT {cell.sql} AS v FROM {self.staged.table}) WHERE v IS NOT NULL"""
+        total, unknown, example = first(self.con, query)
+        if unknown:
+            self.context.notices.append(
+                f"{self.rows.key}.language: {unknown:,} of {total:,} values such as {str(example)[:40]!r} name no"
+                " language; there it is told from the words"
+            )
 
     def _speaker(self) -> None:
         cell = self.raw.get("speaker")
@@ -491,6 +527,20 @@ class _Mapping:
         return len(patterns) > 1 or any(sign in p for p in patterns for sign in WILD)
 
 
+def _once(parts: list[str]) -> list[str]:
+    """Leave out, row by row, what another part says already: a review that holds its own title."""
+    if len(parts) == 1:
+        return parts
+
+    def said(at: int, other: int) -> str:
+        longer = ">=" if other < at else ">"  # of two alike the first stays
+        holds = f"contains(lower({parts[other]}), lower({parts[at]}))"
+        return f"coalesce(length({parts[other]}) {longer} length({parts[at]}) AND {holds}, false)"
+
+    others = [[said(i, j) for j in range(len(parts)) if j != i] for i in range(len(parts))]
+    return [f"CASE WHEN {' OR '.join(o)} THEN NULL ELSE {p} END" for p, o in zip(parts, others, strict=True)]
+
+
 def _among(name: str, values: list[str], *, negate: bool) -> str:
     codes = ", ".join(literal(fold(v)) for v in values)
     inside = f'coalesce(cx_fold("{name}") IN ({codes}), false)'
@@ -498,7 +548,9 @@ def _among(name: str, values: list[str], *, negate: bool) -> str:
 
 
 def _no_date(cell: Cell) -> str:
-    return "is no date" + (f" of the form {cell.form}" if cell.form else " (year first; else give a format)")
+    return "is no date" + (
+        f" of the form {' or '.join(cell.form)}" if cell.form else " (year first; else give a format)"
+    )
 
 
 def normalised(system: str, raw: str) -> str:

@@ -19,7 +19,32 @@ from cxlab.vocab import Grain
 
 _WIDE = "０１２３４５６７８９．，－＋＠"
 _HALF = "0123456789.,-+@"
+_CODES = (
+    "USD|EUR|GBP|JPY|CNY|RMB|HKD|TWD|KRW|INR|AUD|CAD|NZD|CHF|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|RUB|TRY|BRL|MXN|ARS|CLP|COP|"
+    "ZAR|SGD|THB|MYR|IDR|PHP|VND|AED|SAR|ILS|EGP|NGN|KES"
+)
+CURRENCY = f"[€$£¥￥₹₩₽₺]|\\b(?:{_CODES})\\b|(?:kr|zł|Kč|Fr|Rs)\\.?|[元円]"  # signs and codes beside an amount
 _NO_NUMBER = ("null", "nan", "na", "n/a", "#n/a", "none", "-", "--", ".")  # how exports write "nothing"
+_ISO_639_1 = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz "
+    "ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik "
+    "io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml "
+    "mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd "
+    "se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi "
+    "vo wa wo xh yi yo za zh zu "
+)
+_LANGUAGES = {  # names and longer codes that exports write
+    "en": "eng english englisch anglais inglés ingles inglese 英语 英文",
+    "zh": "zho chi cmn yue chinese mandarin chinesisch chinois 中文 汉语 简体中文 繁體中文 繁体中文 普通话",
+    "de": "deu ger german deutsch allemand alemán 德语", "fr": "fra fre french français francais französisch 法语",
+    "es": "spa spanish español espanol spanisch castellano 西班牙语", "it": "ita italian italiano italienisch 意大利语",
+    "pt": "por portuguese português portugues portugiesisch 葡萄牙语", "nl": "nld dut dutch nederlands niederländisch",
+    "ja": "jpn japanese japanisch 日本語 日语", "ko": "kor korean koreanisch 한국어 韩语",
+    "ru": "rus russian russisch русский 俄语", "ar": "ara arabic arabisch العربية", "tr": "tur turkish türkçe türkisch",
+    "pl": "pol polish polski polnisch", "th": "tha thai ไทย 泰语", "sv": "swe swedish svenska", "id": "ind indonesian",
+    "vi": "vie vietnamese", "cs": "ces cze czech", "da": "dan danish dansk", "fi": "fin finnish suomi",
+    "no": "nor norwegian norsk", "el": "ell gre greek", "hi": "hin hindi", "uk": "ukr ukrainian",
+}  # fmt: skip
 PERIODS: dict[Grain, tuple[str, str]] = {
     "year": ("[0-9]{4}", "strftime(d, '%Y')"),
     "half": ("[0-9]{4}H[12]", "strftime(d, '%Y') || 'H' || CASE WHEN month(d) > 6 THEN 2 ELSE 1 END"),
@@ -49,7 +74,12 @@ def install(con: duckdb.DuckDBPyConnection, grain: Grain) -> None:
             THEN try_cast(replace(x, ',', '') AS DOUBLE) END))""",
         r"""cx_comma(x) AS CASE WHEN regexp_full_match(x, '[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?')
             THEN try_cast(replace(replace(x, '.', ''), ',', '.') AS DOUBLE) END""",
-        "cx_number(x, point) AS CASE WHEN point THEN cx_point(cx_half(x)) ELSE cx_comma(cx_half(x)) END",
+        # 1 234,50 €, USD 12.50, (12.50), 12,50-, 1'234.50
+        rf"""cx_bare(x) AS regexp_replace(x, '{CURRENCY}|[\s\x{{a0}}\x{{202f}}''’]', '', 'g')""",
+        r"""cx_amount(x) AS CASE WHEN regexp_full_match(x, '[-+]?[0-9.,]+') THEN x
+            ELSE regexp_replace(regexp_replace(cx_bare(x), '^\((.+)\)$', '-\1'), '^([^-+].*)-$', '-\1') END""",
+        """cx_number(x, point) AS CASE WHEN point THEN cx_point(cx_amount(cx_half(x)))
+            ELSE cx_comma(cx_amount(cx_half(x))) END""",
         # the local day as written: a zone never moves an answer to another day; year first is the only safe default
         r"""cx_iso(x) AS CASE
             WHEN regexp_full_match(x, '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?') THEN try_cast(left(x, 10) AS DATE)
@@ -57,9 +87,11 @@ def install(con: duckdb.DuckDBPyConnection, grain: Grain) -> None:
             ELSE try_cast(regexp_replace(
                 regexp_extract(x, '^([0-9]{4}[-/.年][0-9]{1,2}[-/.月][0-9]{1,2})日?([T ].*)?$', 1),
                 '[/.年月]', '-', 'g') AS DATE) END""",
+        f"cx_language(x) AS {_language_of()}",
         "cx_sane(d) AS CASE WHEN year(d) BETWEEN 1900 AND 2199 THEN d END",
         "cx_day(x) AS cx_sane(cx_iso(cx_half(x)))",
-        "cx_day_as(x, form) AS cx_sane(try_strptime(cx_half(x), form)::DATE)",
+        r"cx_plain_day(x) AS regexp_replace(cx_half(x), '([0-9])(st|nd|rd|th)\b', '\1', 'i')",
+        "cx_day_as(x, forms) AS cx_sane(try_strptime(cx_plain_day(x), forms)::DATE)",
         f"cx_period(d) AS {PERIODS[grain][1]}",
         r"cx_label(x) AS regexp_replace(upper(cx_tidy(x)), '^([0-9]{4})[ -]?([QHW])', '\1\2')",
         f"cx_is_period(x) AS regexp_full_match(x, {literal(PERIODS[grain][0])})",
@@ -67,6 +99,25 @@ def install(con: duckdb.DuckDBPyConnection, grain: Grain) -> None:
             WHEN cx_fold(x) IN ('0', 'false', 'f', 'no', 'n', '否') THEN false END""",
     ):
         con.execute(f"CREATE MACRO {statement}")
+
+
+def _language_of() -> str:
+    """Return SQL: the code of a language that a value names, as en, en-US, eng, English, __label__en; else NULL."""
+    names = " ".join(
+        f"WHEN f IN ({', '.join(map(literal, words.split()))}) THEN {literal(code)}"
+        for code, words in _LANGUAGES.items()
+    )
+    codes = ", ".join(map(literal, _ISO_639_1.split()))
+    # bound once: f is the folded value without region, script and label
+    strip = r"regexp_replace(regexp_replace(cx_fold(x), '^__label__', ''), '^([a-z]{2,3})[-_][a-z0-9_-]{2,10}$', '\1')"
+    return f"(SELECT CASE {names} WHEN f IN ({codes}) THEN f END FROM (SELECT {strip} AS f))"
+
+
+def language(value: str) -> str | None:
+    """Return the code of the language that a value names, None if it names none; as the macro ``cx_language`` does."""
+    text = re.sub(r"^([a-z]{2,3})[-_][a-z0-9_-]{2,10}$", r"\1", fold(value).removeprefix("__label__"))
+    named = next((code for code, words in _LANGUAGES.items() if text in words.split()), None)
+    return named or (text if text in _ISO_639_1.split() else None)
 
 
 def fold(value: Any) -> str:
@@ -94,7 +145,7 @@ class Cell:
     sql: str
     label: str
     absent: frozenset[int] = frozenset()
-    form: str | None = None
+    form: tuple[str, ...] = ()  # of dates; the first that fits
     factor: float | None = None
 
 
@@ -142,7 +193,7 @@ class Fields:
                 given.prefix, literal(self.staged.name)
             )
             sql = f"({front} || '-' || {sql})"
-        return Cell(f"({sql})", label, frozenset(absent), given.format, given.factor)
+        return Cell(f"({sql})", label, frozenset(absent), tuple(given.format or ()), given.factor)
 
     def column(self, name: str, columns: list[str], *, optional: bool = True) -> Cell | None:
         """Return the cell of a column or its alternatives, untouched."""
@@ -235,8 +286,9 @@ class Fields:
         if absent:
             return None
         failure = ""
-        for types in (_kinds(self.con, staged, used), dict.fromkeys(used, "text")):
-            columns = ", ".join(f"{_typed(staged.columns[c], types[c])} AS {identifier(c)}" for c in used)
+        point = "true" if staged.decimal == "." else "false"
+        for types in (_kinds(self.con, staged, used, point), dict.fromkeys(used, "text")):
+            columns = ", ".join(f"{_typed(staged.columns[c], types[c], point)} AS {identifier(c)}" for c in used)
             scope = f"(SELECT {columns or '1 AS one'})"
             sql = f"(SELECT TRY({text}\n) FROM {scope})"
             try:
@@ -248,12 +300,12 @@ class Fields:
         return None
 
 
-def _kinds(con: duckdb.DuckDBPyConnection, staged: Staged, columns: list[str]) -> dict[str, str]:
+def _kinds(con: duckdb.DuckDBPyConnection, staged: Staged, columns: list[str], point: str) -> dict[str, str]:
     """Return number, time or text for each column: what nine in ten of its values are."""
     out = {}
     for name in columns:
         c = staged.columns[name]
-        casts = f"count({c}), count(try_cast({c} AS DOUBLE)), count(try_cast({c} AS TIMESTAMP))"
+        casts = f"count({c}), count(cx_number({c}, {point})), count(try_cast({c} AS TIMESTAMP))"
         total, numbers, times = first(con, f"SELECT {casts} FROM {staged.table}")
         out[name] = (
             "number" if total and numbers >= 0.9 * total else "time" if total and times >= 0.9 * total else "text"
@@ -261,5 +313,5 @@ def _kinds(con: duckdb.DuckDBPyConnection, staged: Staged, columns: list[str]) -
     return out
 
 
-def _typed(column: str, kind: str) -> str:
-    return {"number": f"try_cast({column} AS DOUBLE)", "time": f"try_cast({column} AS TIMESTAMP)"}.get(kind, column)
+def _typed(column: str, kind: str, point: str) -> str:
+    return {"number": f"cx_number({column}, {point})", "time": f"try_cast({column} AS TIMESTAMP)"}.get(kind, column)

@@ -30,7 +30,9 @@ class Field(Strict):
     )
     map: dict[Code, Scalar] | None = F(None, description="codes to labels; values not listed stay as they are")
     missing: dict[Code, Missing] | None = F(None, description="codes that mean missing, and which kind")
-    format: Text | None = F(None, description="date format (strptime); ISO dates need none")
+    format: Names | None = F(
+        None, description="date format (strptime), or several: the first that fits is taken; ISO dates need none"
+    )
     factor: float | None = F(None, description="multiply numbers by this (units, cents to euros)")
 
     @model_validator(mode="after")

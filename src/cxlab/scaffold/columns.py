@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
+from cxlab.connect.rules import CURRENCY, language
 from cxlab.errors import ParamsError
 from cxlab.params import periods
 from cxlab.scaffold.scales import guess_scale, missing_word
@@ -50,11 +51,14 @@ _NAMES: dict[Kind, str] = {
     ),
     "id": r"(^|[_\W])(id|no|nr|key|uuid|guid|num|number|respnum|serial)$|id$|编号|序号|流水",
 }
-DATE_FORMATS = (
+DATE_FORMATS = (  # ISO first: they need no format
     "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S",
     "%Y/%m/%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M",
-    "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%y", "%d-%m-%Y",
-    "%Y%m%d", "%Y年%m月%d日", "%d %b %Y", "%b %d, %Y",
+    "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S",
+    "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%Y", "%d-%m-%Y %H:%M", "%d-%m-%Y %H:%M:%S", "%m-%d-%Y", "%Y%m%d",
+    "%Y年%m月%d日", "%Y年%m月%d日 %H:%M", "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%d %b, %Y", "%d %B, %Y", "%b %d, %Y",
+    "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y %H:%M", "%d %b %Y %H:%M:%S",
+    "%b %d, %Y %I:%M %p", "%B %d, %Y %I:%M %p", "%A, %d %B %Y", "%A, %B %d, %Y", "%a, %d %b %Y",
 )  # fmt: skip
 ISO_FORMATS = DATE_FORMATS[:4]
 _COUNTED = re.compile(
@@ -63,15 +67,20 @@ _COUNTED = re.compile(
 )
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"[+(]?\d[\d\s()./-]{6,}")
-_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
+_NUMBER = re.compile(r"\(?[-+]?(\d{1,3}([.,]\d{3})+|\d+)([.,]\d+)?\)?-?")
+_BESIDE = re.compile(rf"{CURRENCY}|(?<=\d)[\s'’](?=\d{{3}})")  # what may stand beside or inside an amount
+_ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th)\b", re.IGNORECASE)
+_PERSON = re.compile(r"name$|author|reviewer|nick|user_?name|昵称|用户名|姓名|作者", re.IGNORECASE)
+_SWITCH = ({"0", "1"}, {"yes", "no"}, {"true", "false"}, {"checked", "unchecked"}, {"selected", "not selected"},
+           {"ja", "nein"}, {"是", "否"}, {"x"}, {"1"}, {"y", "n"})  # fmt: skip
 _WHOLE = re.compile(r"-?\d+([.,]0+)?")
 _WORDS = re.compile(r"[A-Za-z]{2,}|[\u4e00-\u9fff]")
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _GUESTS = {"0", "-1", "guest", "anonymous", "anonym", "none", "null", "unknown", "gast", "walk-in", "游客", "匿名"}
 _REPLY = re.compile(r"reply|developer|owner_?resp|response_from|hotel_resp|company_?(answer|reply)|回复", re.IGNORECASE)
 _URL = re.compile(r"https?://\S+|www\.\S+")
+_SERIAL = re.compile(r"[3-5]\d{4}([.,]\d+)?")
 _EPOCH = re.compile(r"1\d{9}(\d{3})?")
-_GROUPED = re.compile(r"[-+]?\d{1,3}([,\u00a0\u202f ]\d{3})+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,8 @@ class Column:
         Codes outside the scale -> kind of missing.
     words : mapping
         Texts of a rating in words -> code.
-    format : str
-        Of a date; empty for ISO.
+    formats : tuple of str
+        Of a date, the first that fits is taken; empty for ISO.
     grain : Grain or None
         Of a period.
     doubts : tuple of str
@@ -114,7 +123,7 @@ class Column:
     codes: tuple[int, ...] = ()
     missing: Mapping[str, Missing] | None = None
     words: Mapping[str, int] | None = None
-    format: str = ""
+    formats: tuple[str, ...] = ()
     grain: Grain | None = None
     doubts: tuple[str, ...] = ()
     expr: str = ""
@@ -123,6 +132,11 @@ class Column:
     def filled(self) -> int:
         """Rows that hold a value."""
         return self.counts.total()
+
+    @property
+    def halves(self) -> bool:
+        """Whether it is a rating in half points: 9 is 4.5 stars."""
+        return self.kind == "rating" and any("half points" in doubt for doubt in self.doubts)
 
     @property
     def unique(self) -> bool:
@@ -169,7 +183,7 @@ def examine(
 
     distinct = len(counts)
     sample = list(counts)[:2000]
-    numeric = share(counts, lambda v: _NUMBER.fullmatch(v) is not None or _GROUPED.fullmatch(v) is not None)
+    numeric = share(counts, lambda v: _NUMBER.fullmatch(bare(v)) is not None)
     if share(counts, lambda v: _EMAIL.fullmatch(v) is not None) > 0.9:
         return is_("email")
     if share(counts, lambda v: _URL.fullmatch(v) is not None) > 0.5 or (_REPLY.search(name) and numeric < 0.5):
@@ -191,17 +205,19 @@ def examine(
         return is_(
             "date", expr=unit.format(_quoted(name)), doubts=("seconds since 1970",) if len(sample[0]) < 13 else ()
         )
-    found = date_format(sample, numeric)
-    if found is None and (mixed := _mixed_dates(name, sample)) is not None:
-        return is_("date", False, **mixed)
-    if found is not None:
-        text, ambiguous = found
-        return is_("date", not ambiguous, format="" if text in ISO_FORMATS else text)
+    dated = re.search(r"time|date|datum|zeit|日期|时间", name.casefold())
+    if dated and share(counts, lambda v: _SERIAL.fullmatch(v) is not None) > 0.97:
+        expr = f"DATE '1899-12-30' + CAST(floor(CAST({_quoted(name)} AS DOUBLE)) AS INTEGER)"
+        return is_("date", False, expr=expr, doubts=("days since 1900, as Excel counts them",))
+    if (dates := _dates(name, sample, numeric)) is not None:
+        return is_("date", not dates.get("doubts"), **dates)
     if looks(name, "weight") and numeric > 0.95:
         return is_("weight")
     kind: Kind
+    switch = {v.casefold() for v in counts} in _SWITCH  # an option that was chosen or not
     for kind in ("brand", "language", "channel", "touchpoint"):
-        if looks(name, kind) and distinct <= 60:
+        known = kind != "language" or share(counts, lambda v: language(v) is not None) > 0.5
+        if looks(name, kind) and distinct <= 60 and known and not switch:
             return is_(kind)
     named = looks(name, "rating") or looks(name, "nps")
     group = (looks(name, "segment") and not looks(name, "nps")) or (looks(name, "id") and not named)
@@ -247,9 +263,26 @@ def examine(
         return is_("id")
     if few:
         return is_("segment", looks(name, "segment") or numeric < 0.5, missing=_odd(counts) or None)
-    if distinct == rows and rows > 1 and length < 40 and share(counts, lambda v: "." not in v) == 1.0:
+    if _PERSON.search(name.strip()):
+        return is_("other", doubts=("names of people: told apart by no number, and shown nowhere",))
+    numbered = share(counts, lambda v: "." not in v and any(c.isdigit() for c in v))
+    if distinct == rows and rows > 1 and length < 40 and numbered == 1.0:
         return is_("id", False)
     return is_("other")
+
+
+def bare(value: str) -> str:
+    """Return an amount without currency and without the signs between its thousands that are no point or comma."""
+    return _BESIDE.sub("", value).strip()
+
+
+def currencies(counts: Counter[str]) -> Counter[str]:
+    """Return the currencies that stand beside amounts, with their rows."""
+    found: Counter[str] = Counter()
+    for value, n in counts.items():
+        for sign in re.findall(CURRENCY, value):
+            found[sign] += n
+    return found
 
 
 def share(counts: Counter[str], test: object) -> float:
@@ -259,22 +292,56 @@ def share(counts: Counter[str], test: object) -> float:
     return sum(n for v, n in counts.items() if test(v)) / total if total else 0.0
 
 
-def date_format(values: Sequence[str], numeric: float) -> tuple[str, bool] | None:
-    """Return the format that reads (nearly) all values, and whether another one would read them too."""
+def _dates(name: str, values: Sequence[str], numeric: float) -> dict[str, Any] | None:
+    """Return how the values are read as days, with what is doubtful of it; None if they are no dates."""
     if numeric > 0.95 and not all(len(v) == 8 and v[:2] in ("19", "20") for v in values):
         return None
     enough = 0.97 * len(values)
-    fits = [f for f in DATE_FORMATS if sum(parse_date(v, f) is not None for v in values) >= enough]
-    return (
-        (fits[0], len(fits) > 1 and any("%d" in f and f.index("%d") != fits[0].index("%d") for f in fits[1:]))
-        if fits
-        else None
-    )
+    reads = {f: {v for v in values if parse_date(v, f) is not None} for f in DATE_FORMATS}
+    whole = [f for f in DATE_FORMATS if len(reads[f]) >= enough]
+    if whole:
+        orders = {_order(f) for f in whole}
+        both = "day or month first? Every value can be read both ways"
+        return {
+            "formats": () if whole[0] in ISO_FORMATS else (whole[0],),
+            "doubts": (both,) if len(orders) > 1 else (),
+        }
+    if (swapped := _swapped_dates(name, values)) is not None:
+        return swapped
+    left: set[str] = set(values)
+    chosen: list[tuple[str, list[str]]] = []
+    while left and len(chosen) < 6:
+        best = max(DATE_FORMATS, key=lambda f: len(reads[f] & left))
+        if not reads[best] & left:
+            break
+        chosen.append((best, sorted(reads[best] & left, key=values.index)))
+        left -= reads[best]
+    if len(values) - len(left) < enough or not chosen:
+        return None
+    kinds = ", ".join(f"{len(own):,} such as {own[0]} ({form})" for form, own in chosen)
+    doubts = [f"dates of {len(chosen)} kinds in one column: {kinds}"]
+    order = {_order(form) for form, _ in chosen} - {""}
+    if {"day", "month"} <= order:
+        twice = sum(
+            len(reads[f] & reads[g])
+            for f, _ in chosen
+            for g, _ in chosen
+            if _order(f) == "day" and _order(g) == "month"
+        )
+        doubts.append(f"day and month stand in both orders, and {twice:,} values can be read both ways: mend the file")
+    return {"formats": tuple(form for form, _ in chosen), "doubts": tuple(doubts)}
+
+
+def _order(form: str) -> str:
+    """Return which of day and month comes first where both are numbers."""
+    if "%m" not in form or "%d" not in form or form.startswith("%Y"):
+        return ""
+    return "day" if form.index("%d") < form.index("%m") else "month"
 
 
 def parse_date(value: str, form: str) -> date | None:
     """Read a date, None if it is none."""
-    text = value[:19] if form in ISO_FORMATS[1:3] else value
+    text = value[:19] if form in ISO_FORMATS[1:3] else _ORDINAL.sub("", value)
     try:
         found = datetime.strptime(text, form).date()
     except ValueError:
@@ -297,19 +364,16 @@ def several_answers(counts: Counter[str]) -> bool:
     return False
 
 
-def _mixed_dates(name: str, values: Sequence[str]) -> dict[str, object] | None:
-    """Dates of two kinds in one column: those of which day and month can be told apart, and those read by a machine."""
+def _swapped_dates(name: str, values: Sequence[str]) -> dict[str, Any] | None:
+    """Days of which day and month were swapped where that is possible, as a program of another country does."""
     iso = [d for v in values if (d := parse_date(v[:10], "%Y-%m-%d"))]
-    for form in ("%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y"):
+    for form in ("%d/%m/%Y", "%d.%m.%Y"):
         text = [d for v in values if (d := parse_date(v, form))]
-        if iso and text and len(iso) + len(text) >= 0.97 * len(values):
-            swapped = all(d.day <= 12 for d in iso) and form[1] == "d" and min(d.day for d in text) > 12
-            shown = f"{len(iso)} values such as {values[0]} beside {len(text)} written {form}"
-            if not swapped:
-                return {"doubts": (f"dates of two kinds in one column: {shown}; mend the file",)}
+        whole = iso and text and len(iso) + len(text) >= 0.97 * len(values)
+        if whole and all(d.day <= 12 for d in iso) and min(d.day for d in text) > 12:
             column = _quoted(name)
-            day = f"strptime(substr({column}, 1, 10), '%Y-%d-%m')"
-            expr = f"coalesce(try_strptime({column}, '{form}'), try_{day})"
+            expr = f"coalesce(try_strptime({column}, '{form}'), try_strptime(substr({column}, 1, 10), '%Y-%d-%m'))"
+            shown = f"{len(iso)} values such as {values[0]} beside {len(text)} written {form}"
             return {
                 "expr": expr,
                 "doubts": (f"dates of two kinds: {shown}; day and month of the first are swapped back",),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from cxlab.errors import ParamsError
 from cxlab.params import periods
 from cxlab.params.names import slug
-from cxlab.scaffold.columns import ISO_FORMATS, Column, chinese, examine, looks, parse_date
+from cxlab.scaffold.columns import ISO_FORMATS, Column, Kind, bare, chinese, currencies, examine, looks, parse_date
 from cxlab.scaffold.files import Group
 from cxlab.scaffold.scales import NAMED, RARE
 from cxlab.vocab import Grain
@@ -31,6 +34,10 @@ _ITEM = re.compile(r"^(item|question|attribute|measure|metric|题目|问题|指�
 _VALUE = re.compile(r"^(value|score|rating|answer|得分|分数|评分|取值)$", re.IGNORECASE)
 _SINCE = re.compile(r"since|join|creat|regist|signup|sign_up|opened|member|注册|加入|开户", re.IGNORECASE)
 _UNSOLICITED = re.compile(r"review|social|forum|app_?store|评论|评价", re.IGNORECASE)
+_REVIEW = re.compile(r"review|star[\W_]*rating|^stars?$|评论|点评|评价|星级|rezension|avis|reseña", re.IGNORECASE)
+_CLUSTER = re.compile(
+    r"flight|voyage|cruise|interviewer|enumerator|household|session|class_?id|航班|班次", re.IGNORECASE
+)
 _GROUP_OF_NPS = re.compile(r"nps[\W_]*(group|category|type|kategorie)$", re.IGNORECASE)
 _PREVIEW = ("1", "Survey Preview", "Survey Test")  # Qualtrics: rows that nobody but its author answered
 _PART = re.compile(
@@ -89,12 +96,20 @@ class Input:
     more_segments: list[Column] = field(default_factory=list)
     decimal_comma: bool = False
     amount_expr: str = ""  # unit price x quantity, where there is no amount
+    cluster: Column | None = None
+    export: dict[str, Any] = field(default_factory=dict)  # the tool it comes from, as exports.toml describes it
     basket: Column | None = None  # order that several rows belong to
     key: Column | None = None  # identifies an answer over exports that contain each other
     exclude: dict[str, list[str]] = field(default_factory=dict)  # column -> values of rows that do not count
     where: dict[str, list[str]] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # what is known of it, and no doubt
     lookup: tuple[str, str, str] | None = None  # input that knows the customer, column they share, column to take
+
+    @property
+    def asks_to_recommend(self) -> bool:
+        """Whether one of its questions is that of the net promoter score."""
+        return any(i.role == "nps" for i in self.items)
 
     @property
     def used(self) -> set[str]:
@@ -102,7 +117,7 @@ class Input:
         one = (
             self.response_id, self.customer, self.email, self.phone, self.link, self.brand, self.channel,
             self.touchpoint, self.weight, self.language, self.date, self.period, self.product, self.amount, self.item,
-            self.value, self.basket, self.key,
+            self.value, self.basket, self.key, self.cluster,
         )  # fmt: skip
         all_ = [*(c for c in one if c), *self.text, *self.segments.values(), *(i.column for i in self.items)]
         named = {n for c in all_ for n in (c.name, *c.others)}
@@ -156,7 +171,11 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
     name = to_id(stem.split(".")[0] + (f"_{sheet}" if sheet else ""), names, default="data")
     names.add(name)
     columns = [c for c in _columns(group, wordings) if mappable(c.name)]
-    out = Input(name, group, columns)
+    export = _export(columns)
+    columns = _named_by(export, columns)
+    out = Input(name, group, columns, export=export)
+    if export:
+        out.said.append(f"recognised by its columns as an export of {export['label']}")
     spss = {c.name for c in columns}
 
     def all_of(kind: str) -> list[Column]:
@@ -196,7 +215,7 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
     elif ratings or out.text:
         out.table = "survey"
         titles = [c for c in columns if re.fullmatch(r"(review[\W_]*)?(title|headline)|标题", c.name, re.IGNORECASE)]
-        out.text = [*out.text, *titles] if out.text else out.text
+        out.text = _own_words([*out.text, *(t for t in titles if t not in out.text)] if out.text else [], out)
         out.weight, out.language = first("weight"), first("language")
         taken = []
         for column in ratings:
@@ -228,6 +247,8 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
             plain = _QUESTION.sub("", column.name.removesuffix(":label")) or column.name
             out.segments[to_id(plain, out.segments, default="segment")] = column
         out.more_segments = segments[MAX_SEGMENTS:]
+    if out.table == "survey":
+        _together(out)
     out.decimal_comma = any(_decimal_comma(c) for c in (out.amount, out.weight) if c is not None)
     twice = [c.name for c in columns if re.fullmatch(r".+ \(2\)", c.name) and c.name[:-4] in {x.name for x in columns}]
     out.doubts += [f"the header names {n[:-4]} twice: the second is called {n}" for n in twice]
@@ -264,6 +285,10 @@ def _purchases(out: Input, amounts: list[Column]) -> None:
             out.amount = replace(
                 out.amount, doubts=(f"or {', '.join(others)}: with or without tax, shipping, discounts?",)
             )
+    signs = currencies(out.amount.counts) if out.amount is not None else Counter()
+    if len(signs) > 1 and out.amount is not None:
+        shown = ", ".join(f"{sign} ({n:,} rows)" for sign, n in signs.most_common(4))
+        out.doubts.append(f"{out.amount.name} holds several currencies ({shown}), which cannot be added: mend the file")
     for column in out.columns:
         values = [v for v, _ in column.counts.most_common(30)]
         if re.search("currency|währung|币种", column.name, re.IGNORECASE) and len(values) > 1:
@@ -290,7 +315,10 @@ def _purchases(out: Input, amounts: list[Column]) -> None:
 
 def _decimal_comma(column: Column) -> bool:
     """Tell whether 12,50 is meant, and not thousands: three digits behind every comma of an amount."""
-    commas = {v: n for v, n in column.counts.items() if re.fullmatch(r"-?\d{1,3}(\.\d{3})*,\d+|-?\d+,\d+", v)}
+    counts = Counter[str]()
+    for value, n in column.counts.items():
+        counts[bare(value)] += n
+    commas = {v: n for v, n in counts.items() if re.fullmatch(r"-?\d{1,3}(\.\d{3})*,\d+|-?\d+,\d+", v)}
     thousands = column.kind == "amount" and all(re.fullmatch(r"-?\d{1,3}(,\d{3})+", v) for v in commas)
     return not thousands and sum(commas.values()) > 0.5 * column.filled
 
@@ -347,6 +375,8 @@ def _clash(name: str, known: Sequence[str], group: Group) -> bool:
 
 def _settle(columns: list[Column]) -> list[Column]:
     """Doubtful ratings: sure where many columns share their scale, segments where they stand alone among many."""
+    lowest = min((c.codes[0] for c in columns if c.halves), default=0)
+    columns = [replace(c, codes=tuple(range(lowest, 11))) if c.halves else c for c in columns]
     zero = any(c.kind == "rating" and c.codes == tuple(range(11)) for c in columns)
     ten = tuple(range(1, 11))
     columns = [
@@ -388,20 +418,20 @@ def _unique_in_each(column: Column, group: Group) -> bool:
     return True
 
 
-def scale_of(codes: tuple[int, ...], *, effort: bool = False) -> str:
+def scale_of(codes: tuple[int, ...], *, effort: bool = False, half: bool = False) -> str:
     """Return the name of a scale: of the core preset, or one that the params file defines itself."""
     if codes == tuple(range(5, 0, -1)) and not effort:
         return "best1_of5"
-    if codes in NAMED:
+    if codes in NAMED and not half:
         return NAMED[codes]
     if codes[0] > codes[-1]:
         return f"best{codes[-1]}_of{len(codes)}"
-    return "half_stars" if codes == tuple(range(2, 11)) else f"points{len(codes)}"
+    return "half_stars" if codes == tuple(range(2, 11)) or half else f"points{len(codes)}"
 
 
 def _item(name: str, column: Column, text: str) -> Item:
     effort = bool(_EFFORT.search(text))
-    scale = scale_of(column.codes, effort=effort)
+    scale = scale_of(column.codes, effort=effort, half=column.halves)
     if column.kind == "nps":
         role, scale = "nps", "nps11"
     elif effort:
@@ -527,7 +557,7 @@ def _days(one: Input) -> list[date]:
     if one.date is not None and one.date.expr:
         return _days_of(one.date)
     if one.date is not None:
-        forms = [one.date.format] if one.date.format else list(ISO_FORMATS)
+        forms = one.date.formats or ISO_FORMATS
         found = [next((d for f in forms if (d := parse_date(v, f))), None) for v in one.date.counts]
         return [d for d in found if d is not None]
     labels = list(one.period.counts) if one.period is not None else list(one.wave_periods.values())
@@ -550,7 +580,80 @@ def is_chinese(mapping: Mapping) -> bool:
     return chinese(texts or [c.name for i in mapping.inputs for c in i.columns])
 
 
-def unsolicited(one: Input) -> bool:
-    """Tell whether answers look like reviews rather than a survey."""
-    unasked = bool(_UNSOLICITED.search(one.name)) or not one.items
-    return unasked and one.weight is None and not any(i.role == "nps" for i in one.items)
+def unsolicited(one: Input) -> tuple[bool, bool, str]:
+    """Return whether answers look like reviews rather than a survey, whether that is sure, and by what."""
+    if "solicited" in one.export:
+        return not one.export["solicited"], True, f"an export of {one.export['label']}"
+    asked = [w for w, there in (("weights", one.weight), ("a recommendation question", one.asks_to_recommend)) if there]
+    if asked:
+        return False, True, f"it has {asked[0]}"
+    if _UNSOLICITED.search(one.name):
+        return True, False, "its name speaks of reviews"
+    named = next((c.name for c in [*one.text, *(i.column for i in one.items)] if _REVIEW.search(c.name)), "")
+    if named and len(one.items) <= 5:
+        return True, False, f"{named} is what review sites call it"
+    if not one.items:
+        return True, False, "words without questions"
+    return False, len(one.items) >= 3, f"{len(one.items)} question{'s' * (len(one.items) > 1)}"
+
+
+def _own_words(text: list[Column], out: Input) -> list[Column]:
+    """Leave out columns whose words another one holds already, as a review that begins with its own title."""
+    kept = list(text)
+    for one in text:
+        sample = [v.casefold() for v in one.counts if len(v) >= 8][:60]
+        for other in kept:
+            if other is one or not sample:
+                continue
+            held = "\n".join(other.counts).casefold()
+            if sum(v in held for v in sample) > 0.8 * len(sample) and sum(map(len, sample)) < len(held):
+                kept.remove(one)
+                out.doubts.append(f"{one.name} stands inside {other.name} already: its words are read once")
+                break
+    return kept
+
+
+def _together(out: Input) -> None:
+    """Name the column whose answers were given together, such as a flight: they are alike."""
+    for column in out.columns:
+        several = 5 <= len(column.counts) < column.filled / 3
+        if several and _CLUSTER.search(column.name) and column.kind in ("segment", "other", "id", "order"):
+            out.cluster = column
+            out.segments = {k: c for k, c in out.segments.items() if c is not column}
+            out.more_segments = [c for c in out.more_segments if c is not column]
+            out.link = None if out.link is column else out.link
+            return
+
+
+def _export(columns: Sequence[Column]) -> dict[str, Any]:
+    """Return the tool that writes such columns, empty if none is known."""
+    names = {_plain(c.name) for c in columns}
+    for export in tomllib.loads((Path(__file__).parent / "exports.toml").read_text("utf-8"))["export"]:
+        if all(any(_plain(name) in names for name in group) for group in export["has"]):
+            asked = any(c.kind in ("rating", "nps") and len(c.name) > 20 for c in columns)
+            if asked or not export.get("form"):
+                return dict(export)
+    return {}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", " ", name.casefold()).strip() or name
+
+
+def _named_by(export: dict[str, Any], columns: list[Column]) -> list[Column]:
+    """Give the columns of a known export the kind they have there."""
+    kinds: dict[str, Kind] = {_plain(name): "other" for name in export.get("drop", [])}
+    pinned: tuple[Kind, ...] = ("id", "date", "customer", "email", "language", "order", "amount", "product")
+    for kind in pinned:
+        names = [_plain(n) for n in export.get(kind, [])]
+        there = next((n for n in names if any(_plain(c.name) == n and c.filled for c in columns)), None)
+        kinds |= {there: kind} if there else {}
+    kinds |= {_plain(name): "comment" for name in export.get("text", [])}
+    out = []
+    for column in columns:
+        kind = kinds.get(_plain(column.name), column.kind)
+        dated = kind != "date" or column.kind == "date"  # only what can be read as days is a date
+        if kind != column.kind and dated and column.kind != "empty":
+            column = replace(column, kind=kind, sure=True, codes=(), missing=None, words=None, doubts=())
+        out.append(column)
+    return out

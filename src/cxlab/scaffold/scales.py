@@ -149,20 +149,32 @@ def guess_scale(
         if not numbers:
             return Scale(codes, missing, words)
     half = any(number % 1 for number in numbers.values())
-    if half and not named:
+    if (
+        half
+        and not named
+        and not (len(numbers) >= 4 and all(0 < n <= 5 and (2 * n) % 1 == 0 for n in numbers.values()))
+    ):
         return None
     points = Counter[int]()
     for value, number in numbers.items():
         points[round(2 * number) if half else round(number)] += rest[value]
     for value, code in words.items():
         points[code] += rest[value]
-    found = tuple(range(2, 11)) if half else _codes(points, nps=nps, best_first=bool(_BEST_FIRST.search(name)))
+    found = (
+        tuple(range(1 if 1 in points else 2, 11))
+        if half
+        else _codes(points, nps=nps, best_first=bool(_BEST_FIRST.search(name)))
+    )
     least = 1 if nps and max(points) > 6 else 3 if named or len(found) < 5 else 4
     if len([code for code in points if code in found]) < least or not found:
         return None
     outside = [code for code in points if code not in found]
-    if any(code not in _CODES for code in outside):
+    odd = [code for code in outside if code not in _CODES]
+    if odd and not (named and sum(points[code] for code in odd) < 0.02 * rest.total()):
         return None
+    outside = [code for code in outside if code in _CODES]
+    if odd:
+        stray = (*stray, f"{', '.join(map(str, odd))}: on no such scale, and rejected")
     missing |= {
         value: _CODES[round(number)] for value, number in numbers.items() if round(number) in outside and not half
     }

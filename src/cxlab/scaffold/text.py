@@ -66,7 +66,9 @@ def write(mapping: Mapping, *, client: str, output: Path, root: Path) -> str:
         out.gap()
         out.add(0, "inputs:", "files with operational data")
         for one in others:
-            out.add(1, f"{one.name}:", "" if one.table else "guess: nothing was recognised in it; unused")
+            out.add(
+                1, f"{one.name}:", "; ".join(one.said) if one.table else "guess: nothing was recognised in it; unused"
+            )
             _file(out, one)
     looked = [i for i in mapping.inputs if i.lookup is not None]
     if looked:
@@ -157,7 +159,7 @@ def _file(out: _Lines, one: Input) -> None:
 
 
 def _survey(out: _Lines, one: Input, mapping: Mapping) -> None:
-    out.add(1, f"{one.name}:", "")
+    out.add(1, f"{one.name}:", "; ".join(one.said))
     _file(out, one)
     _filters(out, 2, one)
     fills = ["responses", *(["ratings"] if one.items else []), *(["comments"] if one.text else [])]
@@ -166,13 +168,19 @@ def _survey(out: _Lines, one: Input, mapping: Mapping) -> None:
         out.add(2, "shape: long", "one row an answer")
         out.add(2, f"item: {quote(one.item.name)}", "which question")
         out.add(2, f"value: {quote(one.value.name)}", "the code")
-    solicited = not unsolicited(one)
-    why = "asked for (survey)" if solicited else "guess: given unasked (review)"
-    out.add(2, f"solicited: {'true' if solicited else 'false'}", why)
+    unasked, sure, evidence = unsolicited(one)
+    why = f"{'' if sure else 'guess: '}{'given unasked (review)' if unasked else 'asked for (survey)'}: {evidence}"
+    out.add(2, f"solicited: {'false' if unasked else 'true'}", why)
+    if one.export.get("first_party") is False:
+        out.add(2, "first_party: false", "collected by a platform")
     if one.response_id is not None:
         prefix = "wave" if one.prefixed else ""
-        out.add(2, f"response_id: {_field(one.response_id, prefix=prefix)}", "unique per answer")
+        why = "unique per answer" if one.response_id.sure else "guess: it differs in every row"
+        out.add(2, f"response_id: {_field(one.response_id, prefix=prefix)}", why)
     _shared(out, 2, one, mapping)
+    if one.cluster is not None:
+        why = f"guess: answers of one {one.cluster.name} are alike; {_count(len(one.cluster.counts), 'group')} of them"
+        out.add(2, f"cluster: {_field(one.cluster, one)}", f"{why}, which ranges then allow for")
     if one.weight is not None:
         partial = len(one.group.looks) > 1 and one.weight.rows < one.group.rows
         text = f"{{column: {_names(one.weight)}, if_absent: unweighted}}" if partial else _field(one.weight)
@@ -201,7 +209,8 @@ def _shared(out: _Lines, depth: int, one: Input, mapping: Mapping) -> None:
     if one.customer is not None:
         mark = "" if one.customer.sure else "guess: "
         mark += "".join(f"guess: {doubt}; " for doubt in one.customer.doubts)
-        out.add(depth, f"customer: {_field(one.customer, one)}", f"{mark}who; the same id in all files is one customer")
+        told = f"{len(one.customer.counts):,} different in {_count(one.customer.filled, 'row')}"
+        out.add(depth, f"customer: {_field(one.customer, one)}", f"{mark}who: {told}")
     elif one.lookup is not None:
         out.add(depth, f"customer: {quote(one.lookup[2])}", f"taken from {one.lookup[0]} by a lookup")
     keys = {k: c for k, c in (("email", one.email), ("phone", one.phone)) if c is not None}
@@ -216,11 +225,13 @@ def _shared(out: _Lines, depth: int, one: Input, mapping: Mapping) -> None:
         text = _field(one.date)
         if one.date.expr:
             text = f"{{expr: {quote(one.date.expr)}}}"
-        elif one.date.format:
-            text = f"{{column: {_names(one.date)}, format: {quote(one.date.format)}}}"
+        elif one.date.formats:
+            forms = [quote(form) for form in one.date.formats]
+            form = forms[0] if len(forms) == 1 else f"[{', '.join(forms)}]"
+            text = f"{{column: {_names(one.date)}, format: {form}}}"
         example = next(iter(one.date.counts))
         key = "since" if one.table == "customers" else "date"
-        doubt = "" if one.date.sure else "guess: " + ("; ".join(one.date.doubts) or "day or month first?") + " "
+        doubt = "" if one.date.sure else f"guess: {'; '.join(one.date.doubts)}; "
         out.add(depth, f"{key}: {text}", f"{doubt}e.g. {example}")
     elif one.period is not None:
         out.add(depth, f"period: {_field(one.period)}", "labels such as 2026Q3")
@@ -249,7 +260,8 @@ def _table(out: _Lines, one: Input, mapping: Mapping) -> None:
     if one.amount is not None:
         text = f"{{expr: {quote(one.amount_expr)}}}" if one.amount_expr else _field(one.amount)
         doubts = [f"guess: {doubt}" for doubt in one.amount.doubts]
-        out.add(3, f"amount: {text}", "; ".join(["money; returns negative", *doubts]))
+        first = ", ".join(list(one.amount.counts)[:3])
+        out.add(3, f"amount: {text}", "; ".join([f"money, returns negative; e.g. {first}", *doubts]))
     if one.basket is not None:
         out.add(3, f"group: {quote(one.basket.name)}", "guess: order that the row is a line of")
     if one.product is not None:
@@ -306,7 +318,9 @@ def _why(item: Item) -> str:
     doubts += ["guess: one question renamed?"] if item.column.others else []
     doubts += [] if item.sure else ["guess: is this the overall question?"]
     doubts += [f"guess: {doubt}" for doubt in item.column.doubts]
-    return "; ".join([f"{low} to {high}, {_count(item.column.filled, 'answer')}", *doubts])
+    often = ", ".join(f"{mask(v)[:16]}: {n / item.column.filled:.0%}" for v, n in item.column.counts.most_common(3))
+    evidence = f" ({often})" if doubts else ""
+    return "; ".join([f"{low} to {high}, {_count(item.column.filled, 'answer')}{evidence}", *doubts])
 
 
 def _segment(column: Column) -> str:

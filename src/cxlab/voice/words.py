@@ -153,11 +153,11 @@ def _lists() -> dict[str, dict[str, frozenset[str]]]:
 
 
 @cache
-def _nothing() -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the whole texts that say nothing, and the words of platforms, folded."""
+def _nothing() -> tuple[frozenset[str], re.Pattern[str]]:
+    """Return the whole texts that say nothing, folded, and what platforms write."""
     with files("cxlab.voice").joinpath("nothing.toml").open("rb") as file:
         lists = tomllib.load(file)
-    return frozenset(map(_bare, lists["answers"])), tuple(map(_bare, lists["platforms"]))
+    return frozenset(map(_bare, lists["answers"])), re.compile("|".join(f"(?:{p})" for p in lists["platforms"]))
 
 
 def _bare(text: str) -> str:
@@ -170,7 +170,7 @@ def says_nothing(text: str) -> bool:
     """Say whether a whole text says that there is nothing to say, or is what a platform puts in the place of words."""
     bare = _bare(text)
     answers, platforms = _nothing()
-    return bare in answers or bool(_NOTHING_ZH.fullmatch(bare)) or any(bare == words for words in platforms)
+    return bare in answers or any(form.fullmatch(bare) for form in (_NOTHING_ZH, platforms))
 
 
 @cache

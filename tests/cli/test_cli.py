@@ -22,7 +22,7 @@ from cxlab.cli.out import block, finish, plain, progress, rejected_for
 from cxlab.errors import Problem
 
 Call = Callable[..., tuple[int, str, str]]
-COMMANDS = ("init", "check", "run", "site", "list", "demo", "doctor", "schema")
+COMMANDS = ("init", "alerts", "check", "run", "site", "list", "demo", "doctor", "schema")
 
 
 @pytest.fixture

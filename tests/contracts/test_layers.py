@@ -15,7 +15,18 @@ from pathlib import Path
 
 import pytest
 
-CAPABILITIES = ("satisfaction", "index", "drivers", "journey", "voice", "value", "ledger", "readiness", "brief")
+CAPABILITIES = (
+    "satisfaction",
+    "index",
+    "drivers",
+    "journey",
+    "voice",
+    "value",
+    "ledger",
+    "alerts",
+    "readiness",
+    "brief",
+)
 HOMES = {  # library: the only folders of cxlab that may import it
     "pydantic": ("params",),
     "yaml": ("params", "batch"),

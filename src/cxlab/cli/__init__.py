@@ -1,21 +1,23 @@
 """The command line. Heavy imports stay inside the commands, so that ``cxlab --help`` answers at once.
 
 Exit codes: 0 all good; 1 some notebooks failed (the rest is published); 2 usage or validation, nothing ran;
-130 interrupted, to be resumed by the same command.
+10 new alarms (`cxlab alerts`); 130 interrupted, to be resumed by the same command.
 """
 
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from cxlab import __version__
-from cxlab.cli.out import accounts, finish, progress, report, say, say_json
+from cxlab.cli.out import accounts, alarms, finish, progress, report, say, say_json
 from cxlab.errors import EXIT_FAILED, CxError, ParamsError, Problem
 
+EXIT_ALARMS = 10
 MOST_GUESSES = 20  # that `cxlab check` prints
 
 app = typer.Typer(
@@ -194,6 +196,43 @@ def run(
     else:
         finish(result)
     raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def alerts(
+    params_file: ParamsFile,
+    since: Annotated[
+        str, typer.Option(help="First day that is watched, e.g. 2026-07-01; default: of the last period.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Watch what came since the last call: alarms with a declared false-alarm rate, and answers that want a call.
+
+    Example, every Monday at six by cron: `0 6 * * 1 cxlab alerts /srv/cx/params/me.yaml`
+
+    Exit codes: 0 quiet; 10 there are new alarms; 2 something is wrong with the params or the data.
+    """
+    from cxlab import params, runs
+    from cxlab.alerts import watch
+
+    first = None
+    if since:
+        try:
+            first = date.fromisoformat(since)
+        except ValueError:
+            raise ParamsError(
+                Problem("is no day", where="--since", value=since, allowed="such as 2026-07-01")
+            ) from None
+    client = params.load(params_file)
+    root = runs.home()
+    _, store = runs.build_store(client, root)
+    found = watch.call(client, store, runs.client_dir(root, params.slug(client.client)) / "_alerts", since=first)
+    if as_json:
+        say_json({"ok": True, "alarms": found.alarms, "care": found.care, "watched": found.watched,
+                  "settling": found.settling, "since": found.since, "folder": found.folder})  # fmt: skip
+    else:
+        alarms(found, client)
+    raise typer.Exit(EXIT_ALARMS if found.alarms else 0)
 
 
 @app.command()

@@ -16,8 +16,10 @@ from cxlab.errors import Problem
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from cxlab.alerts.watch import Result
     from cxlab.batch import BatchReport, Progress
     from cxlab.connect import Checkup
+    from cxlab.params import Params
 
 
 # words for the end of a batch that do not explain themselves
@@ -103,6 +105,37 @@ def rejected_for(rejects: list[dict[str, Any]]) -> None:
     if len(order) > REASONS:
         rest = sum(sums[key] for key in order[REASONS:])
         say(f"  reject   and {rest:,} more for {len(order) - REASONS} further reasons")
+
+
+def alarms(found: Result, client: Params) -> None:
+    """Print what is new: a line an alarm, with how sure it is, and how many answers want a call."""
+    from cxlab.params import items, text
+
+    rule = client.alerts
+    asked = items(client)
+    names = {b.id: text(b.label, "en", b.id) for b in client.brands}
+    for alarm in found.alarms:
+        question = text(asked[alarm["item"]].label or client.item_labels.get(alarm["item"]), "en", alarm["item"])
+        unit = " points" if alarm["metric"] == "nps" else " % satisfied"
+        place = f" ({alarm['part'].replace('=', ' ')})" if alarm["part"] else ""
+        bound = alarm["bound"]
+        sure = f" (false with probability {bound:.2g} at most, by a bound alone)" if bound and bound < 0.05 else ""
+        head = f"ALARM  {names.get(alarm['brand'], alarm['brand'])}, {question}{place}"
+        if alarm["kind"] == "change":
+            word = "fell" if alarm["after"] < alarm["before"] else "rose"
+            what = f"{word} from {alarm['before']:.0f} to {alarm['after']:.0f}{unit}"
+        else:
+            what = f"is {alarm['kind']} the limit of {alarm['limit_value']:.0f}: {alarm['after']:.0f}{unit}"
+        say(f"{head}: {what} since the week of {alarm['since']}, clear in the week of {alarm['found']}{sure}")
+    watched = len(found.watched)
+    wolf = f"a rule cries wolf within {rule.horizon} weeks with probability {rule.rate:.0%}"
+    expected = f"of {watched} rules {watched * rule.rate:.1f} are expected to" if watched > 1 else ""
+    say(f"{client.client}: {len(found.alarms)} new alarms; {watched} streams watched since {found.since}")
+    say(f"  rate     {wolf}{'; ' + expected if expected else ''}")
+    if found.settling:
+        say(f"  settling {len(found.settling)} streams are too young: {'; '.join(found.settling[:3])}")
+    say(f"  care     {len(found.care)} new answers want a call")
+    say(f"  files    {found.folder}/alarms.csv, care.csv, alerts.json")
 
 
 @contextlib.contextmanager

@@ -290,6 +290,11 @@ def _reports(params: Params) -> list[Problem]:
             for metric in metrics
             if metric not in METRICS
         ]
+    for name, rule in params.alerts.rules.items():
+        if rule.item not in known:
+            out.append(_unknown(params, "item", rule.item, known, "alerts", "rules", name, "item"))
+        if rule.brand is not None and rule.brand not in (brands := [b.id for b in params.brands]):
+            out.append(_unknown(params, "brand", rule.brand, brands, "alerts", "rules", name, "brand"))
     head = params.headline
     if head.item is not None and head.item not in known:
         out.append(_unknown(params, "item", head.item, known, "headline", "item"))

@@ -535,6 +535,37 @@ class Directory(Strict):
     )
 
 
+def _touchpoints() -> list[Literal["touchpoint", "channel"]]:
+    return ["touchpoint"]
+
+
+class AlertRule(Strict):
+    """A limit that people set: an alarm as soon as it is clear that the level is beyond it."""
+
+    item: Id = F(description="question; nps items in points, others in per cent satisfied")
+    below: float | None = F(None, ge=-100, le=100, description="alarm when the level is below this")
+    above: float | None = F(None, ge=-100, le=100, description="alarm when the level is above this")
+    brand: Id | None = F(None, description="only this brand; default: each")
+
+    @model_validator(mode="after")
+    def _one_side(self) -> AlertRule:
+        if (self.below is None) == (self.above is None):
+            raise ValueError("give either below or above")
+        return self
+
+
+class Alerts(Strict):
+    """What `cxlab alerts` watches, and how seldom it may cry wolf."""
+
+    horizon: int = F(52, ge=4, le=520, description="weeks within which the rate holds")
+    rate: float = F(0.05, gt=0, lt=0.5, description="P(false alarm of a stream within the horizon)")
+    baseline: int = F(104, ge=12, le=520, description="most weeks before that are taken as normal")
+    by: list[Literal["touchpoint", "channel"]] = F(
+        default_factory=_touchpoints, description="what is watched beside each brand as a whole"
+    )
+    rules: dict[Id, AlertRule] = F(default_factory=dict, description="name -> a limit, e.g. {item: nps, below: 30}")
+
+
 def _english() -> list[Language]:
     return ["en"]
 
@@ -594,6 +625,7 @@ class Params(Strict):
     voice: Voice = F(default_factory=Voice, description="vectors, number and names of topics of comments")
     value: Value = F(default_factory=Value, description="horizon, discount, margin and limits of the page on value")
     targets: dict[Id, dict[str, float]] = F(default_factory=dict, description="item or touchpoint -> {metric: target}")
+    alerts: Alerts = F(default_factory=Alerts, description="what `cxlab alerts` watches, and its false-alarm rate")
     limits: Limits = F(
         default_factory=Limits, description="smallest groups, smallest changes worth acting on, rows that may be lost"
     )

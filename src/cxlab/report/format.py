@@ -352,7 +352,7 @@ def labels_of(params: Params, brand: str = "") -> Labels:
     alone = tuple(ids[0] for role in ("nps", "overall", "ces") if len(ids := sorted(set(roles.get(role, [])))) == 1)
     return Labels(
         brand=own,
-        items=_chain(params.item_labels, items),
+        items=_chain(items, params.item_labels),  # what stands at the question itself, before presets
         levels={f"{SEGMENT}{name}": label for name, label in params.segment_labels.items()},
         groups=groups,
         overall=alone,

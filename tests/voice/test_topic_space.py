@@ -89,6 +89,16 @@ def test_the_same_seed_gives_the_same_space(found: tuple[topic_space.Space, pd.D
     pd.testing.assert_frame_equal(one.topics, again.topics)
 
 
+def test_the_order_of_the_files_does_not_matter(
+    found: tuple[topic_space.Space, pd.DataFrame, list[list[str]]],
+) -> None:
+    space, frame, _ = found
+    turned = frame.sample(frac=1.0, random_state=3).reset_index(drop=True)
+    again = topic_space.fit(turned, NO_SCORES, params=PARAMS, seed=1)
+    pd.testing.assert_frame_equal(again.topics, space.topics)
+    pd.testing.assert_frame_equal(again.mentions, space.mentions)
+
+
 def test_a_unit_sees_its_own_comments_only(found: tuple[topic_space.Space, pd.DataFrame, list[list[str]]]) -> None:
     one, rows, _ = found
     own = rows.head(20)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ __all__ = [
     "known_periods",
     "latest",
     "legal_name",
+    "load_params",
     "new_run_id",
     "open",
     "pseudonym_key",
@@ -82,7 +84,19 @@ __all__ = [
 ]
 
 
-def open(params_file: str | Path, *, brand: str | int = "", period: str | int = "", run_dir: str | Path = "") -> Run:
+def load_params(params_file: str | Path) -> Params:
+    """Load a params file that stands beside the working directory or below the repository's root."""
+    return load(_locate(str(params_file), home()))
+
+
+def open(
+    params_file: str | Path,
+    *,
+    brand: str | int = "",
+    period: str | int = "",
+    run_dir: str | Path = "",
+    scratch: bool = True,
+) -> Run:
     """Open the run of a unit for a notebook.
 
     Parameters
@@ -93,6 +107,9 @@ def open(params_file: str | Path, *, brand: str | int = "", period: str | int = 
         Brand id and period label (papermill's ``-p period 2023`` is a number); empty for a unit that spans all of them.
     run_dir : str or Path
         The unit's open run folder (given by the batch), from the repository's root; empty in an analyst's session.
+    scratch : bool
+        In an analyst's session read what the session itself has written, where it is newer than the batch's; False:
+        only what the batch finished.
 
     Raises
     ------
@@ -131,7 +148,7 @@ def open(params_file: str | Path, *, brand: str | int = "", period: str | int = 
         writes={},
     )
     folder = Folder(unit / INTERACTIVE).create(data)
-    return _run(folder, data, "")
+    return replace(_run(folder, data, ""), scratch=scratch)
 
 
 def context(

@@ -131,6 +131,7 @@ class Run:
     writers: Mapping[str, str] = field(default_factory=dict)  # artefact -> notebook that writes it
     writes: tuple[str, ...] = ()  # what this notebook may write; empty: anything
     notebook: str = ""
+    scratch: bool = True  # an analyst's session sees what it has written itself
 
     @property
     def run_id(self) -> str:
@@ -216,8 +217,12 @@ class Run:
         if not place:
             return []
         candidates = [Folder(Path(place))]
-        if not prefix and self.places.get("latest"):  # an analyst sees the batch's tables behind their own
-            candidates.append(Folder(Path(self.places["latest"])))
+        if not prefix and self.places.get(
+            "latest"
+        ):  # an analyst's session: its own tables, unless the batch's are newer
+            own, batch = candidates[0], Folder(Path(self.places["latest"]))
+            candidates = [own, batch] if self.scratch and not _older(own, batch, plain) else [batch]
+            candidates += [own] if self.scratch and candidates == [batch] else []
         for candidate in candidates:
             if plain.startswith("posterior/"):
                 paths = [candidate.posterior(plain.removeprefix("posterior/"))]
@@ -335,6 +340,14 @@ class Run:
         notes = folders.read_json(path) if path.exists() else {}
         notes.setdefault(section, {})[re.sub(r"[\x00-\x1f]", " ", name)] = value
         folders.write_json(path, notes)
+
+
+def _older(own: Folder, batch: Folder, name: str) -> bool:
+    """Tell whether a session's artefact was written before the batch's newest run was closed."""
+    plain = name.removeprefix("posterior/")
+    path = own.posterior(plain) if name.startswith("posterior/") else own.table(plain)
+    manifest = batch.path / "manifest.json"
+    return path.exists() and manifest.is_file() and path.stat().st_mtime < manifest.stat().st_mtime
 
 
 def _plain(value: object) -> object:

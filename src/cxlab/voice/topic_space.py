@@ -8,6 +8,7 @@ compared.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ def fit(comments: pd.DataFrame, scores: pd.DataFrame, *, params: Params, seed: i
     kept : Path, optional
         Folder where vectors are kept by their texts.
     """
+    comments = _shuffled(comments)
     flood = duplicates.find(comments)
     texts = clauses.split(comments, unit=params.voice.unit, leave_out=duplicates.repeats(flood))
     good = scores.set_index("comment_id")["good"].astype(float)
@@ -109,6 +111,13 @@ def fit(comments: pd.DataFrame, scores: pd.DataFrame, *, params: Params, seed: i
         rejected,
         _checks(texts, rejected, found, judges, flood, told=len(told), refits=params.voice.refits),
     )
+
+
+def _shuffled(comments: pd.DataFrame) -> pd.DataFrame:
+    """Put comments in an order that hangs on their words alone: topics are the same however files were sorted."""
+    key = [hashlib.blake2b(str(text).encode(), digest_size=8).hexdigest() for text in comments["text"]]
+    order = np.lexsort((comments["comment_id"].astype(str).to_numpy(), np.array(key)))
+    return comments.iloc[order].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

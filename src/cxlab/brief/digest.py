@@ -19,7 +19,11 @@ _SENTENCES = 2  # of a finding that is told again, and the doubts that come with
 # what a page says of the past it was tried on, where it missed by more than it allows itself
 _MISSED = ("value_trust.outside", "value_trust.many", "value_trust.few")
 # what further findings of a page say when something is new; only then they are told, too
-_NEWS = {"changes": ("voice_change.rose", "voice_change.fell"), "emerging": ("voice_new.lead",)}
+_NEWS = {
+    "changes": ("voice_change.rose", "voice_change.fell"),
+    "emerging": ("voice_new.lead",),
+    "facts": tuple(f"journey_facts.{way}_{judged}" for way in ("rose", "fell") for judged in ("worse", "better")),
+}
 
 
 def digest(findings: pd.DataFrame, *, languages: Sequence[str] = LANGUAGES, ids: Sequence[str] = ()) -> Passage:

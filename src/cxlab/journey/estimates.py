@@ -80,9 +80,9 @@ def table(
     return whole[[*(c for c in ESTIMATE_COLUMNS if c not in ("run_id", "brand")), *COORDS]]
 
 
-def together(expectations: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
-    """Return the tables of gaps and of this module as one, empty texts where one of them has no such coord."""
-    whole = pd.concat([expectations, own], ignore_index=True)
+def together(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Return tables of gaps, of this module and of facts as one, empty texts where one of them has no such coord."""
+    whole = pd.concat([t for t in tables if len(t)] or list(tables[:1]), ignore_index=True)
     texts = [c for c in ("touchpoint", "to", "event", "basis") if c in whole]
     return whole.assign(**{c: whole[c].fillna("") for c in texts})
 

@@ -22,6 +22,7 @@ from cxlab.report.writing import Chart, Message, Number, Table, aside, tally
 
 LARGEST: Final = 0.8  # probability from which one thing is called the largest
 AMONG: Final = 0.9  # of a few things, one of which is
+FACT: Final = 0.01  # smallest change of what happened that a sentence is spent on
 _SURE: Final = 0.975  # probability from which peak and end are said to count, or not to
 _KEYS: Final = ["touchpoint", "basis"]
 _ENDINGS: Final = ("satisfaction", "leaving")
@@ -241,6 +242,58 @@ def age(estimates: Estimates, *, missing: Mapping[str, str]) -> Finding:
 
 def _step(row: Row) -> Message:
     return Message(f"journey_age.step_{row['group']}")
+
+
+def facts(estimates: Estimates, *, said: int = 3) -> Finding:
+    """Say what happened more or less often than the period before, the largest clear change first."""
+    about, now = estimates.about, estimates.where(estimand="fact", period=estimates.about.period)
+    if (silent := unanswered(estimates, now, "facts", "no_outcomes")) is not None:
+        return silent
+    changes = estimates.where(estimand="fact_change")
+    previous = estimates.where(estimand="fact").before()
+    moved = [row for row in changes.known.holding() if abs(row.mean) >= FACT and row.verdict != "no_real_change"]
+    moved.sort(key=lambda row: -abs(row.mean))
+    says = []
+    for place, row in enumerate(moved[:said]):
+        then = estimates.where(estimand="fact", period=previous, **_key(row)).first
+        here = now.where(**_key(row)).first
+        if then is None or here is None:
+            continue
+        key = "rose" if row.mean > 0 else "fell"
+        judged = f"{key}_{row.verdict}" if row.verdict in ("better", "worse") else key
+        fields = {"name": _name(row), "before": then.value(drawn=False), "now": here.value(drawn=False)}
+        says.append(
+            Say(f"journey_facts.{judged}", **fields) if place == 0 else Say(f"journey_facts.too_{key}", **fields)
+        )
+    if not says:
+        says = [Say("journey_facts.none" if len(changes.known) else "journey_facts.first", n=tally(len(now)))]
+    rows = list(now)
+    before = [estimates.where(estimand="fact", period=previous, **_key(row)).first for row in rows]
+    change = [changes.where(**_key(row)).first for row in rows]
+    columns: dict[str, Any] = {
+        "journey_facts.head_what": [_name(row) for row in rows],
+        "journey_facts.head_before": [row.value() if row is not None else "" for row in before],
+        "journey_facts.head_now": [row.value() for row in rows],
+        "journey_facts.head_change": [row.cell(signed=True) if row is not None else "" for row in change],
+        "journey_facts.head_n": [row["n"] for row in rows],
+    }
+    drawn = changes if len(changes.known) else now
+    return about.finding(
+        "facts",
+        says,
+        verdict="",
+        chart=Chart(charts.intervals, _differences(drawn), [_name(row) for row in drawn], reference=0.0)
+        if len(changes.known)
+        else None,
+        caption=["figure.interval"] if len(changes.known) else [],
+        table=Table(columns, caption="journey_facts.caption", csv=about.csv),
+        notes=["journey_facts.note"],
+        association=False,
+    )
+
+
+def _key(row: Row) -> dict[str, Any]:
+    return {"touchpoint": row["touchpoint"], "basis": row["basis"]}
 
 
 def _name(row: Row) -> Experience:

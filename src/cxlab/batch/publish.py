@@ -104,7 +104,7 @@ def _result(params: Params, root: Path, unit: Unit, notebooks: list[Notebook]) -
         error = now.error if failed and now else record.error if record else ""
         older = failed and record is not None and record.settled
         page = path if path.is_file() else None
-        pages.append(NotebookResult(notebook.id, dict(notebook.title), status, page, error, older=older))  # type: ignore[arg-type]
+        pages.append(NotebookResult(notebook.id, dict(notebook.title), status, page, error, older, dict(notebook.tab)))  # type: ignore[arg-type]
     first = (params.headline.item or "", params.headline.metric or "")
     tables = {p.stem: p for p in sorted((shown.path / "tables").glob("[!.]*.parquet"))}
     return UnitResult(ref, period, shown.run_id, tuple(pages), tables, diagnostics=_diagnostics(shown), headline=first)

@@ -19,7 +19,7 @@ from cxlab.vocab import LANGUAGES, TABLES, UNITS, Unit
 
 PROFILES = tuple(get_args(Params.model_fields["profile"].annotation))
 BOOKKEEPING = ("rejects", "reconciliation", "links", "merges")
-_KEYS = {"id", "title", "question", "audience", "profile", "unit", "reads", "data", "writes", "timeout"}
+_KEYS = {"id", "title", "tab", "question", "audience", "profile", "unit", "reads", "data", "writes", "timeout"}
 # The unit whose artefacts a prefix names -> the units that may read them (narrower ones).
 _WIDER: Mapping[str, tuple[str, ...]] = {
     "client": ("brand_period", "brand", "period"),
@@ -54,8 +54,8 @@ class Notebook:
     ----------
     id : str
         Name of the template without its ending.
-    title, question : dict
-        Text by language.
+    title, tab, question : dict
+        Text by language; `tab` is the short name in a page's navigation, default the title.
     audience : str
     profiles : tuple of str
         Profiles it belongs to; default all.
@@ -74,6 +74,7 @@ class Notebook:
 
     id: str
     title: Mapping[str, str]
+    tab: Mapping[str, str]
     question: Mapping[str, str]
     audience: str
     profiles: tuple[str, ...]
@@ -163,8 +164,8 @@ def _entry(entry: Any, root: Path, file: str, line: int) -> tuple[Notebook | Non
             problems.append(Problem("a name stands twice", file, line, f"{ident}.{key}", ", ".join(value)))
         return tuple(value)
 
-    for key in ("title", "question"):
-        text = entry.get(key)
+    for key in ("title", "tab", "question"):
+        text = entry.get(key, entry.get("title") if key == "tab" else None)
         if not isinstance(text, dict) or set(text) != set(LANGUAGES) or not all(map(_text, text.values())):
             allowed = ", ".join(f"{x}: text" for x in LANGUAGES)
             problems.append(Problem("needs a text in each language", file, line, f"{ident}.{key}", allowed=allowed))
@@ -203,6 +204,7 @@ def _entry(entry: Any, root: Path, file: str, line: int) -> tuple[Notebook | Non
     made = Notebook(
         id=ident,
         title=dict(entry["title"]),
+        tab=dict(entry.get("tab") or entry["title"]),
         question=dict(entry["question"]),
         audience=str(entry.get("audience") or ""),
         profiles=profiles,

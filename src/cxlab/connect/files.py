@@ -76,7 +76,9 @@ def inventory(params: Params) -> Inventory:
     root = Path(root_text).expanduser() if root_text is not None else None
     if root is not None and not root.is_dir():
         if any(i.path for i in params.inputs.values()):
-            found.problems.append(Problem("the data folder does not exist", where="data_root", value=str(root)))
+            todo = "cxlab demo (or make demo) makes the demo world" if root.name == "demo" else "set data_root"
+            what = "the data folder does not exist"
+            found.problems.append(Problem(what, where="data_root", value=str(root), todo=todo))
         root = None
     for name, item in params.inputs.items():
         if item.database is not None:

@@ -235,3 +235,17 @@ def test_context_has_sensible_defaults() -> None:
     html = render_page(new_notebook(cells=[]), language="en", context=PageContext(client="Demo"))
     assert "<h1>Report</h1>" in html
     assert "<b>Demo</b>" in html
+
+
+def test_the_method_is_folded_under_its_heading_and_an_error_in_it_is_seen() -> None:
+    said = pages.markdown("## The model\n\nWhy it is so.", id="model")
+    after = pages.markdown("## What we found", id="found")
+    html = page(said, pages.code("fit()", output(text_plain="prior result"), id="fit"), after)
+    inside = re.search(r'<details class="method"><summary><h2[^>]*>.*?</h2></summary>(.*)</details></div>', html, re.S)
+    assert inside is not None
+    assert "Why it is so" in inside[1]
+    assert "prior result" in inside[1]
+    assert "What we found" not in inside[1]
+    error = new_output("error", ename="ValueError", evalue="no", traceback=["line"])
+    html = page(said, pages.code("fit()", error, id="fit"), after, status="failed")
+    assert '<details class="method" open>' in html

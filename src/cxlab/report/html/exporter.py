@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
@@ -30,6 +30,7 @@ from cxlab.report.html.wording import HTML_LANG, words
 from cxlab.report.style import css
 
 # Cells of the machinery: papermill's parameters may name folders, its error banner is replaced by our own.
+METHOD: Final = "model"  # id of the cell that says how: it is folded, and what it computes with it
 _MACHINERY: Final = {"remove-cell", "injected-parameters", "papermill-error-cell-tag"}
 
 
@@ -166,11 +167,16 @@ def _sections(
     """Cut the cells into sections; also say whether any code waits behind the switch."""
     sections, code = [Section()], False
     outline.title = headline
-    for cell in cells:
+    for cell in _folded(cells):
         if cell["cell_type"] == "markdown":
             if headline and text(cell["source"]).lstrip().startswith("# "):
                 continue
             parts = _markdown_cell(cell, language=language, outline=outline)
+            if cell.get("under"):
+                under = [_code_cell(c, language=language, outline=outline, context=context) for c in cell["under"]]
+                code |= any('class="code"' in part for part in under)
+                stopped = any(_stops(o) for c in cell["under"] for o in c.get("outputs", []))
+                parts[-1] = _details(parts[-1], "".join(under), opened=stopped)
         elif cell["cell_type"] == "code":
             parts = [_code_cell(cell, language=language, outline=outline, context=context)]
             code |= 'class="code"' in parts[0]
@@ -190,6 +196,35 @@ def _sections(
         if alone and sum(1 for _ in takewhile(lambda s: s.half, reversed(sections[: n + 1]))) % 2:
             section.half = False
     return sections, code
+
+
+def _folded(cells: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the cells; what is said and computed of the method goes under the heading of its cell."""
+    method: dict[str, Any] | None = None
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            if method is not None:
+                yield method
+            method = {**cell, "under": []} if cell.get("id") == METHOD else None
+            if method is None:
+                yield cell
+        elif method is not None:
+            method["under"].append(cell)
+        else:
+            yield cell
+    if method is not None:
+        yield method
+
+
+def _details(said: str, under: str, *, opened: bool) -> str:
+    """Return a method under its heading, which opens it; one that stopped with an error stands open."""
+    heading, mark, rest = said.partition("</h2>")
+    shown = " open" if opened else ""
+    return (
+        f'<details class="method"{shown}><summary>{heading}{mark}</summary>{rest}{under}</details>'
+        if mark
+        else said + under
+    )
 
 
 def _markdown_cell(cell: Mapping[str, Any], *, language: str, outline: Outline) -> list[str]:

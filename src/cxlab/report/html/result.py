@@ -40,7 +40,6 @@ class NotebookResult:
     id : str
         Id in suite.yaml; names the page.
     title : str or mapping of language -> str
-        Label in the navigation.
     status : Status
     notebook : Path or None
         Executed notebook, also of one that failed half-way; None if there is none.
@@ -48,6 +47,8 @@ class NotebookResult:
         Message of what stopped it; empty otherwise.
     older : bool
         Whether `notebook` is whole but of an earlier run: the page is shown, and said to be the older one.
+    tab : str or mapping of language -> str
+        Short name in the navigation; empty: the title.
     """
 
     id: str
@@ -56,6 +57,7 @@ class NotebookResult:
     notebook: Path | None = None
     error: str = ""
     older: bool = False
+    tab: Name = ""
 
 
 @dataclass(frozen=True)

@@ -112,10 +112,11 @@ def write_unit(
     there = [n for n in order if files[n.id]]
     data = tree(languages[0], languages) / place(unit) / "data"
     title = {n.id: named(n.title, language) or n.id for n in order}
+    tab = {n.id: named(n.tab, language) or title[n.id] for n in order}
     brand, period = _label(unit, language)
 
     shared = [
-        (named(n.title, language) or n.id, tree(language, languages) / place(other) / file)
+        (named(n.tab, language) or named(n.title, language) or n.id, tree(language, languages) / place(other) / file)
         for other in wider
         for n in _reading_order(other, brief)
         if (file := _file(n, brief))
@@ -132,7 +133,7 @@ def write_unit(
             title=title[result.id] if result else brand,
             index=_href(tree(language, languages) / "index.html", page),
             pages=(
-                *(Link(title[n.id], files[n.id], current=n is result) for n in order),
+                *(Link(tab[n.id], files[n.id], current=n is result) for n in order),
                 *(Link(label, _href(target, page)) for label, target in shared),
             ),
             previous=steps[at - 1] if at > 0 else None,

@@ -131,6 +131,9 @@ def test_of_many_streams_the_sure_ones_are_kept() -> None:
     assert sum(kept[:270]) <= 1
     assert sum(kept[270:]) >= 25
     assert not any(sequential.sure(calm, HORIZON / RATE))
+    strong = max(moved)
+    assert sequential.sure([strong], strong)
+    assert not any(sequential.sure([strong], strong, among=2))  # one of two streams needs twice the evidence
 
 
 def test_a_limit_is_an_alarm_only_where_the_level_is_beyond_it() -> None:

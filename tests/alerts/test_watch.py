@@ -84,6 +84,16 @@ def test_a_fall_is_told_once_with_its_week(client: Callable[..., Client]) -> Non
     assert len(pd.read_csv(made[1] / "alerts" / "alarms.csv")) == len(first.alarms)
 
 
+def test_what_was_watched_stays_watched(client: Callable[..., Client]) -> None:
+    """Later calls go on from the day of the first one; alarms of before are not told again as others."""
+    made = client()
+    first = called(made, since=SINCE)
+    again = called(made)
+    assert again.since == first.since
+    assert again.alarms == []
+    assert again.care == []
+
+
 def test_without_a_fall_it_is_quiet(client: Callable[..., Client]) -> None:
     assert called(client(fall=0.0), since=SINCE).alarms == []
 

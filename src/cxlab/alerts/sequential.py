@@ -248,21 +248,23 @@ def e_detector(
     return out
 
 
-def sure(evidence: Sequence[float], patience: float) -> list[bool]:
+def sure(evidence: Sequence[float], patience: float, *, among: int = 0) -> list[bool]:
     """Return which of several streams the e-BH rule keeps: the share of false ones over a patience is bounded.
 
     Parameters
     ----------
     evidence : sequence of float
-        The e-detector of each stream.
+        The e-detector of each stream, or of those with an alarm.
     patience : float
         Looks after which one false alarm is accepted; at any look the expected share of false alarms among those kept
         is at most looks / patience.
+    among : int
+        How many streams are watched in all; default: as many as are given.
     """
     e = np.asarray(evidence, float)
     order = np.argsort(e)[::-1]
     rank = np.arange(1, len(e) + 1)
-    kept = np.flatnonzero(e[order] * rank >= len(e) * patience)
+    kept = np.flatnonzero(e[order] * rank >= max(among, len(e)) * patience)
     out = np.zeros(len(e), bool)
     out[order[: kept[-1] + 1 if len(kept) else 0]] = True
     return [bool(x) for x in out]

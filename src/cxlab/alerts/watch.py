@@ -34,7 +34,8 @@ CARE: Final = ("response_id", "brand", "customer", "date", "touchpoint", "channe
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS alarms ({", ".join(ALARM)}, PRIMARY KEY (stream, kind, start));
 CREATE TABLE IF NOT EXISTS care ({", ".join(CARE)}, PRIMARY KEY (response_id, item));
-CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, until TEXT, streams INTEGER, alarms INTEGER, care INTEGER);
+CREATE TABLE IF NOT EXISTS calls
+    (id INTEGER PRIMARY KEY, since TEXT, until TEXT, streams INTEGER, alarms INTEGER, care INTEGER);
 """
 
 
@@ -73,9 +74,12 @@ def call(params: Params, store: Store, folder: Path, *, since: date | None = Non
     folder : Path
         The client's folder for alarms; the ledger and the files are written there.
     since : date, optional
-        First day that is watched; what was before is the baseline. Default: the first day of the last period.
+        First day that is watched; what was before is the baseline. Default: as in the calls before, and at first the
+        first day of the last period.
     """
-    first = since or periods.parse(params.periods.last).start
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(_open(folder / LEDGER)) as con:
+        first = since or _since(con) or periods.parse(params.periods.last).start
     first -= timedelta(days=first.weekday())
     streams = weekly(params, store)
     found: list[dict[str, Any]] = []
@@ -86,12 +90,11 @@ def call(params: Params, store: Store, folder: Path, *, since: date | None = Non
         found += own
         (watched if state == "" else settling).append(stream.name + (f" ({state})" if state else ""))
     patience = params.alerts.horizon / params.alerts.rate
-    kept = sequential.sure([a["evidence"] for a in found], patience) if found else []
+    kept = sequential.sure([a["evidence"] for a in found], patience, among=len(streams)) if found else []
     alarms = [{k: a.get(k) for k in ALARM} | {"sure": int(s)} for a, s in zip(found, kept, strict=True)]
     care = list(_care(params, store, first))
-    folder.mkdir(parents=True, exist_ok=True)
     with closing(_open(folder / LEDGER)) as con:
-        new_alarms, new_care = _remember(con, alarms, care, streams)
+        new_alarms, new_care = _remember(con, alarms, care, streams, first)
         _export(con, folder)
     return Result(new_alarms, new_care, watched, settling, folder, first)
 
@@ -207,8 +210,18 @@ def _open(path: Path) -> sqlite3.Connection:
     return con
 
 
+def _since(con: sqlite3.Connection) -> date | None:
+    """Return since when the calls before have watched: a new period does not make what was watched the baseline."""
+    row = con.execute("SELECT since FROM calls ORDER BY id DESC LIMIT 1").fetchone()
+    return date.fromisoformat(row[0]) if row else None
+
+
 def _remember(
-    con: sqlite3.Connection, alarms: list[dict[str, Any]], care: list[dict[str, Any]], streams: list[Stream]
+    con: sqlite3.Connection,
+    alarms: list[dict[str, Any]],
+    care: list[dict[str, Any]],
+    streams: list[Stream],
+    first: date,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Add what is not there yet in one transaction, and return it."""
     con.execute("BEGIN IMMEDIATE")
@@ -221,8 +234,8 @@ def _remember(
             places = ", ".join("?" for _ in columns)
             con.executemany(f"INSERT INTO {table} VALUES ({places})", [[r.get(c) for c in columns] for r in rows])
         until = max((s.frame["week"].iloc[-1].isoformat() for s in streams), default="")
-        counts = (until, len(streams), len(new_alarms), len(new_care))
-        con.execute("INSERT INTO calls (until, streams, alarms, care) VALUES (?, ?, ?, ?)", counts)
+        counts = (first.isoformat(), until, len(streams), len(new_alarms), len(new_care))
+        con.execute("INSERT INTO calls (since, until, streams, alarms, care) VALUES (?, ?, ?, ?, ?)", counts)
         con.execute("COMMIT")
     except BaseException:
         con.execute("ROLLBACK")

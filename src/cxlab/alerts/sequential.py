@@ -1,29 +1,32 @@
 r"""Sequential rules whose false-alarm rate is declared: P(false alarm within a horizon), baseline estimation included.
 
-A stream is one value a look (week), each with its number of answers. At look :math:`t` every look :math:`k` after the
-baseline is tried as the last before a change, and shifts :math:`\delta` of .25 to 1.5 sds of a look in turn:
+A stream is one value a look (week) with its number of answers, as a score :math:`z` in sds of what answers alone would
+spread. Looks may stand together: with the first autocorrelation :math:`\rho` of the baseline, raised by a standard
+error and more in short baselines because it is estimated, the innovations are
 
-.. math:: T_{k,t} = \frac{\bar y_{k+1..t} - \bar y_{1..k}}{s_{k,t}\sqrt{1/W_{k+1..t} + 1/W_{1..k}}}, \qquad
-    M_t = \sum_k \operatorname{mean}_\delta \exp(\delta\sqrt{n_{k,t}}\,T_{k,t} - \delta^2 n_{k,t} / 2) \ge h
-    \Rightarrow \text{alarm}
+.. math:: w_t = (z_t - \rho z_{t-1}) / (s \sqrt{1 - \rho^2}),
 
-with weights :math:`w` by answers, :math:`1/n = 1/W_{k+1..t} + 1/W_{1..k}` and :math:`s` from what is left within both
-parts. Everything before the change counts as baseline, so its error stands in the statistic and shrinks while nothing
-happens (the change-point model of Hawkins, Qiu and Kang 2003, summed as Shiryaev and Roberts do, which finds small
-lasting shifts earlier than its maximum). The threshold :math:`h` is solved by simulating the whole chain: a baseline
-of the same length, the estimated mean and spread, and looks that resemble their neighbours (AR(1)) as much as the
-baseline allows to believe: the correlation is drawn from what the baseline says of it, not set to its estimate.
+with :math:`s` the baseline's scale, at least 1 (`innovations`). The alarm statistic is the Shiryaev-Roberts mixture
+over the look :math:`k` of the change and its size :math:`\lambda` (`evidence`)
 
-Beside it stands an e-detector that needs no simulation: on the recursive residuals, which are independent standard
-normals while nothing changes, the Shiryaev-Roberts mixture :math:`M_t` has :math:`E M_t = t`, so
-:math:`P(\max_{t \le H} M_t \ge c) \le H / c` (Shin, Ramdas and Rinaldo 2023). Over many streams those are told as sure
-that the e-BH rule keeps: their error over patience is bounded (Dandapanthula and Ramdas 2025).
+.. math:: S_t = \log \operatorname{mean}_\lambda \sum_{k \le t} \exp \sum_{i=k}^t (\lambda w_i - \lambda^2 / 2).
+
+With an *estimated* baseline no theorem bounds it: the threshold is solved by simulation of the whole chain, from a
+baseline of as many looks as the stream's, as the highest needed for :math:`\rho` of 0, .3 and .5 (`threshold`).
+
+Beside it stands a bound that needs no simulation: residuals of each look from all looks before it are independent
+standard normal whatever level and scale are, so the likelihood ratio of a change, whose effect on them fades as the
+change enters the baseline, is an e-detector (`e_detector`): :math:`P(\max_{t \le H} M_t \ge c) \le H / c` (Shin,
+Ramdas and Rinaldo 2024). Over many streams those are told as sure that the e-BH rule keeps: their error over patience
+is bounded (Dandapanthula and Ramdas 2025). The bound is exact for independent looks; tests hold it on others.
+
+It cannot say why; a slow seasonal swing is a change to it; and an effect that the baseline shares is none.
 
 References
 ----------
-Hawkins, Qiu and Kang (2003), The changepoint model for statistical process control, doi:10.1080/00224065.2003.11980233.
-Shin, Ramdas and Rinaldo (2023), E-detectors, doi:10.51387/23-NEJSDS51.
+Shin, Ramdas and Rinaldo (2024), E-detectors, doi:10.51387/23-NEJSDS51.
 Dandapanthula and Ramdas (2025), Multiple testing in multi-stream sequential change detection, arXiv:2501.04130.
+Quesenberry (1991), SPC Q charts for start-up processes, doi:10.1080/00224065.1991.11979327.
 Wang and Ramdas (2022), False discovery rate control with e-values, doi:10.1111/rssb.12489.
 """
 
@@ -31,19 +34,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
-from scipy.special import chdtri, logsumexp
+from scipy.special import ndtri, stdtr
 
 Side = Literal["both", "below", "above"]
 FEWEST: Final = 12  # looks of a baseline
-BASELINES: Final = (12, 18, 26, 52, 104)  # lengths for which thresholds are solved
-ALIKE: Final = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9])  # correlations of neighbouring looks that are simulated
-WORLDS: Final = 1_200
-SHIFTS: Final = np.array([0.25, 0.5, 1.0, 1.5])  # sds of a look, for the e-detector's mixture
-SEED: Final = 20_260_701
+SHIFTS: Final = np.array([0.25, 0.5, 1.0, 2.0])  # sizes of a change looked for, in sds of a look
+SIMULATED: Final = 12_000  # streams a threshold is solved with, for each autocorrelation
+TOGETHER: Final = (0.0, 0.3, 0.5)  # autocorrelations of looks the threshold holds for
+SIZES: Final = (12, 16, 24, 36, 52, 78, 104)  # baselines simulated: a stream takes the next shorter one
+_WAYS: Final = {"both": 0, "below": -1, "above": 1}
 
 
 @dataclass(frozen=True)
@@ -106,146 +109,130 @@ def watch(
     side : {"both", "below", "above"}
         Of a change, or of the limit.
     """
-    y = values[: baseline + horizon]
-    n = counts
-    w = n[: len(y)] / n[:baseline].mean()
-    unit = variance / n[:baseline].mean()  # of a look with usual answers, were there nothing but chance
-    alike = correlation(y[:baseline], w[:baseline])
-    h = threshold(baseline, horizon=horizon, rate=rate, alike=alike, side=side, fixed=limit is not None)
-    looks = np.arange(baseline, len(y))
-    size = _evidence(y[None], w[None], baseline, limit=limit, side=side, least=unit)[0]  # look x possible change
-    best = logsumexp(size, axis=1) if len(looks) else np.array([])
-    reached = np.flatnonzero(best >= h)
-    evidence = e_detector(y, w, baseline, unit=unit, alike=alike, side=side) if limit is None else np.zeros(1)
-    proof = float(evidence.max(initial=0.0))
+    y, n = values[: baseline + horizon], counts[: baseline + horizon]
+    level = float(np.average(y[:baseline], weights=n[:baseline])) if limit is None else limit
+    z = (y - level) * np.sqrt(n / variance)
+    w = innovations(z[None, :baseline], z[None, baseline:], known=limit is not None)
+    found = evidence(w[:, baseline - 1 :], _WAYS[side])[0]
+    h = threshold(baseline, horizon, rate, way=_WAYS[side], known=limit is not None)
+    proof = float(np.exp(min(e_detector(w, baseline).max(initial=0.0), 700.0))) if limit is None else 0.0
+    reached = np.flatnonzero(found >= h)
     if not len(reached):
-        last = float(y[-1]) if len(looks) else float("nan")
-        whole = float(np.average(y[: max(len(y) - 1, 1)], weights=w[: max(len(y) - 1, 1)]))
-        return Verdict(False, -1, -1, float(best.max(initial=0.0)), h, whole, last, proof)
-    at = int(reached[0])
-    change = int(size[at].argmax())  # of looks after the baseline
-    first = baseline + change
-    before = float(np.average(y[:first], weights=w[:first])) if limit is None else limit
-    after = float(np.average(y[first : baseline + at + 1], weights=w[first : baseline + at + 1]))
-    return Verdict(True, baseline + at, first, float(best[at]), h, before, after, proof)
+        last = float(y[-1]) if len(y) > baseline else float("nan")
+        return Verdict(False, -1, -1, float(found.max(initial=0.0)), h, level, last, proof)
+    at = baseline + int(reached[0])
+    first = baseline + onset(w[0, baseline - 1 : at])
+    after = float(np.average(y[first : at + 1], weights=n[first : at + 1]))
+    before = level if limit is not None else float(np.average(y[:first], weights=n[:first]))
+    return Verdict(True, at, first, float(found[at - baseline]), h, before, after, proof)
 
 
-def _evidence(
-    y: np.ndarray, w: np.ndarray, baseline: int, *, limit: float | None, side: Side, least: float = 0.0
-) -> np.ndarray:
-    """Return the log evidence of each possible change at each look, shape (worlds, looks after the baseline, same).
-
-    -inf where the change would come after the look; `least` is the smallest variance a look can have.
-    """
-    shifts = {"both": np.concatenate([SHIFTS, -SHIFTS]), "above": SHIFTS, "below": -SHIFTS}[side]
-    worlds, size = y.shape
-    later = size - baseline
-    total, square = np.cumsum(w * y, axis=1), np.cumsum(w * y * y, axis=1)
-    weight = np.broadcast_to(np.cumsum(w, axis=1), y.shape)
-    out = np.full((worlds, later, later), -np.inf)
-    for at in range(later):
-        t = baseline + at
-        k = np.arange(baseline - 1, t)  # the last look before the change
-        part, own = total[:, t, None] - total[:, k], weight[:, t, None] - weight[:, k]
-        rest = square[:, t, None] - total[:, k] ** 2 / weight[:, k] - part**2 / own
-        sd = np.sqrt(np.maximum(np.maximum(rest, 0.0) / (t - 1), max(least, 1e-12)))  # t + 1 looks, two means
-        n = 1 / (1 / own + 1 / weight[:, k]) if limit is None else own
-        gap = np.sqrt(n) * (part / own - (total[:, k] / weight[:, k] if limit is None else limit)) / sd
-        root = np.sqrt(n)
-        drive = root * gap
-        likelihood = sum(np.exp(np.minimum(d * drive - d * d * n / 2, 600.0)) for d in shifts)
-        out[:, at, : at + 1] = np.log(np.maximum(likelihood / len(shifts), 1e-300))
-    return out
-
-
-def correlation(values: np.ndarray, weights: np.ndarray) -> float:
-    """Return how alike neighbouring looks of the baseline are, with the bias of a short series taken out."""
-    rest = np.sqrt(weights) * (values - np.average(values, weights=weights))
-    whole = float(rest @ rest)
-    raw = float(rest[1:] @ rest[:-1]) / whole if whole > 0 else 0.0
-    return float(np.clip(raw + (1 + 3 * raw) / len(values), -0.9, 0.9))
-
-
-def threshold(
-    baseline: int,
-    *,
-    horizon: int = 52,
-    rate: float = 0.05,
-    alike: float = 0.0,
-    side: Side = "both",
-    fixed: bool = False,
-) -> float:
-    """Return the threshold at which the whole chain has the declared P(false alarm within the horizon).
+def innovations(base: np.ndarray, looks: np.ndarray, *, known: bool = False, least: float = 1.0) -> np.ndarray:
+    """Return what each week adds to the one before, in the baseline's scale.
 
     Parameters
     ----------
-    baseline, horizon : int
-        Looks; between two lengths of `BASELINES` the shorter one is taken.
-    alike : float
-        Estimated correlation of neighbouring looks; it is drawn a fifth of its error above this, with that error.
-    fixed : bool
-        For a limit that is given and not estimated.
+    base : array (streams, m)
+        Normal scores of the baseline.
+    looks : array (streams, t)
+        Those of the weeks looked at.
+    known : bool
+        Whether the level is given, and not the mean of the baseline.
+    least : float
+        Smallest scale: sampling alone gives 1, and the sums of few answers, being discrete, less.
+
+    Returns
+    -------
+    array (streams, m - 1 + t)
+        Of the baseline's second week and later.
     """
-    length = max((b for b in BASELINES if b <= baseline), default=FEWEST)
-    peaks = _peaks(length, horizon, side, fixed)  # correlation x world
-    error = np.sqrt(max(1 - alike**2, 0.1) / baseline)
-    weight = np.exp(-0.5 * ((ALIKE - max(alike, 0.0) - 0.2 * error) / error) ** 2)
-    each = np.repeat(weight / weight.sum() / peaks.shape[1], peaks.shape[1])
-    flat = peaks.ravel()
-    order = np.argsort(flat)[::-1]
-    return float(flat[order][np.searchsorted(np.cumsum(each[order]), rate)])
+    m = base.shape[1]
+    own = base - base.mean(axis=1, keepdims=True)
+    r = (own[:, 1:] * own[:, :-1]).sum(axis=1) / np.maximum((own**2).sum(axis=1), 1e-12)
+    r += (1 + 3 * r) / m  # the bias of the estimate
+    rho = np.clip(r + (1 + 10 / m) * np.sqrt(np.maximum(1 - r**2, 0) / m), 0, 0.8)[:, None]
+    centre = 0.0 if known else base.mean(axis=1, keepdims=True)
+    whole = np.concatenate([base, looks], axis=1) - centre
+    out = (whole[:, 1:] - rho * whole[:, :-1]) / np.sqrt(1 - rho**2)
+    inside = own[:, 1:] - rho * own[:, :-1]
+    scale = np.sqrt((inside**2).sum(axis=1, keepdims=True) / (m - 2) / (1 - rho**2))
+    return out / np.maximum(scale, max(least, 1e-9))
 
 
-@cache
-def _peaks(baseline: int, horizon: int, side: Side, fixed: bool) -> np.ndarray:
-    """Return the largest statistic within the horizon in worlds without a change, for each of `ALIKE`."""
-    out = []
-    for alike in ALIKE:
-        z = _noise(np.random.default_rng([SEED, baseline, horizon]), WORLDS, baseline + horizon, float(alike))
-        peak = np.empty(WORLDS)
-        for start in range(0, WORLDS, 200):
-            part = slice(start, start + 200)
-            even = np.ones((1, baseline + horizon))
-            size = _evidence(z[part], even, baseline, limit=0.0 if fixed else None, side=side)
-            peak[part] = logsumexp(size, axis=2).max(axis=1)
-        out.append(peak)
-    return np.array(out)
+def evidence(w: np.ndarray, way: int = 0) -> np.ndarray:
+    """Return the Shiryaev-Roberts mixture after each look, in logs.
 
-
-def _noise(random: np.random.Generator, worlds: int, looks: int, alike: float) -> np.ndarray:
-    """Return standard normal looks of which neighbours correlate (AR(1)), shape (worlds, looks)."""
-    z = random.standard_normal((worlds, looks))
-    for t in range(1, looks):
-        z[:, t] = alike * z[:, t - 1] + np.sqrt(1 - alike**2) * z[:, t]
-    return z
-
-
-def e_detector(
-    values: np.ndarray,
-    weights: np.ndarray,
-    baseline: int,
-    *,
-    unit: float,
-    alike: float = 0.0,
-    side: Side = "both",
-) -> np.ndarray:
-    """Return the Shiryaev-Roberts e-detector after each look that follows the baseline, shape (looks - baseline,).
-
-    The variance of a look is taken at the upper 90 % bound that the baseline allows, and as that of a sum where
-    neighbours are alike, so that the bound does not rest on an estimate.
+    Parameters
+    ----------
+    w : array (streams, t)
+        Innovations of the weeks looked at.
+    way : {-1, 0, 1}
+        Changes looked for: downwards, both, upwards.
     """
-    rest = weights[:baseline] * (values[:baseline] - np.average(values[:baseline], weights=weights[:baseline])) ** 2
-    spread = max(float(rest.sum() / chdtri(baseline - 1, 0.9)), unit)
-    spread *= (1 + max(alike, 0.0)) / (1 - max(alike, 0.0))
-    total, weight = np.cumsum(weights * values), np.cumsum(weights)
-    t = np.arange(baseline, len(values))
-    z = (values[t] - total[t - 1] / weight[t - 1]) / np.sqrt(spread * (1 / weights[t] + 1 / weight[t - 1]))
-    shifts = {"both": np.concatenate([SHIFTS, -SHIFTS]), "above": SHIFTS, "below": -SHIFTS}[side]
-    state, out = np.zeros(len(shifts)), np.empty(len(t))
-    for i, one in enumerate(z):
-        state = np.exp(shifts * one - shifts**2 / 2) * (state + 1)
-        out[i] = state.mean()
+    sizes = np.concatenate([sign * SHIFTS for sign in ((-1, 1) if way == 0 else (way,))])
+    sums = np.full((len(w), len(sizes)), -np.inf)
+    out = np.empty(w.shape)
+    for t in range(w.shape[1]):
+        sums = np.logaddexp(sums, 0) + w[:, t, None] * sizes - sizes**2 / 2
+        top = sums.max(axis=1)
+        out[:, t] = top + np.log(np.exp(sums - top[:, None]).mean(axis=1))
     return out
+
+
+def _quiet(count: int, weeks: int, together: float, rng: np.random.Generator) -> np.ndarray:
+    """Return standard normal streams (count, weeks) whose neighbouring weeks have this autocorrelation."""
+    out = rng.normal(size=(count, weeks))
+    for t in range(1, weeks if together else 0):
+        out[:, t] = together * out[:, t - 1] + np.sqrt(1 - together**2) * out[:, t]
+    return out
+
+
+@lru_cache(maxsize=32)
+def _highest(m: int, horizon: int, way: int, known: bool) -> np.ndarray:
+    """Return the sorted largest evidence of simulated quiet streams, one row an autocorrelation."""
+    rows = []
+    for nth, together in enumerate(TOGETHER):
+        z = _quiet(SIMULATED, m + horizon, together, np.random.default_rng([20_260, m, horizon, nth]))
+        w = innovations(z[:, :m], z[:, m:], known=known, least=0)[:, m - 1 :]
+        rows.append(np.sort(evidence(w, way).max(axis=1)))
+    return np.array(rows)
+
+
+def threshold(m: int, horizon: int, rate: float, *, way: int = 0, known: bool = False) -> float:
+    """Return the evidence that a quiet stream with a baseline of `m` weeks reaches within `horizon` looks at `rate`."""
+    beyond = max(int(rate * SIMULATED), 1)
+    return float(_highest(max(s for s in SIZES if s <= m), horizon, way, known)[:, -beyond].max())
+
+
+def e_detector(w: np.ndarray, m: int) -> np.ndarray:
+    """Return the e-detector after each look, in logs, whose baseline is estimated and grows.
+
+    Parameters
+    ----------
+    w : array (streams, m - 1 + t)
+        Innovations as of `innovations`.
+    m : int
+        Weeks of the baseline.
+
+    Returns
+    -------
+    array (streams, t)
+    """
+    past, horizon = m - 1, w.shape[1] - m + 1
+    before = past + np.arange(horizon)
+    sums, squares = np.cumsum(w, axis=1), np.cumsum(w**2, axis=1)
+    mean = sums[:, past - 1 : -1] / before
+    # a scale below 1 is that of discrete sums, see `innovations`
+    scale = np.sqrt(np.maximum((squares[:, past - 1 : -1] - before * mean**2) / (before - 1), 1))
+    t = (w[:, past:] - mean) / scale / np.sqrt(1 + 1 / before)
+    q = -np.sign(t) * ndtri(np.maximum(stdtr(before - 1, -np.abs(t)), 1e-15))
+    total = np.full(q.shape, -np.inf)
+    for k in range(horizon):
+        fade = np.sqrt(before[k:] / (before[k:] + 1)) * before[k] / before[k:]
+        gain, cost = np.cumsum(fade * q[:, k:], axis=1), np.cumsum(fade**2) / 2
+        for size in np.concatenate([-SHIFTS, SHIFTS]):
+            total[:, k:] = np.logaddexp(total[:, k:], size * gain - size**2 * cost)
+    return total - np.log(2 * len(SHIFTS))
 
 
 def sure(evidence: Sequence[float], patience: float, *, among: int = 0) -> list[bool]:
@@ -268,3 +255,9 @@ def sure(evidence: Sequence[float], patience: float, *, among: int = 0) -> list[
     out = np.zeros(len(e), bool)
     out[order[: kept[-1] + 1 if len(kept) else 0]] = True
     return [bool(x) for x in out]
+
+
+def onset(w: np.ndarray) -> int:
+    """Return the look (of one stream's innovations) at which the change most likely began."""
+    later = np.cumsum(w[::-1])[::-1]
+    return int(np.argmax(later**2 / np.arange(len(w), 0, -1)))

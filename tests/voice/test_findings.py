@@ -43,6 +43,19 @@ def test_what_weighs_most(table: pd.DataFrame) -> None:
     assert "“配送”的话影响最大" in found.sentence("zh")
 
 
+def test_a_topic_of_nearly_all_comments_is_set_against_nothing(table: pd.DataFrame) -> None:
+    """Such a topic says that no parts were found, and the few comments without it are no fair comparison."""
+    share = (table["estimand"] == "share") & (table["topic"] == "delivery")
+    wide = table.assign(mean=table["mean"].where(~share, 0.97))
+    assert "weighs most: 45" not in findings.cost(world.page(wide)).sentence("en")
+    assert "“Delivery” weighs most" not in findings.cost(world.page(wide)).sentence("en")
+    assert "“Delivery”" not in findings.weight(world.page(wide)).sentence("en")
+    alone = wide[wide["topic"].isin(["delivery", ""])]
+    for find in (findings.cost, findings.weight):
+        assert find(world.page(alone)).sentence("en").startswith("Nearly all comments are about one subject")
+        assert find(world.page(alone)).sentence("zh").startswith("几乎所有评论谈的都是同一件事")
+
+
 def test_without_a_tie_nothing_weighs(table: pd.DataFrame) -> None:
     flat = table.assign(verdict="cannot_tell")
     found = findings.cost(world.page(flat))

@@ -130,7 +130,8 @@ def alarms(found: Result, client: Params) -> None:
     watched = len(found.watched)
     wolf = f"a rule cries wolf within {rule.horizon} weeks with probability {rule.rate:.0%}"
     expected = f"of {watched} rules {watched * rule.rate:.1f} are expected to" if watched > 1 else ""
-    say(f"{client.client}: {len(found.alarms)} new alarms; {watched} streams watched since {found.since}")
+    new, streams = len(found.alarms), "1 stream" if watched == 1 else f"{watched} streams"
+    say(f"{client.client}: {new} new alarm{'s' * (new != 1)}; {streams} watched since {found.since}")
     say(f"  rate     {wolf}{'; ' + expected if expected else ''}")
     if found.settling:
         say(f"  settling {len(found.settling)} streams are too young: {'; '.join(found.settling[:3])}")

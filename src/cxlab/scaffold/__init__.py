@@ -86,7 +86,7 @@ def init(files: list[Path], output: Path, *, client: str = "", force: bool = Fal
     brands = "1 brand" if len(mapping.brands) == 1 else f"{len(mapping.brands)} brands"
     mapping.doubts += [f"{i.name}: {doubt}" for i in mapping.inputs for doubt in i.doubts]
     n_files = len({x.path for x in looks})
-    summary = f"{n_files} file{'s' * (n_files != 1)}, {items} questions, {brands}, {span}"
+    summary = f"{n_files} file{'s' * (n_files != 1)}, {items} question{'s' * (items != 1)}, {brands}, {span}"
     return Guess(text, summary, mapping.doubts)
 
 

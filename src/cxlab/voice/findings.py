@@ -20,6 +20,7 @@ from cxlab.voice import figures
 from cxlab.voice.names import MOST, Spoken, differences, ends, quoted, rows_of, silent, small_print, tied, topic
 
 SURE: Final = 0.95  # probability from which a topic is said to weigh more than every other one
+EVERYWHERE: Final = 0.8  # share of comments from which a topic is in all of them
 _OFTEN: Final = 0.25  # share of comments that is often, however often others are spoken of
 _NEW: Final = "emerging"  # verdict of what is announced
 _WORDS: Final = 4  # of the name of a finer group
@@ -46,7 +47,8 @@ def leaning(estimates: Estimates) -> dict[str, float]:
 def cost(estimates: Estimates) -> Finding:
     """Say which topic weighs most on the score: how often it comes up times what goes with a mention."""
     about, stakes = estimates.about, rows_of(estimates, "points_at_stake").ordered(down=False)
-    if (none := silent(stakes, "cost", "voice_cost")) is not None:
+    stakes, why = _apart(stakes, estimates)
+    if (none := silent(stakes, "cost", "voice_cost", why)) is not None:
         return none
     order = stakes.frame["topic"]
     effects, shares = (rows_of(estimates, e).aligned("topic", order) for e in ("score_effect", "share"))
@@ -100,10 +102,18 @@ def cost(estimates: Estimates) -> Finding:
     )
 
 
+def _apart(rows: Estimates, estimates: Estimates) -> tuple[Estimates, str]:
+    """Leave out topics that nearly every comment speaks of: nothing can be set against them; say if none is left."""
+    wide = {str(row["topic"]) for row in rows_of(estimates, "share").known if row.mean > EVERYWHERE}
+    left = rows[[str(name) not in wide for name in rows.frame["topic"]]] if len(rows) else rows
+    return left, "everywhere" if len(rows) and not len(left) else ""
+
+
 def weight(estimates: Estimates) -> Finding:
     """Set how often a topic comes up against what goes with a mention."""
-    about, effects = estimates.about, rows_of(estimates, "score_effect")
-    if (none := silent(effects, "weight", "voice_cost")) is not None:
+    about = estimates.about
+    effects, why = _apart(rows_of(estimates, "score_effect"), estimates)
+    if (none := silent(effects, "weight", "voice_cost", why)) is not None:
         return none
     shares = rows_of(estimates, "share").known.ordered()
     by = effects.known.by("topic")

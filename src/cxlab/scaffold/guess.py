@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +15,8 @@ import pyarrow as pa
 from cxlab.errors import ParamsError
 from cxlab.params import periods
 from cxlab.params.names import slug
-from cxlab.scaffold.columns import ISO_FORMATS, Column, Kind, bare, chinese, currencies, examine, looks, parse_date
+from cxlab.scaffold import exports, money
+from cxlab.scaffold.columns import ISO_FORMATS, Column, chinese, examine, looks, parse_date
 from cxlab.scaffold.files import Group
 from cxlab.scaffold.scales import NAMED, RARE
 from cxlab.vocab import Grain
@@ -40,17 +39,6 @@ _CLUSTER = re.compile(
 )
 _GROUP_OF_NPS = re.compile(r"nps[\W_]*(group|category|type|kategorie)$", re.IGNORECASE)
 _PREVIEW = ("1", "Survey Preview", "Survey Test")  # Qualtrics: rows that nobody but its author answered
-_PART = re.compile(
-    r"sub_?total|net|unit|compare|discount|shipping|tax|vat|fee|refund|tip|duty|每|单价|运费|税|折", re.IGNORECASE
-)
-_WHOLE = re.compile(r"(^|[\W_])(grand_?)?total($|[\W_])|amount|paid|实付|总额|合计|betrag|umsatz", re.IGNORECASE)
-_UNIT = re.compile(r"(unit|line_?item|item|sales?)?[\W_]*price|单价|preis", re.IGNORECASE)
-_QUANTITY = re.compile(r"quantity|qty|units|anzahl|menge|数量|件数", re.IGNORECASE)
-_STATUS = re.compile(r"status|state$|状态", re.IGNORECASE)
-_FAILED = re.compile(
-    r"fail|cancel|void|refund|declin|expire|pending|trash|draft|test|chargeback|abandon|取消|退款|失败|未付|关闭",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -171,8 +159,8 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
     name = to_id(stem.split(".")[0] + (f"_{sheet}" if sheet else ""), names, default="data")
     names.add(name)
     columns = [c for c in _columns(group, wordings) if mappable(c.name)]
-    export = _export(columns)
-    columns = _named_by(export, columns)
+    export = exports.recognised(columns)
+    columns = exports.named_by(export, columns)
     out = Input(name, group, columns, export=export)
     if export:
         out.said.append(f"recognised by its columns as an export of {export['label']}")
@@ -228,7 +216,7 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
             out.exclude[status.name] = [v for v in _PREVIEW if v in status.counts] or [_PREVIEW[1]]
     elif amounts and (out.date or out.period):
         out.table = "transactions"
-        _purchases(out, amounts)
+        money.purchases(out, amounts)
         if out.customer is None and out.email is None and out.phone is None:  # the id that comes back is the customer's
             taken_ = (*amounts, out.link, out.product)
             back = next((c for c in columns if looks(c.name, "id") and not c.unique and c not in taken_), None)
@@ -249,78 +237,12 @@ def _input(group: Group, names: set[str], wordings: dict[str, dict[str, int]]) -
         out.more_segments = segments[MAX_SEGMENTS:]
     if out.table == "survey":
         _together(out)
-    out.decimal_comma = any(_decimal_comma(c) for c in (out.amount, out.weight) if c is not None)
+    out.decimal_comma = any(money.decimal_comma(c) for c in (out.amount, out.weight) if c is not None)
     twice = [c.name for c in columns if re.fullmatch(r".+ \(2\)", c.name) and c.name[:-4] in {x.name for x in columns}]
     out.doubts += [f"the header names {n[:-4]} twice: the second is called {n}" for n in twice]
     if group.waves:
         out.wave_periods = _wave_periods(group.waves)
     return out
-
-
-def _purchases(out: Input, amounts: list[Column]) -> None:
-    """Choose the money of a purchase, and say which rows are none."""
-
-    def rank(column: Column) -> tuple[bool, bool, int]:
-        return bool(_PART.search(column.name)), not _WHOLE.search(column.name), out.columns.index(column)
-
-    amounts = sorted((c for c in amounts if not _QUANTITY.search(c.name)), key=rank)
-    units = [c for c in out.columns if _UNIT.search(c.name) and c.kind in ("amount", "other", "segment")]
-    quantity = next((c for c in out.columns if _QUANTITY.search(c.name)), None)
-    whole = [c for c in amounts if not _PART.search(c.name) and not _UNIT.search(c.name)]
-    order = out.link or next((c for c in out.columns if c.name == "Name" and all(v[:1] == "#" for v in c.counts)), None)
-    out.link = order
-    if order is not None and not order.unique:
-        out.basket = order
-        out.doubts.append(f"{order.name} comes back: rows are lines of an order, and an order is one purchase")
-    if not whole and units and quantity is not None:
-        price, count = (f'"{c.name}"' for c in (units[0], quantity))
-        out.amount_expr = f"{price} * {count}"
-        out.amount = replace(
-            units[0], sure=False, doubts=(f"unit price x quantity, since {units[0].name} is of one piece",)
-        )
-    else:
-        out.amount = amounts[0] if amounts else None
-        others = [c.name for c in amounts[1:4]]
-        if out.amount is not None and others:
-            out.amount = replace(
-                out.amount, doubts=(f"or {', '.join(others)}: with or without tax, shipping, discounts?",)
-            )
-    signs = currencies(out.amount.counts) if out.amount is not None else Counter()
-    if len(signs) > 1 and out.amount is not None:
-        shown = ", ".join(f"{sign} ({n:,} rows)" for sign, n in signs.most_common(4))
-        out.doubts.append(f"{out.amount.name} holds several currencies ({shown}), which cannot be added: mend the file")
-    for column in out.columns:
-        values = [v for v, _ in column.counts.most_common(30)]
-        if re.search("currency|währung|币种", column.name, re.IGNORECASE) and len(values) > 1:
-            converted = next(
-                (c for c in out.columns if re.search("converted.*amount$|amount.*(eur|usd|base)$", c.name, re.I)), None
-            )
-            if converted is not None and not re.search("convert", column.name, re.I):
-                out.amount = replace(
-                    converted, doubts=(f"{column.name} has {len(values)} currencies: the converted amount",)
-                )
-            elif "convert" not in column.name.casefold():
-                out.where[column.name] = values[:1]
-                shown = ", ".join(values[:4])
-                out.doubts.append(
-                    f"{column.name} has {len(values)} currencies ({shown}), which cannot be added: only {values[0]} is"
-                    " read; convert the others into a column of one currency to read them all"
-                )
-        elif _STATUS.search(column.name) and 1 < len(values) <= 20:
-            failed = [v for v in values if _FAILED.search(v) and not re.search("partial", v, re.IGNORECASE)]
-            if failed and len(failed) < len(values):
-                out.exclude[column.name] = failed
-                out.doubts.append(f"{column.name}: {', '.join(failed[:6])} are taken for no purchases")
-
-
-def _decimal_comma(column: Column) -> bool:
-    """Tell whether 12,50 is meant, and not thousands: three digits behind every comma of an amount."""
-    counts = Counter[str]()
-    for value, n in column.counts.items():
-        counts[bare(value)] += n
-    commas = {v: n for v, n in counts.items() if re.fullmatch(r"-?\d{1,3}(\.\d{3})*,\d+|-?\d+,\d+", v)}
-    thousands = column.kind == "amount" and all(re.fullmatch(r"-?\d{1,3}(,\d{3})+", v) for v in commas)
-    return not thousands and sum(commas.values()) > 0.5 * column.filled
 
 
 def _contained(column: Column, group: Group) -> bool:
@@ -623,37 +545,3 @@ def _together(out: Input) -> None:
             out.more_segments = [c for c in out.more_segments if c is not column]
             out.link = None if out.link is column else out.link
             return
-
-
-def _export(columns: Sequence[Column]) -> dict[str, Any]:
-    """Return the tool that writes such columns, empty if none is known."""
-    names = {_plain(c.name) for c in columns}
-    for export in tomllib.loads((Path(__file__).parent / "exports.toml").read_text("utf-8"))["export"]:
-        if all(any(_plain(name) in names for name in group) for group in export["has"]):
-            asked = any(c.kind in ("rating", "nps") and len(c.name) > 20 for c in columns)
-            if asked or not export.get("form"):
-                return dict(export)
-    return {}
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", " ", name.casefold()).strip() or name
-
-
-def _named_by(export: dict[str, Any], columns: list[Column]) -> list[Column]:
-    """Give the columns of a known export the kind they have there."""
-    kinds: dict[str, Kind] = {_plain(name): "other" for name in export.get("drop", [])}
-    pinned: tuple[Kind, ...] = ("id", "date", "customer", "email", "language", "order", "amount", "product")
-    for kind in pinned:
-        names = [_plain(n) for n in export.get(kind, [])]
-        there = next((n for n in names if any(_plain(c.name) == n and c.filled for c in columns)), None)
-        kinds |= {there: kind} if there else {}
-    kinds |= {_plain(name): "comment" for name in export.get("text", [])}
-    out = []
-    for column in columns:
-        kind = kinds.get(_plain(column.name), column.kind)
-        dated = kind != "date" or column.kind == "date"  # only what can be read as days is a date
-        if kind != column.kind and dated and column.kind != "empty":
-            column = replace(column, kind=kind, sure=True, codes=(), missing=None, words=None, doubts=())
-        out.append(column)
-    return out
